@@ -1,1 +1,11 @@
-export {};
+export * from "./clock.js";
+export * from "./errors.js";
+export * from "./load/keys.js";
+export * from "./load/stages.js";
+export * from "./measure/outcome.js";
+export * from "./measure/snapshot.js";
+export * from "./measure/vitals.js";
+export * from "./plan/schema.js";
+export * from "./run/live.js";
+export * from "./run/report.js";
+export * from "./run/run-record.js";

@@ -1,0 +1,154 @@
+import type { DropReason, FailureReason, TokenSource } from "./outcome.js";
+import type { Vitals } from "./vitals.js";
+
+/**
+ * Part of a stage to which a measurement belongs. `ramp` includes the settling time; `drain` follows the last
+ * stage; `between` is the idle time after a stage bounded by requests.
+ */
+export const PHASES = ["warm-up", "ramp", "measured", "drain", "between"] as const;
+export type Phase = (typeof PHASES)[number];
+
+/**
+ * Histograms of a block. Durations in us, lengths in tokens. All belong to the (stage, phase) in which the request was due.
+ * `*Censored`: ages of requests that were unfinished when the stage's count was closed, so that percentiles can
+ * say `>=` (TTFT: only those without a first token; TPOT of a censored request is not kept).
+ */
+export const METRICS = [
+  "ttft", // sent to first token
+  "firstContent", // sent to first content (not reasoning)
+  "headers", // sent to response headers
+  "connect", // start of connect to connected; only requests that opened a socket
+  "gap", // between two arrivals of tokens, once per arrival
+  "itl", // gap / k, once for each of the k tokens of the arrival
+  "tpot", // (last - first token) / (tokens - 1), once per completed request of at least 2 tokens
+  "e2e", // sent to end, completed requests
+  "response", // due to end, completed requests
+  "failedE2e", // due to end, failed requests
+  "scheduleLag", // due to the moment at which the agent began to send
+  "inputTokens", // prompt tokens by usage, completed requests
+  "outputTokens", // generated tokens, completed requests
+  "ttftCensored",
+  "e2eCensored",
+  "responseCensored",
+] as const;
+export type MetricName = (typeof METRICS)[number];
+
+/** A histogram as it is kept or sent: V2 payload (not deflated), exact count, sum, min and max beside it. */
+export interface EncodedHistogram {
+  readonly count: number;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+  /** Values above 1 h: in count, sum and max, not in the payload. */
+  readonly overflow: number;
+  readonly payload: Uint8Array;
+}
+
+/** What happened in a span of time: belongs to the (stage, phase) at which it happened. */
+export interface FlowCounts {
+  /** Length of the part of the interval that lies in this (stage, phase), us. */
+  durationUs: number;
+  /** Integral of requests in flight over that time: requests x us. */
+  inFlightUs: number;
+  inFlightMin: number;
+  inFlightMax: number;
+  sent: number;
+  /** Requests that ended, in whatever way, after they were sent. */
+  ended: number;
+  completed: number;
+  /** Generated tokens, counted when received. */
+  outputTokens: number;
+  /** Prompt tokens of requests whose usage arrived in this time. */
+  promptTokens: number;
+  /** Arrivals that carried tokens: events in one read are one arrival. */
+  arrivals: number;
+  /** Events that carried tokens. */
+  events: number;
+  /** Token events that shared a read with an earlier token event of the same stream. */
+  coalesced: number;
+}
+
+/** What became of the requests that were due in a (stage, phase), whenever it came out. */
+export interface DueCounts {
+  offered: number;
+  sent: number;
+  /** Failed or cancelled before they were sent; they are among failed and cancelled too. */
+  unsent: number;
+  completed: number;
+  failed: Partial<Record<FailureReason, number>>;
+  cancelled: number;
+  dropped: Partial<Record<DropReason, number>>;
+  unknown: number;
+  /** Unfinished when the stage's count was closed; what happens to them later is not counted here. */
+  censored: number;
+  /** Second attempts on a fresh socket after a reused one died before any response byte. */
+  staleRetries: number;
+  /** Of completed requests. */
+  promptTokens: number;
+  cachedPromptTokens: number;
+  outputTokens: number;
+  /** Tokens already received of requests that did not complete. */
+  partialOutputTokens: number;
+  /** Completed requests by the source of their token count. */
+  tokenSource: Partial<Record<TokenSource, number>>;
+  /** Completed requests that met every SLO of the plan. */
+  good: number;
+  /** Sums of what was asked for, of completed requests, to stand beside what was measured. */
+  askedPromptTokens: number;
+  askedOutputTokens: number;
+}
+
+export interface Block {
+  /** Index in `resolveStages(plan)`. */
+  readonly stage: number;
+  readonly phase: Phase;
+  readonly flow: FlowCounts;
+  readonly due: DueCounts;
+  readonly histograms: Partial<Record<MetricName, EncodedHistogram>>;
+}
+
+/** State of one shard's ledger at a cut. `offered = sent + unsent + dropped + waiting`, always. */
+export interface Ledger {
+  offered: number;
+  sent: number;
+  unsent: number;
+  dropped: number;
+  /** Due, and neither sent nor given up. */
+  waiting: number;
+  completed: number;
+  failed: number;
+  /** Cancelled or cut by us, before or after they were sent. */
+  cancelled: number;
+  unknown: number;
+  inFlight: number;
+}
+
+/** One agent's interval. Numbered without gaps from 1 within an epoch; cut exactly at [fromUs, toUs) by stamps. */
+export interface Snapshot {
+  readonly run: string;
+  readonly agent: string;
+  readonly epoch: number;
+  readonly seq: number;
+  /** Run time, us. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** Cumulative over the shard, at toUs. */
+  readonly ledger: Ledger;
+  readonly blocks: readonly Block[];
+  readonly vitals: Vitals;
+}
+
+/** An agent's last word on a run: what a complete result must hold. */
+export interface Final {
+  readonly run: string;
+  readonly agent: string;
+  readonly epoch: number;
+  /** Number of the last snapshot; 0 when none was cut. */
+  readonly lastSeq: number;
+  /** Latency samples recorded, over all histograms of all snapshots: the sum of their counts. */
+  readonly samplesRecorded: number;
+  readonly ledger: Ledger;
+  readonly startErrorUs: number;
+  /** Intervals evicted from memory before they were confirmed. */
+  readonly evicted: number;
+}

@@ -1,0 +1,65 @@
+import type { Phase } from "../measure/snapshot.js";
+import type { VitalsColour } from "../measure/vitals.js";
+import type { RunState } from "./run-record.js";
+
+export interface LiveLatency {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** One agent as viewers see it. */
+export interface LiveAgent {
+  readonly id: string;
+  readonly host: string;
+  readonly state: string;
+  readonly colour: VitalsColour;
+  readonly cpu: number;
+  readonly loopDelayP99Us: number;
+  readonly scheduleLagP99Us: number;
+  readonly inFlight: number;
+  readonly silentMs: number;
+}
+
+/**
+ * The one merged message a second that viewers read. Rates, in-flight and latencies are those of the last complete
+ * interval (all agents in), `stageLatency` of the current stage's measured part so far. Durations in us.
+ */
+export interface LiveUpdate {
+  readonly run: string;
+  readonly name: string;
+  readonly state: RunState;
+  readonly transport: "nats" | "memory";
+  readonly runTimeUs: number;
+  readonly stage: {
+    readonly index: number;
+    readonly count: number;
+    readonly name: string;
+    readonly phase: Phase;
+    /** Time until this stage's edge, us; null when it is bounded by requests. */
+    readonly leftUs: number | null;
+  } | null;
+  /** Time until the end of the last stage, us; null when unknown. */
+  readonly totalLeftUs: number | null;
+  readonly inFlight: { readonly asked: number | null; readonly measured: number };
+  readonly server: { readonly running: number; readonly waiting: number; readonly kvUsage: number } | null;
+  readonly rates: {
+    readonly requestsPerS: number;
+    readonly outputTokensPerS: number;
+    readonly promptTokensPerS: number;
+  };
+  readonly latencyUs: { readonly ttft: LiveLatency; readonly itl: LiveLatency; readonly e2e: LiveLatency };
+  readonly totals: {
+    readonly offered: number;
+    readonly completed: number;
+    readonly failed: number;
+    readonly cancelled: number;
+    readonly dropped: number;
+  };
+  readonly failures: Readonly<Record<string, number>>;
+  readonly agents: readonly LiveAgent[];
+  /** The last 60 intervals, oldest first. */
+  readonly history: { readonly outputTokensPerS: readonly number[]; readonly inFlight: readonly number[] };
+  /** Lines a viewer should show: what is waited for, warnings, the problem that ended the run. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,165 @@
+import type { MetricName } from "../measure/snapshot.js";
+
+/** Latency percentiles that a report gives, us. `atLeast` names those that censored requests could move: read them as >=. */
+export interface LatencySummary {
+  readonly count: number;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly p999: number | null;
+  readonly max: number | null;
+  readonly atLeast: readonly string[];
+}
+
+export const REPORT_LATENCIES = [
+  "ttft",
+  "itl",
+  "tpot",
+  "e2e",
+  "response",
+  "scheduleLag",
+] as const satisfies readonly MetricName[];
+export type ReportLatency = (typeof REPORT_LATENCIES)[number];
+
+export interface RequestCounts {
+  readonly offered: number;
+  readonly sent: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly dropped: number;
+  readonly unknown: number;
+  readonly censored: number;
+  readonly staleRetries: number;
+}
+
+export interface TokenCounts {
+  readonly prompt: number;
+  readonly cachedPrompt: number;
+  readonly output: number;
+  /** The source of most completed requests' counts. */
+  readonly source: "usage" | "continuous" | "events" | "none";
+  readonly sources: Readonly<Record<string, number>>;
+  readonly askedPromptMean: number | null;
+  readonly askedOutputMean: number | null;
+  readonly promptMean: number | null;
+  readonly outputMean: number | null;
+}
+
+export type VerdictStatus = "valid" | "degraded" | "invalid";
+export type ThresholdResult = "passed" | "failed" | "inconclusive";
+
+export interface StageReport {
+  readonly name: string;
+  readonly users?: number;
+  readonly rps?: number;
+  readonly steady: boolean;
+  readonly tooShort: boolean;
+  /** What a reader must know of this level, one sentence each. */
+  readonly notes: readonly string[];
+  readonly windowStartEpochUs: number;
+  /** Run time at which the window begins, us. */
+  readonly windowStartUs: number;
+  readonly windowMs: number;
+  readonly inFlight: {
+    readonly asked: number | null;
+    readonly mean: number;
+    readonly minAtLeast: number;
+    readonly maxAtMost: number;
+  };
+  readonly server: {
+    readonly runningMean: number | null;
+    readonly waitingMean: number | null;
+    readonly kvUsageMax: number | null;
+    readonly preemptions: number | null;
+    readonly prefixHitTokens: number | null;
+  };
+  readonly requests: RequestCounts;
+  readonly success: { readonly rate: number | null; readonly lower95: number | null };
+  readonly failures: Readonly<Record<string, number>>;
+  readonly drops: Readonly<Record<string, number>>;
+  readonly tokens: TokenCounts;
+  readonly rates: {
+    readonly requestsPerS: number;
+    readonly outputTokensPerS: number;
+    readonly promptTokensPerS: number;
+    readonly outputTokensPerSPerGpu: number | null;
+    /** Output tokens per second per request in flight (mean). */
+    readonly outputTokensPerSPerUser: number | null;
+    /** Token events per second that arrived in the window. */
+    readonly eventsPerS: number;
+  };
+  readonly latencyUs: Readonly<Record<ReportLatency, LatencySummary>>;
+  /** Requests that each user completed in the window, at least; null for open load. */
+  readonly completedPerUserMin: number | null;
+}
+
+/** The report, schema version 1. Fields may be added, never renamed. */
+export interface RunReport {
+  readonly schemaVersion: 1;
+  readonly run: {
+    readonly id: string;
+    readonly name: string;
+    readonly startedAt: string | null;
+    readonly durationMs: number;
+    readonly seed: number;
+    readonly salt: string;
+    readonly transport: "nats" | "memory";
+    readonly version: string;
+    readonly planDigest: string;
+    readonly state: "completed" | "failed" | "aborted";
+    readonly model: string | null;
+    readonly reader: string;
+    readonly problem: { readonly code: string; readonly message: string } | null;
+  };
+  readonly totals: {
+    readonly requests: RequestCounts;
+    readonly tokens: TokenCounts;
+    readonly server: {
+      readonly prompt: number | null;
+      readonly output: number | null;
+      readonly successes: number | null;
+      readonly prefixHitTokens: number | null;
+      /** True when both scrapes were quiescent, so that the differences are the run's and nothing else's. */
+      readonly exact: boolean;
+    };
+  };
+  readonly verdict: {
+    readonly status: VerdictStatus;
+    readonly thresholds: "passed" | "failed" | "inconclusive" | "none";
+    readonly reasons: readonly string[];
+    readonly limitedBy: "client" | "queue" | "kv" | "compute" | "nobody" | null;
+  };
+  readonly completeness: {
+    readonly intervalsExpected: number;
+    readonly intervalsReceived: number;
+    readonly samplesRecorded: number;
+    readonly samplesMerged: number;
+    /** What is missing: agent and interval numbers. */
+    readonly missing: readonly { readonly agent: string; readonly from: number; readonly to: number }[];
+  };
+  readonly agents: readonly {
+    readonly id: string;
+    readonly host: string;
+    readonly shard: number;
+    readonly version: string;
+    readonly clockOffsetUs: number;
+    readonly clockErrorUs: number;
+    readonly startErrorUs: number | null;
+    readonly intervals: number;
+    readonly redIntervals: number;
+    readonly yellowIntervals: number;
+    /** Measured intervals, of which the red share is taken. */
+    readonly measuredIntervals: number;
+  }[];
+  readonly stages: readonly StageReport[];
+  readonly thresholds: readonly {
+    readonly metric: string;
+    readonly expression: string;
+    readonly observed: number | null;
+    readonly result: ThresholdResult;
+  }[];
+}
