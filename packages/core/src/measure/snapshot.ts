@@ -151,4 +151,8 @@ export interface Final {
   readonly startErrorUs: number;
   /** Intervals evicted from memory before they were confirmed. */
   readonly evicted: number;
+  /** By stage index (closed load): completed requests, due in the measured window, of the user of this shard that had fewest. */
+  readonly completedPerUserMin: Readonly<Record<string, number>>;
+  /** What preflight found: the model, and how it was asked. */
+  readonly reader: string;
 }

@@ -24,4 +24,5 @@ export interface Vitals {
   readonly coalescedShare: number;
 }
 
-export type VitalsColour = "green" | "yellow" | "red";
+export const VITALS_COLOURS = ["green", "yellow", "red"] as const;
+export type VitalsColour = (typeof VITALS_COLOURS)[number];

@@ -1,0 +1,299 @@
+import { LOAD_ERROR_CODES, PHASES, PlanSchema, RUN_STATES, VITALS_COLOURS } from "@tokenstorm/core";
+import { z } from "zod";
+
+/** Raised when a reader of an older message could not understand a newer one. */
+export const PROTOCOL_VERSION = 1;
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const text = z.string().max(4096);
+const count = z.int().min(0);
+const us = z.int();
+const share = z.number();
+
+/** State of an agent process as it tells it itself. */
+export const AGENT_STATES = [
+  "idle",
+  "preparing",
+  "ready",
+  "armed",
+  "running",
+  "draining",
+  "delivering",
+  "done",
+  "failed",
+] as const;
+
+export const ProblemMessage = z.object({
+  code: z.enum(LOAD_ERROR_CODES),
+  message: text,
+  hint: text.optional(),
+});
+
+export const VitalsMessage = z.object({
+  loopDelayP99Us: count,
+  loopDelayMaxUs: count,
+  utilisation: share,
+  cpu: share,
+  starvation: share,
+  gcUs: count,
+  throttledUs: count,
+  rssBytes: count,
+  openSockets: count,
+  descriptors: count,
+  descriptorLimit: count,
+  scheduleLagP99Us: count,
+  coalescedShare: share,
+});
+
+export const LedgerMessage = z.object({
+  offered: count,
+  sent: count,
+  unsent: count,
+  dropped: count,
+  waiting: count,
+  completed: count,
+  failed: count,
+  cancelled: count,
+  unknown: count,
+  inFlight: count,
+});
+
+/** What an agent found when it prepared; the digests of all agents must be equal. */
+export const ReadyMessage = z.object({
+  version: text,
+  /** Fingerprint, for count = 1, of all due times (open) and the first 1,000 requests. */
+  walkDigest: text,
+  model: text,
+  /** Words per token by /tokenize; null where tokens are sent as ids or the target has no /tokenize. */
+  wordsPerToken: z.number().positive().nullable(),
+  /** Tokens that the chat template adds; null when unknown. */
+  templateTokens: count.nullable(),
+  serverVersion: text.nullable(),
+  reader: text,
+});
+export type Ready = z.infer<typeof ReadyMessage>;
+
+/** The leader's word, once a second and after every change. Whoever is behind reads the StateStore. */
+export const Beacon = z.object({
+  term: count,
+  leader: id,
+  leaderInstance: id,
+  seq: count,
+  leaderUs: us,
+  /** The run that is led now, if any. */
+  run: id.nullable(),
+  state: z.enum(RUN_STATES).nullable(),
+  revision: count,
+  stop: z.enum(["none", "drain", "cut"]),
+  /** Highest confirmed snapshot by agent id: all up to it are folded, written and fsynced; `final` once the final is. */
+  confirmed: z.record(id, z.object({ epoch: count, seq: count, final: z.boolean() })),
+  /** Snapshots wanted again, by agent id. */
+  resend: z.record(id, z.object({ epoch: count, seqs: z.array(count).max(1000), final: z.boolean() })),
+  /** Instances that share a living agent's id; they must end. */
+  refused: z.array(id).max(1000),
+  /** Agents given up in this run. */
+  givenUp: z.array(id).max(10_000),
+});
+export type Beacon = z.infer<typeof Beacon>;
+
+/** An agent's whole state, once a second and after every change. */
+export const Heartbeat = z.object({
+  agent: id,
+  instance: id,
+  host: text,
+  pid: count,
+  version: text,
+  cores: z.number().positive(),
+  labels: z.record(z.string().max(64), z.string().max(256)),
+  state: z.enum(AGENT_STATES),
+  run: id.nullable(),
+  epoch: count,
+  /** Revision of the run record it has acted on. */
+  revision: count,
+  /** Sequence number of the last beacon it saw, and the term: the leader knows by it that its beacon comes through. */
+  beaconSeq: count,
+  term: count,
+  ready: ReadyMessage.nullable(),
+  /** Start attempt it is armed for; 0 when none. */
+  armedAttempt: count,
+  startErrorUs: us.nullable(),
+  /** Index of the stage it is in; -1 before the start. */
+  stage: z.int().min(-1),
+  /** Highest stage bounded by requests that it has finished, being idle since; -1 when none. */
+  stageDone: z.int().min(-1),
+  lastCut: count,
+  lastAcked: count,
+  ledger: LedgerMessage.nullable(),
+  vitals: VitalsMessage.nullable(),
+  problem: ProblemMessage.nullable(),
+  /** Messages it refused as malformed. */
+  refusals: count,
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+export const ClockProbe = z.object({ t0: us });
+/** t1: received, t2: answered, on the agent's monotonic clock. */
+export const ClockReply = z.object({ t0: us, t1: us, t2: us, instance: id, host: text, pid: count });
+
+export const HistogramMessage = z.object({
+  count,
+  sum: z.number().min(0),
+  min: count,
+  max: count,
+  overflow: count,
+  /** V2 payload behind deflate (the compressed envelope, cookie 0x1c849314). */
+  payload: z.instanceof(Uint8Array),
+});
+
+const FlowMessage = z.object({
+  durationUs: count,
+  inFlightUs: count,
+  inFlightMin: count,
+  inFlightMax: count,
+  sent: count,
+  ended: count,
+  completed: count,
+  outputTokens: count,
+  promptTokens: count,
+  arrivals: count,
+  events: count,
+  coalesced: count,
+});
+
+const byReason = z.record(z.string().max(64), count);
+
+const DueMessage = z.object({
+  offered: count,
+  sent: count,
+  unsent: count,
+  completed: count,
+  failed: byReason,
+  cancelled: count,
+  dropped: byReason,
+  unknown: count,
+  censored: count,
+  staleRetries: count,
+  promptTokens: count,
+  cachedPromptTokens: count,
+  outputTokens: count,
+  partialOutputTokens: count,
+  tokenSource: byReason,
+  good: count,
+  askedPromptTokens: count,
+  askedOutputTokens: count,
+});
+
+export const SnapshotMessage = z.object({
+  run: id,
+  agent: id,
+  epoch: count,
+  seq: count,
+  fromUs: us,
+  toUs: us,
+  ledger: LedgerMessage,
+  blocks: z
+    .array(
+      z.object({
+        stage: count,
+        phase: z.enum(PHASES),
+        flow: FlowMessage,
+        due: DueMessage,
+        histograms: z.record(z.string().max(32), HistogramMessage),
+      }),
+    )
+    .max(64),
+  vitals: VitalsMessage,
+});
+
+export const FinalMessage = z.object({
+  run: id,
+  agent: id,
+  epoch: count,
+  lastSeq: count,
+  samplesRecorded: count,
+  ledger: LedgerMessage,
+  startErrorUs: us,
+  evicted: count,
+  completedPerUserMin: z.record(z.string().max(8), count),
+  reader: text,
+});
+
+const LatencyMessage = z.object({ count, p50: z.number(), p99: z.number() });
+
+export const LiveMessage = z.object({
+  run: id,
+  name: text,
+  state: z.enum(RUN_STATES),
+  transport: z.enum(["nats", "memory"]),
+  runTimeUs: us,
+  stage: z
+    .object({ index: count, count, name: text, phase: z.enum(PHASES), leftUs: us.nullable() })
+    .nullable(),
+  totalLeftUs: us.nullable(),
+  inFlight: z.object({ asked: z.number().nullable(), measured: z.number() }),
+  server: z.object({ running: z.number(), waiting: z.number(), kvUsage: z.number() }).nullable(),
+  rates: z.object({ requestsPerS: z.number(), outputTokensPerS: z.number(), promptTokensPerS: z.number() }),
+  latencyUs: z.object({ ttft: LatencyMessage, itl: LatencyMessage, e2e: LatencyMessage }),
+  totals: z.object({ offered: count, completed: count, failed: count, cancelled: count, dropped: count }),
+  failures: byReason,
+  agents: z
+    .array(
+      z.object({
+        id,
+        host: text,
+        state: text,
+        colour: z.enum(VITALS_COLOURS),
+        cpu: share,
+        loopDelayP99Us: count,
+        scheduleLagP99Us: count,
+        inFlight: count,
+        silentMs: count,
+      }),
+    )
+    .max(10_000),
+  history: z.object({
+    outputTokensPerS: z.array(z.number()).max(600),
+    inFlight: z.array(z.number()).max(600),
+  }),
+  notes: z.array(text).max(100),
+});
+
+/** A run record as it stands in the StateStore. The plan passes its own schema again: the store is an edge too. */
+export const RunRecordMessage = z.object({
+  v: z.literal(1),
+  id,
+  name: text,
+  createdAtMs: count,
+  plan: PlanSchema,
+  planDigest: text,
+  salt: text,
+  state: z.enum(RUN_STATES),
+  term: count,
+  leader: z.string().max(64),
+  revision: count,
+  shards: z.array(
+    z.object({
+      agent: id,
+      instance: id,
+      epoch: count,
+      index: count,
+      host: text,
+      version: text,
+      clockOffsetUs: us,
+      clockErrorUs: us,
+    }),
+  ),
+  start: z
+    .object({
+      attempt: count,
+      committed: z.boolean(),
+      leaderUs: us,
+      epochUs: us,
+      localUs: z.record(id, us),
+    })
+    .nullable(),
+  stageStartsUs: z.array(us.nullable()),
+  stop: z.object({ level: z.enum(["none", "drain", "cut"]), reason: text }),
+  problem: ProblemMessage.nullable(),
+  result: z.object({ directory: text, reportBlob: text.nullable() }).nullable(),
+});

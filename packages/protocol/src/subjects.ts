@@ -1,0 +1,55 @@
+import { LoadError } from "@tokenstorm/core";
+
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Subjects and keys: `<prefix>.v1....`, identity first, so that permissions can pin it. */
+export interface Subjects {
+  readonly prefix: string;
+  readonly beacon: string;
+  /** Hint that the StateStore changed (submit, stop): lost without harm, the leader looks each second anyway. */
+  readonly hint: string;
+  heartbeat(agent: string): string;
+  readonly heartbeats: string;
+  clock(agent: string): string;
+  live(run: string): string;
+  readonly allLive: string;
+  result(run: string, agent: string, kind: string): string;
+  readonly results: string;
+  resultsOf(run: string): string;
+}
+
+export function subjects(prefix = "ts"): Subjects {
+  if (!ID.test(prefix))
+    throw new LoadError(
+      "PLAN_INVALID",
+      `subject prefix "${prefix}" is no name: use letters, digits, _ and -`,
+    );
+  const root = `${prefix}.v1`;
+  return {
+    prefix,
+    beacon: `${root}.beacon`,
+    hint: `${root}.hint`,
+    heartbeat: (agent) => `${root}.hb.${checkedId(agent)}`,
+    heartbeats: `${root}.hb.*`,
+    clock: (agent) => `${root}.time.${checkedId(agent)}`,
+    live: (run) => `${root}.live.${checkedId(run)}`,
+    allLive: `${root}.live.*`,
+    result: (run, agent, kind) => `${root}.res.${checkedId(run)}.${checkedId(agent)}.${checkedId(kind)}`,
+    results: `${root}.res.>`,
+    resultsOf: (run) => `${root}.res.${checkedId(run)}.>`,
+  };
+}
+
+/** Ids become subject tokens: a dot or a wildcard in one would widen what it names. */
+export function checkedId(id: string): string {
+  if (!ID.test(id))
+    throw new LoadError("PROTOCOL_MALFORMED", `"${id}" is no id: use letters, digits, _ and -, at most 64`);
+  return id;
+}
+
+/** Keys of the StateStore. */
+export const runKey = (run: string): string => `run.${checkedId(run)}`;
+export const RUN_KEYS = "run.";
+export const LEADER_KEY = "leader";
+/** Name of the blob that holds a run's report (JSON). */
+export const reportBlob = (run: string): string => `report-${checkedId(run)}`;

@@ -1,0 +1,17 @@
+import type { BlobStore } from "./blob-store.js";
+import type { Bus } from "./bus.js";
+import type { ResultLog } from "./result-log.js";
+import type { StateStore } from "./state-store.js";
+
+/** All four channels of one connection; whoever opened it closes it. */
+export interface Transport {
+  readonly kind: "nats" | "memory";
+  readonly bus: Bus;
+  readonly log: ResultLog;
+  readonly state: StateStore;
+  readonly blobs: BlobStore;
+  /** Server version and address, for logs; null in memory. */
+  readonly server: { readonly version: string; readonly url: string } | null;
+  /** Hands over what is still to be sent, at most for 2 s, then closes. May be called twice. */
+  close(): Promise<void>;
+}
