@@ -1,0 +1,66 @@
+import type { ShardAssignment } from "../run/run-record.js";
+import type { Histogram } from "./histogram.js";
+import type { Block, DueCounts, Final, FlowCounts, MetricName, Phase, Snapshot } from "./snapshot.js";
+import type { Vitals } from "./vitals.js";
+
+/** Blocks of one (stage, phase) folded together; in-flight bounds are sums of the agents' own minima and maxima. */
+export interface FoldedBlock {
+  readonly stage: number;
+  readonly phase: Phase;
+  /** Flow of all agents; `durationUs` is the longest of the agents' sums, since they run side by side. */
+  readonly flow: FlowCounts;
+  readonly due: DueCounts;
+  readonly histograms: ReadonlyMap<MetricName, Histogram>;
+}
+
+export interface AgentIntervals {
+  readonly shard: ShardAssignment;
+  readonly received: number;
+  /** From the final marker; else at least what it said in heartbeats. */
+  readonly expected: number;
+  readonly final: Final | null;
+  readonly missing: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** A single interval's evidence, for the verdict. */
+export interface IntervalVitals {
+  readonly agent: string;
+  readonly seq: number;
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** Stages in whose measured window the interval lies, in part at least. */
+  readonly measuredStages: readonly number[];
+  readonly vitals: Vitals;
+}
+
+/** All agents' part of one interval of the run, by aligned run time; for live views and time series. */
+export interface IntervalSummary {
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** Agents whose snapshot is in. */
+  readonly agents: number;
+  readonly flow: FlowCounts;
+  readonly stage: number;
+  readonly phase: Phase;
+  /** Of this interval alone. */
+  readonly histograms: ReadonlyMap<MetricName, Histogram>;
+}
+
+/** Fold of snapshots, idempotent by (agent, epoch, seq), only for pairs of the shard map; knows its gaps. */
+export interface Aggregate {
+  fold(snapshot: Snapshot): "folded" | "duplicate" | "foreign";
+  foldFinal(final: Final): "folded" | "duplicate" | "foreign";
+  /** What an agent's heartbeat said it cut: at least so many are expected. */
+  expectAtLeast(agent: string, epoch: number, lastSeq: number): void;
+  /** Highest seq up to which nothing is missing; 0 when the first is. */
+  contiguous(agent: string): number;
+  agents(): readonly AgentIntervals[];
+  block(stage: number, phase: Phase): FoldedBlock | undefined;
+  /** By agent, for outliers. */
+  agentBlock(agent: string, stage: number, phase: Phase): Block["flow"] | undefined;
+  blocks(): readonly FoldedBlock[];
+  intervalVitals(): readonly IntervalVitals[];
+  /** The last intervals that all agents have delivered, newest last; at most 60 are kept. */
+  recentIntervals(): readonly IntervalSummary[];
+  samplesMerged(): number;
+}

@@ -1,0 +1,54 @@
+import type { RunRecord } from "./run-record.js";
+
+/** Counters of the target's /metrics, summed over its replicas. */
+export interface ServerCounters {
+  readonly promptTokens: number;
+  readonly generationTokens: number;
+  readonly successes: number;
+  readonly preemptions: number;
+  readonly prefixHits: number;
+  readonly prefixQueries: number;
+}
+
+/** The target's gauges (and counters) at one moment, summed over its replicas; kvUsage is their maximum. */
+export interface ServerSample extends ServerCounters {
+  /** Run time, us. */
+  readonly tUs: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly kvUsage: number;
+}
+
+/** A scrape while nothing ran: running + waiting = 0 and two equal scrapes 200 ms apart. */
+export interface QuiescentScrape {
+  readonly quiescent: boolean;
+  readonly counters: ServerCounters;
+}
+
+/** What the leader knows of a run beside the intervals: first part of run.json. Schema of its own, versioned. */
+export interface RunFacts {
+  readonly schemaVersion: 1;
+  readonly record: RunRecord;
+  readonly transport: "nats" | "memory";
+  readonly version: string;
+  /** Model and calibration as the agents found them. */
+  readonly model: string | null;
+  readonly wordsPerToken: number | null;
+  readonly templateTokens: number | null;
+  readonly serverVersion: string | null;
+  /** Wall clock at the end of the drain, ms; null when it never started. */
+  readonly endedAtMs: number | null;
+  /** Run time at the end of the drain, us. */
+  readonly endUs: number;
+  /** Null where the target has no /metrics. */
+  readonly serverBefore: QuiescentScrape | null;
+  readonly serverAfter: QuiescentScrape | null;
+  /** Messages that were refused as malformed, at the leader. */
+  readonly refusals: number;
+}
+
+/** A line of events.ndjson. */
+export type RunEvent =
+  | { readonly kind: "server"; readonly sample: ServerSample }
+  | { readonly kind: "state"; readonly state: RunRecord["state"]; readonly wallMs: number }
+  | { readonly kind: "note"; readonly wallMs: number; readonly text: string };
