@@ -1,0 +1,71 @@
+// Runs the compiled tests: node scripts/run-tests.mjs [unit|contract|integration|...] [--name PATTERN]
+// Every test runs when no part is named. The last line counts passed, failed and skipped.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Part -> folder of compiled tests, and how many files run side by side. */
+const PARTS = {
+  unit: { folders: readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`), concurrency: 2 },
+  architecture: { folders: ["test/dist/architecture"], concurrency: 1 },
+  contract: { folders: ["test/dist/contract"], concurrency: 1 },
+  sim: { folders: ["test/dist/sim"], concurrency: 2 },
+  integration: { folders: ["test/dist/integration"], concurrency: 1 },
+};
+
+function testFiles(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith(".test.js"))
+    .map((name) => join(folder, name))
+    .sort();
+}
+
+async function runPart(part, extra, node) {
+  const { folders, concurrency } = PARTS[part];
+  const files = folders.flatMap((folder) => testFiles(join(root, folder)));
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, skips: [] };
+  const scratch = mkdtempSync(join(tmpdir(), "tokenstorm-tests-"));
+  const countFile = join(scratch, "counts.json");
+  const args = [
+    "--enable-source-maps",
+    "--test",
+    `--test-concurrency=${concurrency}`,
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    `--test-reporter=${join(root, "scripts/count-reporter.mjs")}`,
+    `--test-reporter-destination=${countFile}`,
+    ...extra,
+    ...files.map((file) => relative(root, file)),
+  ];
+  const child = spawn(node, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  const counts = existsSync(countFile) ? JSON.parse(readFileSync(countFile, "utf8") || "{}") : {};
+  rmSync(scratch, { recursive: true, force: true });
+  const result = { passed: 0, failed: 0, skipped: 0, skips: [], ...counts };
+  // A file that dies before it can report its tests is a failure all the same.
+  if (status !== 0 && result.failed === 0) result.failed = 1;
+  return result;
+}
+
+const words = process.argv.slice(2);
+const nameAt = words.indexOf("--name");
+const extra = nameAt < 0 ? [] : [`--test-name-pattern=${words[nameAt + 1]}`];
+const named = words.filter((word) => word in PARTS);
+const parts = named.length > 0 ? named : Object.keys(PARTS);
+const total = { passed: 0, failed: 0, skipped: 0, skips: [] };
+for (const part of parts) {
+  const started = Date.now();
+  console.log(`\n== ${part} tests`);
+  const result = await runPart(part, extra, process.execPath);
+  console.log(`== ${part} tests took ${Math.round((Date.now() - started) / 1000)} s`);
+  for (const key of ["passed", "failed", "skipped"]) total[key] += result[key];
+  total.skips.push(...result.skips);
+}
+for (const skip of total.skips) console.log(`SKIPPED: ${skip}`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
