@@ -2,9 +2,8 @@
 //   node scripts/check-truth.mjs REPORT.json TRUTH.jsonl
 // It looks at the last level of a closed load: the time integral of open requests over its window, tokens and requests
 // over the run (exact) and in the window (0.5 %), and how many requests each user completed in it.
-import { readFileSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { createReadStream } from "node:fs";
 
 const [reportFile, truthFile] = process.argv.slice(2);
 if (reportFile === undefined || truthFile === undefined) {
@@ -63,12 +62,37 @@ function check(name, truth, ours, holds) {
 }
 const within = (a, b, share) => Math.abs(a - b) <= share * Math.abs(b);
 
-check("mean open requests in the window", openMean.toFixed(2), level.inFlight.mean.toFixed(2), openMean >= 0.98 * users && within(level.inFlight.mean, openMean, 0.015));
+check(
+  "mean open requests in the window",
+  openMean.toFixed(2),
+  level.inFlight.mean.toFixed(2),
+  openMean >= 0.98 * users && within(level.inFlight.mean, openMean, 0.015),
+);
 check("mean in-flight asked for", users, level.inFlight.mean.toFixed(2), level.inFlight.mean >= 0.99 * users);
-check("requests completed over the run", finished, report.totals.requests.completed, finished === report.totals.requests.completed);
-check("output tokens over the run", outputTokens, report.totals.tokens.output, outputTokens === report.totals.tokens.output);
-check("output tokens in the window", windowTokens, Math.round(oursWindowTokens), within(oursWindowTokens, windowTokens, 0.005));
-check("requests begun in the window", windowRequests, level.requests.offered, within(level.requests.offered, windowRequests, 0.005));
+check(
+  "requests completed over the run",
+  finished,
+  report.totals.requests.completed,
+  finished === report.totals.requests.completed,
+);
+check(
+  "output tokens over the run",
+  outputTokens,
+  report.totals.tokens.output,
+  outputTokens === report.totals.tokens.output,
+);
+check(
+  "output tokens in the window",
+  windowTokens,
+  Math.round(oursWindowTokens),
+  within(oursWindowTokens, windowTokens, 0.005),
+);
+check(
+  "requests begun in the window",
+  windowRequests,
+  level.requests.offered,
+  within(level.requests.offered, windowRequests, 0.005),
+);
 check("fewest requests that a user completed in the window", fewest, level.completedPerUserMin, fewest >= 2);
 
 for (const fact of facts) console.log(fact);

@@ -28,7 +28,9 @@ function readOptions() {
 }
 
 function usage(problem) {
-  process.stderr.write(`error: ${problem}\nusage: demo.sh [--quick] [--json] [--truth FILE] [--out DIR] [--ui live|plain|none]\n`);
+  process.stderr.write(
+    `error: ${problem}\nusage: demo.sh [--quick] [--json] [--truth FILE] [--out DIR] [--ui live|plain|none]\n`,
+  );
   process.exit(2);
 }
 
@@ -36,7 +38,17 @@ const say = (text) => process.stderr.write(`${text}\n`);
 
 /** Starts the simulator on a port chosen by the system; resolves with its URL. */
 function startSimulator(truthFile, timeScale) {
-  const args = [cli, "simulate", "--port", "0", "--time-scale", String(timeScale), "--truth-log", truthFile, "--json"];
+  const args = [
+    cli,
+    "simulate",
+    "--port",
+    "0",
+    "--time-scale",
+    String(timeScale),
+    "--truth-log",
+    truthFile,
+    "--json",
+  ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], detached: true });
   const url = new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {

@@ -10,7 +10,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Part -> folder of compiled tests, and how many files run side by side. */
 const PARTS = {
-  unit: { folders: readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`), concurrency: 2 },
+  unit: {
+    folders: readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`),
+    concurrency: 2,
+  },
   architecture: { folders: ["test/dist/architecture"], concurrency: 1 },
   contract: { folders: ["test/dist/contract"], concurrency: 1 },
   sim: { folders: ["test/dist/sim"], concurrency: 2 },

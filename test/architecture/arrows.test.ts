@@ -39,7 +39,11 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
 };
 
 const folderOf = (name: string): string | undefined =>
-  name === "tokenstorm" ? "cli" : name.startsWith("@tokenstorm/") ? name.slice("@tokenstorm/".length) : undefined;
+  name === "tokenstorm"
+    ? "cli"
+    : name.startsWith("@tokenstorm/")
+      ? name.slice("@tokenstorm/".length)
+      : undefined;
 
 /** `a/b/c` of a scoped name is `a/b`; of a plain one, `a`. */
 function packageOf(specifier: string): string {
@@ -82,7 +86,8 @@ for (const [folder, allowed] of Object.entries(ARROWS)) {
         // Tests may use the testkit; nothing else may.
         if (inside === "testkit" && isTest) continue;
         if (inside === folder) assert.fail(`${file} imports its own package by name`);
-        if (inside === undefined) assert.ok(declared.includes(name) || isTest, `${file} imports ${specifier}`);
+        if (inside === undefined)
+          assert.ok(declared.includes(name) || isTest, `${file} imports ${specifier}`);
         else assert.ok(allowed.includes(inside), `${file} imports ${specifier}`);
       }
     }

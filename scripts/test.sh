@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Gets what the tests need into the project's own folders, builds, lints, and runs every test.
+#   ./scripts/test.sh [PART ...]      parts: setup is always done; then lint docs tests demo node24; all by default
+# NO_INSTALL=1 forbids every fetch: what is missing then is skipped, and said so on the last lines.
+# Nothing is installed on the host: npm packages go to ./node_modules, tools to ./.cache.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(lint docs tests demo node24)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+timings=() failures=() skipped=() counts=()
+
+part() { # name, command...
+  local name=$1 started=$SECONDS status=0
+  shift
+  printf '\n=== %s\n' "$name"
+  "$@" || status=$?
+  timings+=("$(printf '%4d s  %s' $((SECONDS - started)) "$name")")
+  [ $status -eq 0 ] || failures+=("$name (exit $status)")
+  return $status
+}
+
+skip() { skipped+=("SKIPPED: $1"); printf 'SKIPPED: %s\n' "$1"; }
+
+wanted() { local word; for word in "${parts[@]}"; do [ "$word" = "$1" ] && return 0; done; return 1; }
+
+setup() {
+  require_node && install_packages && build_packages || return 1
+  find_nats_server || { say "error: the tests need a nats-server (set NATS_SERVER_BIN to one)"; return 1; }
+  say "node $(node --version), $("$NATS_SERVER_BIN" --version)"
+}
+
+lint() { npx --no-install biome check --error-on-warnings . && ./scripts/lint/check-text.sh; }
+
+docs() { node scripts/generate-docs.mjs --check; }
+
+# $1: where the log goes; the rest is passed on. The count is the runner's last line.
+run_tests() {
+  local log=$1
+  shift
+  REQUIRE_NATS=1 "$@" 2>&1 | tee "$log"
+  local status=${PIPESTATUS[0]}
+  counts+=("$(tail -n 1 "$log")")
+  grep '^SKIPPED: ' "$log" | while read -r line; do echo "$line"; done >"$scratch/skipped" || true
+  while read -r line; do skipped+=("$line"); done <"$scratch/skipped"
+  return "$status"
+}
+
+# The claim of the quick demo, judged by the simulator's record alone.
+demo() {
+  local dir=$scratch/demo-$1
+  mkdir -p "$dir"
+  PATH="$2:$PATH" ./scripts/demo.sh --quick --json --truth "$dir/truth.jsonl" --out "$dir/runs" >"$dir/report.json" || return 1
+  node scripts/check-truth.mjs "$dir/report.json" "$dir/truth.jsonl" && node scripts/check-demo.mjs "$dir/report.json"
+}
+
+node24() {
+  local binary folder
+  if ! binary=$(./scripts/get-node.sh 24); then
+    skip "Node 24 cannot be had here, so the unit tests and the demo ran on $(node --version) only"
+    return 0
+  fi
+  folder=$(dirname "$binary")
+  run_tests "$scratch/unit-24.log" "$binary" scripts/run-tests.mjs unit && demo 24 "$folder"
+}
+
+if part setup setup; then
+  wanted lint && part lint lint
+  wanted docs && part docs docs
+  wanted tests && part tests run_tests "$scratch/tests.log" node scripts/run-tests.mjs
+  wanted demo && part "demo --quick" demo 20 "$(dirname "$(command -v node)")"
+  wanted node24 && part "unit tests and demo on Node 24" node24
+fi
+
+printf '\n=== how long each part took\n'
+printf '%s\n' "${timings[@]}"
+[ ${#skipped[@]} -eq 0 ] || printf '%s\n' "${skipped[@]}"
+for failure in "${failures[@]+"${failures[@]}"}"; do printf 'FAILED: %s\n' "$failure"; done
+passed=0 failed=${#failures[@]} skips=0
+for line in "${counts[@]+"${counts[@]}"}"; do
+  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+    passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skips=$((skips + BASH_REMATCH[3]))
+  fi
+done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skips"
+[ "$failed" -eq 0 ]
