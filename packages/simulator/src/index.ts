@@ -1,1 +1,18 @@
-export {};
+export {
+  createEngine,
+  type Engine,
+  type EngineConfig,
+  type EngineStats,
+  type StepOutput,
+  type StepPlan,
+} from "./engine/engine.js";
+export type { EngineRequest } from "./engine/sequence.js";
+export { decodeStepMs, type StepTable } from "./engine/step-time.js";
+export { runInVirtualTime, type VirtualEvent, type VirtualRun } from "./engine/virtual-run.js";
+export { FAULT_KINDS, type FaultKind, type FaultRates } from "./faults.js";
+export { promptDigest } from "./http/api-request.js";
+export { SIMULATOR_DEFAULTS, type SimulatorOptions } from "./options.js";
+export { type Profile, type ProfileName, profiles } from "./profiles.js";
+export { type Simulator, type SimulatorStats, startSimulator } from "./simulator.js";
+export { type ChatMessage, type ChatPart, tokenize, tokenizeChat } from "./text/tokenizer.js";
+export * from "./truth-log.js";

@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import { type ChatMessage, type ChatPart, tokenize, tokenizeChat } from "../text/tokenizer.js";
+import { badRequest, invalidBody, modelNotFound } from "./api-error.js";
+import {
+  booleanField,
+  integerField,
+  isObject,
+  type JsonObject,
+  objectField,
+  stringField,
+} from "./json-fields.js";
+
+export type Endpoint = "chat" | "completions";
+
+/** A generation request past its checks. */
+export interface GenerationRequest {
+  readonly endpoint: Endpoint;
+  readonly promptTokens: readonly number[];
+  /** First 16 hexadecimal digits of the SHA-256 of the canonical prompt. */
+  readonly promptDigest: string;
+  /** `request_id` of the body; the header goes before it. */
+  readonly requestId: string | undefined;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  readonly continuousUsage: boolean;
+  readonly returnTokenIds: boolean;
+  readonly maxTokens: number;
+  readonly minTokens: number;
+  readonly ignoreEos: boolean;
+  readonly cacheSalt: string | undefined;
+}
+
+export interface ModelLimits {
+  readonly model: string;
+  readonly maxModelLen: number;
+  /** 0 where the model does not see images. */
+  readonly tokensPerImage: number;
+}
+
+/** Completions without `max_tokens` get this many, as OpenAI's API had it. */
+const COMPLETIONS_MAX_TOKENS = 16;
+
+/** Checks in vLLM's order: schema, model, prompt length, output length. Throws ApiError. */
+export function parseGenerationRequest(
+  endpoint: Endpoint,
+  body: JsonObject,
+  limits: ModelLimits,
+): GenerationRequest {
+  const prompt = endpoint === "chat" ? chatPrompt(body, limits) : completionsPrompt(body);
+  const stream = booleanField(body, "stream");
+  const streamOptions = objectField(body, "stream_options");
+  if (streamOptions !== undefined && !stream) {
+    throw invalidBody("Stream options can only be defined when `stream=True`.", "stream_options");
+  }
+  const includeUsage = streamOptions !== undefined && booleanField(streamOptions, "include_usage");
+  const cacheSalt = stringField(body, "cache_salt");
+  if (cacheSalt === "") throw invalidBody("Parameter 'cache_salt' must be a non-empty string if provided.");
+  const asked = outputLength(endpoint, body);
+  checkModel(body, limits);
+  const promptTokens = prompt.tokens();
+  const maxTokens = boundedOutput(asked, promptTokens.length, limits.maxModelLen);
+  return {
+    endpoint,
+    promptTokens,
+    promptDigest: digest(prompt.canonical()),
+    requestId: stringField(body, "request_id"),
+    stream,
+    includeUsage,
+    continuousUsage:
+      includeUsage && streamOptions !== undefined && booleanField(streamOptions, "continuous_usage_stats"),
+    returnTokenIds: booleanField(body, "return_token_ids"),
+    maxTokens,
+    minTokens: minTokens(body, maxTokens),
+    ignoreEos: booleanField(body, "ignore_eos"),
+    cacheSalt,
+  };
+}
+
+/** Tokens of a `/tokenize` request: `{prompt}` or `{messages}`. */
+export function parseTokenizeRequest(body: JsonObject, limits: ModelLimits): readonly number[] {
+  const prompt = body["messages"] === undefined ? completionsPrompt(body) : chatPrompt(body, limits);
+  checkModel(body, limits);
+  return prompt.tokens();
+}
+
+/**
+ * The text a checker hashes to find out which prompt arrived: the messages array as JSON, the prompt
+ * string itself, or the token ids as JSON.
+ */
+export function promptDigest(canonicalPrompt: string): string {
+  return digest(canonicalPrompt);
+}
+
+/** Evaluated late: a request that is refused for its model is not tokenized. */
+interface Prompt {
+  tokens(): readonly number[];
+  canonical(): string;
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+function checkModel(body: JsonObject, limits: ModelLimits): void {
+  const model = stringField(body, "model");
+  if (model !== undefined && model !== limits.model) throw modelNotFound(model);
+}
+
+function chatPrompt(body: JsonObject, limits: ModelLimits): Prompt {
+  const raw = body["messages"];
+  if (!Array.isArray(raw) || raw.length === 0) throw invalidBody("messages: Field required", "messages");
+  const messages = raw.map((message) => parseMessage(message, limits));
+  return {
+    tokens: () => tokenizeChat(messages, limits.tokensPerImage),
+    canonical: () => JSON.stringify(raw),
+  };
+}
+
+function parseMessage(message: unknown, limits: ModelLimits): ChatMessage {
+  if (!isObject(message) || typeof message["role"] !== "string") {
+    throw invalidBody("messages: each needs a role", "messages");
+  }
+  const content = message["content"] ?? "";
+  if (typeof content === "string") return { role: message["role"], parts: [{ kind: "text", text: content }] };
+  if (!Array.isArray(content)) throw invalidBody("messages: content is neither text nor parts", "messages");
+  return { role: message["role"], parts: content.map((part) => parsePart(part, limits)) };
+}
+
+function parsePart(part: unknown, limits: ModelLimits): ChatPart {
+  if (isObject(part) && part["type"] === "text" && typeof part["text"] === "string") {
+    return { kind: "text", text: part["text"] };
+  }
+  if (!isObject(part) || part["type"] !== "image_url" || !isObject(part["image_url"])) {
+    throw invalidBody("messages: only text and image_url parts are understood", "messages");
+  }
+  if (limits.tokensPerImage === 0) throw badRequest(`${limits.model} is not a multimodal model`);
+  const url = part["image_url"]["url"];
+  if (typeof url !== "string") throw invalidBody("image_url: url is required", "messages");
+  return { kind: "image", url };
+}
+
+function completionsPrompt(body: JsonObject): Prompt {
+  const raw = body["prompt"];
+  const value: unknown = Array.isArray(raw) && typeof raw[0] !== "number" ? onlyPrompt(raw) : raw;
+  if (typeof value === "string") return { tokens: () => tokenize(value), canonical: () => value };
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isTokenId)) {
+    throw invalidBody("prompt: Input should be a string or a list of token ids", "prompt");
+  }
+  const ids: readonly number[] = value;
+  return { tokens: () => ids, canonical: () => JSON.stringify(ids) };
+}
+
+function onlyPrompt(prompts: readonly unknown[]): unknown {
+  if (prompts.length !== 1)
+    throw invalidBody("prompt: this simulator takes one prompt per request", "prompt");
+  return prompts[0];
+}
+
+function isTokenId(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
+}
+
+/** Undefined means: as much as the context has room for. */
+function outputLength(endpoint: Endpoint, body: JsonObject): number | undefined {
+  const n = integerField(body, "n") ?? 1;
+  if (n !== 1) throw invalidBody("n: this simulator gives one answer per request", "n");
+  const maxTokens =
+    (endpoint === "chat" ? integerField(body, "max_completion_tokens") : undefined) ??
+    integerField(body, "max_tokens") ??
+    (endpoint === "chat" ? undefined : COMPLETIONS_MAX_TOKENS);
+  if (maxTokens !== undefined && maxTokens < 1) {
+    throw invalidBody(`max_tokens must be at least 1, got ${maxTokens}.`, "max_tokens");
+  }
+  return maxTokens;
+}
+
+function boundedOutput(asked: number | undefined, promptTokens: number, maxModelLen: number): number {
+  if (promptTokens === 0) throw badRequest("The decoder prompt cannot be empty", "prompt");
+  if (promptTokens >= maxModelLen) {
+    throw badRequest(
+      `This model's maximum context length is ${maxModelLen} tokens. However, your request has ` +
+        `${promptTokens} input tokens. Please reduce the length of the input messages.`,
+      "input_tokens",
+    );
+  }
+  const room = maxModelLen - promptTokens;
+  if (asked !== undefined && asked > room) {
+    throw badRequest(
+      `'max_tokens' or 'max_completion_tokens' is too large: ${asked}. This model's maximum context length ` +
+        `is ${maxModelLen} tokens and your request has ${promptTokens} input tokens ` +
+        `(${asked} > ${maxModelLen} - ${promptTokens}).`,
+      "max_tokens",
+    );
+  }
+  return asked ?? room;
+}
+
+function minTokens(body: JsonObject, maxTokens: number): number {
+  const least = integerField(body, "min_tokens") ?? 0;
+  if (least < 0)
+    throw invalidBody(`min_tokens must be greater than or equal to 0, got ${least}.`, "min_tokens");
+  if (least > maxTokens) {
+    throw invalidBody(
+      `min_tokens must be less than or equal to max_tokens=${maxTokens}, got ${least}.`,
+      "min_tokens",
+    );
+  }
+  return least;
+}
