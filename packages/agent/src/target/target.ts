@@ -24,7 +24,7 @@ export interface RequestSink {
   /** See Recorder.event. */
   onEvent(tUs: number, tokens: number, content: boolean, sameRead: boolean): void;
   onStaleRetry(): void;
-  /** Exactly once, last. */
+  /** Exactly once, last. The slot is free when this is called: the next `send` on it may be made from within. */
   onEnd(tUs: number, end: RequestEnd): void;
 }
 
@@ -43,7 +43,8 @@ export interface Target {
   preflight(): Promise<Preflight>;
   /**
    * Sends at once on `slot`'s own connection (0 .. slots-1); a slot carries one request at a time.
-   * `cancel` ends it without a word to the sink but onEnd with outcome cancelled.
+   * No call to the sink is made before `send` has returned.
+   * `cancel` ends it without a word to the sink but onEnd with outcome cancelled, from within or soon after.
    */
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void };
   /** Sockets open now. */
