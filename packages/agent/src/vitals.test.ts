@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { closeSync, openSync } from "node:fs";
+import { test } from "node:test";
+import { createVitals } from "./vitals.js";
+
+/** Long enough for a timer of the monitor's resolution, by the loop's own turns. */
+async function turnsOfTheLoop(ms: number): Promise<void> {
+  const until = performance.now() + ms;
+  while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+function busyFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+test("a blocked event loop shows in delay and utilisation of its own interval alone, even right after a reading", async (t) => {
+  const vitals = createVitals();
+  t.after(() => vitals.close());
+  await turnsOfTheLoop(10);
+  vitals.read();
+  busyFor(60);
+  await turnsOfTheLoop(5);
+  const busy = vitals.read();
+  assert.ok(busy.loopDelayMaxUs > 40_000, `${busy.loopDelayMaxUs}`);
+  assert.ok(busy.loopDelayP99Us > 40_000, `${busy.loopDelayP99Us}`);
+  assert.ok(busy.utilisation > 0.5, `${busy.utilisation}`);
+  await turnsOfTheLoop(50);
+  const idle = vitals.read();
+  assert.ok(idle.utilisation < busy.utilisation, `${idle.utilisation}`);
+  assert.ok(idle.loopDelayP99Us < busy.loopDelayP99Us, `${idle.loopDelayP99Us}`);
+});
+
+test("every figure is a finite number, the counts are whole, and starvation is utilisation minus CPU", async (t) => {
+  const vitals = createVitals();
+  t.after(() => vitals.close());
+  for (let round = 0; round < 3; round += 1) {
+    const figures = vitals.read();
+    for (const [name, value] of Object.entries(figures))
+      assert.ok(Number.isFinite(value), `${name} is ${value}`);
+    for (const name of [
+      "loopDelayP99Us",
+      "loopDelayMaxUs",
+      "gcUs",
+      "throttledUs",
+      "rssBytes",
+      "descriptors",
+    ] as const)
+      assert.ok(Number.isSafeInteger(figures[name]) && figures[name] >= 0, `${name} is ${figures[name]}`);
+    assert.equal(figures.starvation, figures.utilisation - figures.cpu);
+    await turnsOfTheLoop(2);
+  }
+});
+
+test("open descriptors are counted", { skip: process.platform !== "linux" }, async (t) => {
+  const vitals = createVitals();
+  t.after(() => vitals.close());
+  assert.ok(vitals.descriptorLimit > 0);
+  const settled = async () => {
+    vitals.read();
+    await turnsOfTheLoop(20);
+    return vitals.read().descriptors;
+  };
+  const before = await settled();
+  const opened = Array.from({ length: 25 }, () => openSync("/dev/null", "r"));
+  t.after(() => {
+    for (const descriptor of opened) closeSync(descriptor);
+  });
+  const after = await settled();
+  assert.ok(after >= before + 20, `${before} then ${after}`);
+});
+
+test("closing twice does no harm", () => {
+  const vitals = createVitals();
+  vitals.close();
+  vitals.close();
+});
