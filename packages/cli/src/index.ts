@@ -1,1 +1,1 @@
-export {};
+export { main, runCommandLine } from "./main.js";

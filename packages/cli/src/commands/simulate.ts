@@ -1,0 +1,136 @@
+import { LoadError } from "@tokenstorm/core";
+import {
+  FAULT_KINDS,
+  type FaultKind,
+  type ProfileName,
+  profiles,
+  startSimulator,
+} from "@tokenstorm/simulator";
+import { type Command, InvalidArgumentError } from "commander";
+import type { CommandContext } from "../context.js";
+import { EXIT } from "../exit-codes.js";
+import { onInterrupt } from "../interrupt.js";
+import { count, positiveNumber } from "../parse-arguments.js";
+
+interface SimulateFlags {
+  readonly profile?: ProfileName;
+  readonly host?: string;
+  readonly port?: number;
+  readonly model?: string;
+  readonly timeScale?: number;
+  readonly maxNumSeqs?: number;
+  readonly maxNumBatchedTokens?: number;
+  readonly kvBlocks?: number;
+  readonly blockSize?: number;
+  readonly maxModelLen?: number;
+  readonly prefillRate?: number;
+  readonly prefixCache: boolean;
+  readonly apiKey?: string;
+  readonly apiKeyEnv?: string;
+  readonly truthLog?: string;
+  readonly streamInterval?: number;
+  readonly seed?: number;
+  readonly multiByte?: boolean;
+  readonly fault: Partial<Record<FaultKind, number>>;
+  readonly json?: boolean;
+}
+
+export function addSimulate(program: Command, context: CommandContext): void {
+  program
+    .command("simulate")
+    .description("serve the OpenAI API as vLLM does, without a GPU")
+    .option("--profile <name>", `model to behave like: ${Object.keys(profiles).join(", ")}`, profileName)
+    .option("--host <address>", "address to listen on; 127.0.0.1 by default")
+    .option("--port <n>", "port; 0, the default, lets the system choose", count)
+    .option("--model <name>", "name to serve the model under")
+    .option("--time-scale <x>", "so many times faster than the real thing", positiveNumber)
+    .option("--max-num-seqs <n>", "sequences in one step", count)
+    .option("--max-num-batched-tokens <n>", "token budget of one step", count)
+    .option("--kv-blocks <n>", "blocks of the KV cache", count)
+    .option("--block-size <n>", "tokens in a block", count)
+    .option("--max-model-len <n>", "longest prompt and answer together", count)
+    .option("--prefill-rate <x>", "prompt tokens per second", positiveNumber)
+    .option("--no-prefix-cache", "without the prefix cache")
+    .option("--api-key <key>", "want this key from every client")
+    .option("--api-key-env <name>", "environment variable with that key")
+    .option(
+      "--truth-log <file>",
+      "write what was received and when each byte was sent, as JSON lines, at the end",
+    )
+    .option("--stream-interval <n>", "tokens per event", count)
+    .option("--seed <n>", "of every random choice", count)
+    .option("--multi-byte", "words of several bytes per character in the output")
+    .option("--fault <kind=share>", `share of requests that fail: ${FAULT_KINDS.join(", ")}`, faultShare, {})
+    .option("--json", "one line of JSON with the URL")
+    .action((flags: SimulateFlags) => context.finish(simulate(flags, context)));
+}
+
+async function simulate(flags: SimulateFlags, { terminal, env }: CommandContext): Promise<number> {
+  const simulator = await started({
+    profile: flags.profile,
+    host: flags.host,
+    port: flags.port,
+    model: flags.model,
+    timeScale: flags.timeScale,
+    maxNumSeqs: flags.maxNumSeqs,
+    maxNumBatchedTokens: flags.maxNumBatchedTokens,
+    kvBlocks: flags.kvBlocks,
+    blockSize: flags.blockSize,
+    maxModelLen: flags.maxModelLen,
+    prefillTokensPerS: flags.prefillRate,
+    prefixCache: flags.prefixCache,
+    apiKey: flags.apiKey ?? keyFrom(flags.apiKeyEnv, env),
+    truthLogFile: flags.truthLog,
+    streamInterval: flags.streamInterval,
+    seed: flags.seed,
+    multiByteText: flags.multiByte,
+    faults: flags.fault,
+  });
+  const { url, model } = simulator;
+  const ended = new Promise<string>((resolve) => {
+    onInterrupt((_, cause) => resolve(cause));
+  });
+  await terminal.print(
+    flags.json === true
+      ? JSON.stringify({ url, model })
+      : `simulating ${model} at ${url}\ntry it: tokenstorm run --target ${url} --users 1,10,100 --duration 10s\nCtrl-C ends it`,
+  );
+  await ended;
+  await simulator.close();
+  return EXIT.ok;
+}
+
+/** There is no plan here: what the simulator refuses is not exit code 104. */
+async function started(options: SimulatorOptions): Promise<Simulator> {
+  try {
+    return await startSimulator(options);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    throw new LoadError("TARGET_UNREACHABLE", error.message, { hint: error.hint, cause: error });
+  }
+}
+
+function keyFrom(name: string | undefined, env: CommandContext["env"]): string | undefined {
+  if (name === undefined) return undefined;
+  const value = env[name];
+  if (value === undefined)
+    throw new LoadError("SECRET_MISSING", `the environment variable ${name} is not set`);
+  return value;
+}
+
+function profileName(text: string): ProfileName {
+  const names: readonly string[] = Object.keys(profiles);
+  const isName = (name: string): name is ProfileName => names.includes(name);
+  if (isName(text)) return text;
+  throw new InvalidArgumentError(`there is no such profile; one of ${names.join(", ")}.`);
+}
+
+function faultShare(text: string, before: SimulateFlags["fault"]): SimulateFlags["fault"] {
+  const [name, share] = text.split("=");
+  const kind = FAULT_KINDS.find((one) => one === name);
+  const value = Number(share);
+  if (kind === undefined || share === undefined || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError(`write kind=share, such as ${FAULT_KINDS[0]}=0.01.`);
+  }
+  return { ...before, [kind]: value };
+}

@@ -1,0 +1,70 @@
+import type { LiveUpdate } from "@tokenstorm/core";
+import { renderLive, renderLiveLine } from "@tokenstorm/report";
+import type { Terminal } from "../terminal.js";
+import { createFrame } from "./frame.js";
+
+export const UI_KINDS = ["auto", "live", "plain", "none"] as const;
+export type UiKind = (typeof UI_KINDS)[number];
+
+/** Shows a run while it runs. */
+export interface Viewer {
+  update(update: LiveUpdate): void;
+  /** A line that stays: what happened, beside the figures. */
+  note(text: string): void;
+  /** May be called twice. */
+  close(): void;
+}
+
+/** `auto` draws in place on a terminal, and writes a line per interval anywhere else. */
+export function createViewer(kind: UiKind, terminal: Terminal): Viewer {
+  const { stderr } = terminal;
+  const canDraw = stderr.isTty && process.env["TERM"] !== "dumb";
+  const chosen = kind === "auto" ? (canDraw ? "live" : "plain") : kind;
+  if (chosen === "none") {
+    return { update: () => undefined, note: (text) => terminal.say(text), close: () => undefined };
+  }
+  return chosen === "live" ? liveViewer(terminal) : plainViewer(terminal);
+}
+
+function plainViewer(terminal: Terminal): Viewer {
+  let last = "";
+  return {
+    update: (update) => {
+      const line = terminal.stderr.isTty
+        ? renderLiveLine(update, { width: terminal.stderr.width() })
+        : renderLiveLine(update);
+      // The leader repeats itself while nothing moves.
+      if (line !== last) terminal.say(line);
+      last = line;
+    },
+    note: (text) => terminal.say(text),
+    close: () => undefined,
+  };
+}
+
+function liveViewer(terminal: Terminal): Viewer {
+  const frame = createFrame(terminal);
+  let latest: LiveUpdate | undefined;
+  let isClosed = false;
+  const draw = () => {
+    if (latest === undefined || isClosed) return;
+    const { stderr } = terminal;
+    const height = stderr.height();
+    const size = height === undefined ? { width: stderr.width() } : { width: stderr.width(), height };
+    frame.draw(renderLive(latest, { ...size, colour: stderr.colour }));
+  };
+  process.on("SIGWINCH", draw);
+  return {
+    update: (update) => {
+      latest = update;
+      // A process without a controlling terminal hears nothing of a new size: this makes the streams look again.
+      process.emit("SIGWINCH", "SIGWINCH");
+    },
+    note: (text) => frame.above(text),
+    close: () => {
+      isClosed = true;
+      process.off("SIGWINCH", draw);
+      frame.close();
+    },
+  };
+}
