@@ -4,6 +4,8 @@ import {
   type FaultKind,
   type ProfileName,
   profiles,
+  type Simulator,
+  type SimulatorOptions,
   startSimulator,
 } from "@tokenstorm/simulator";
 import { type Command, InvalidArgumentError } from "commander";
