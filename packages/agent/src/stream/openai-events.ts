@@ -1,0 +1,209 @@
+import type { RequestEnd, TokenSource } from "@tokenstorm/core";
+
+/** No answer has more; a count beyond it is a server's nonsense and is not believed. */
+const MAX_TOKENS = 10_000_000;
+const ERROR_TEXT_CHARACTERS = 200;
+
+/** What one frame was. `bad-frame`: no JSON, or not the shape of a chunk. */
+export type FrameKind = "event" | "done" | "error-event" | "bad-frame";
+
+export type Usage = NonNullable<RequestEnd["usage"]>;
+
+/** The parts of a chunk that count. Everything is unknown: servers send null, nothing, or something of their own. */
+interface Chunk {
+  readonly object?: unknown;
+  readonly error?: unknown;
+  readonly choices?: unknown;
+  readonly usage?: unknown;
+}
+interface Choice {
+  readonly delta?: unknown;
+  readonly text?: unknown;
+  readonly token_ids?: unknown;
+  readonly finish_reason?: unknown;
+}
+interface Delta {
+  readonly content?: unknown;
+  readonly reasoning?: unknown;
+  readonly reasoning_content?: unknown;
+  readonly tool_calls?: unknown;
+}
+interface UsageField {
+  readonly prompt_tokens?: unknown;
+  readonly completion_tokens?: unknown;
+  readonly prompt_tokens_details?: unknown;
+}
+interface PromptDetails {
+  readonly cached_tokens?: unknown;
+}
+
+/**
+ * Reads the frames of one streamed answer, chat or completions, of its first choice, and keeps the count of its tokens.
+ * One object serves many answers, one after the other; per frame nothing is made but the parsed JSON.
+ *
+ * An event is not a token. An event that tells the running `completion_tokens`, or its `token_ids`, is counted exactly;
+ * any other event with output counts as one token until the closing usage says better.
+ */
+export class OpenAiStream {
+  /** Of the frame read last: output tokens in it, and whether it carried content or text (not reasoning, not tools). */
+  tokens = 0;
+  content = false;
+  /** Of the frame read last: its content, text or reasoning. */
+  text = "";
+
+  finishReason: string | null = null;
+  /** `[DONE]` was read. */
+  isDone = false;
+  /** What the server said went wrong; null without an error event. */
+  errorText: string | null = null;
+  /** Output tokens of all events so far. */
+  counted = 0;
+
+  #usage: Usage | null = null;
+  /** An event with output came after the usage read last. */
+  #usageIsOld = false;
+  /** Every event with output so far told the running count. */
+  #usageIsContinuous = true;
+  /** Events with output that counted as one token for want of better. */
+  #guessed = 0;
+
+  reset(): void {
+    this.#clearFrame();
+    this.finishReason = null;
+    this.isDone = false;
+    this.errorText = null;
+    this.counted = 0;
+    this.#usage = null;
+    this.#usageIsOld = false;
+    this.#usageIsContinuous = true;
+    this.#guessed = 0;
+  }
+
+  read(json: string): FrameKind {
+    this.#clearFrame();
+    if (json === "[DONE]") {
+      this.isDone = true;
+      return "done";
+    }
+    let chunk: Chunk | null;
+    try {
+      chunk = JSON.parse(json);
+    } catch {
+      return "bad-frame";
+    }
+    if (typeof chunk !== "object" || chunk === null || Array.isArray(chunk)) return "bad-frame";
+    if (isSet(chunk.error) || chunk.object === "error") {
+      this.errorText = describeError(chunk);
+      return "error-event";
+    }
+    return this.#readChunk(chunk);
+  }
+
+  /** Usage as the server closed the answer with it; null when it told none, or told less than what came after it. */
+  get usage(): Usage | null {
+    const usage = this.#usage;
+    return usage === null || (this.#usageIsOld && usage.output < this.counted) ? null : usage;
+  }
+
+  get tokenSource(): TokenSource {
+    if (this.counted === 0) return "none";
+    if (this.#guessed === 0) return "continuous";
+    return this.usage === null ? "events" : "usage";
+  }
+
+  #readChunk(chunk: Chunk): FrameKind {
+    const usage = readUsage(chunk.usage);
+    if (usage !== null) {
+      this.#usage = usage;
+      this.#usageIsOld = false;
+    }
+    if (!isSet(chunk.choices)) return "event";
+    if (!Array.isArray(chunk.choices)) return "bad-frame";
+    if (chunk.choices.length === 0) return "event";
+    const choice: Choice | null | undefined = chunk.choices[0];
+    if (typeof choice !== "object" || choice === null) return "bad-frame";
+    if (typeof choice.finish_reason === "string") this.finishReason = choice.finish_reason;
+    this.#count(choice, this.#readOutput(choice), usage);
+    return "event";
+  }
+
+  /** Whether the choice carries generated output. */
+  #readOutput(choice: Choice): boolean {
+    if (isText(choice.text)) return this.#contentIs(choice.text);
+    if (!isObject(choice.delta)) return false;
+    const delta: Delta = choice.delta;
+    // Some versions send the same reasoning under both names: one of them is read.
+    const reasoning = isText(delta.reasoning) ? delta.reasoning : delta.reasoning_content;
+    if (isText(delta.content)) return this.#contentIs(delta.content);
+    if (isText(reasoning)) {
+      this.text = reasoning;
+      return true;
+    }
+    return Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0;
+  }
+
+  #contentIs(text: string): true {
+    this.content = true;
+    this.text = text;
+    return true;
+  }
+
+  #count(choice: Choice, hasOutput: boolean, usage: Usage | null): void {
+    if (usage !== null && this.#usageIsContinuous) {
+      const grown = Math.max(0, usage.output - this.counted);
+      // Generated output is a token, also where the running count lags behind it.
+      this.tokens = grown === 0 && hasOutput && this.counted === 0 ? 1 : grown;
+    } else if (Array.isArray(choice.token_ids)) {
+      this.tokens = choice.token_ids.length;
+    } else if (hasOutput) {
+      this.tokens = 1;
+      this.#guessed++;
+    }
+    if (this.tokens === 0 && !hasOutput) return;
+    if (usage === null) {
+      this.#usageIsContinuous = false;
+      this.#usageIsOld = this.#usage !== null;
+    }
+    this.counted += this.tokens;
+  }
+
+  #clearFrame(): void {
+    this.tokens = 0;
+    this.content = false;
+    this.text = "";
+  }
+}
+
+function readUsage(value: unknown): Usage | null {
+  const field: UsageField | null | undefined = isObject(value) ? value : null;
+  if (field === null || !isCount(field.completion_tokens)) return null;
+  const details: PromptDetails | null = isObject(field.prompt_tokens_details)
+    ? field.prompt_tokens_details
+    : null;
+  return {
+    prompt: isCount(field.prompt_tokens) ? field.prompt_tokens : 0,
+    cachedPrompt: isCount(details?.cached_tokens) ? details.cached_tokens : 0,
+    output: field.completion_tokens,
+  };
+}
+
+function describeError(chunk: Chunk): string {
+  const text = JSON.stringify(isSet(chunk.error) ? chunk.error : chunk);
+  return text.slice(0, ERROR_TEXT_CHARACTERS);
+}
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKENS;
+}
