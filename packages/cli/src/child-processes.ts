@@ -1,0 +1,99 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { CHILD_ENV } from "./interrupt.js";
+import { parseLine } from "./log.js";
+
+const COMMAND = fileURLToPath(new URL("../bin/tokenstorm.mjs", import.meta.url));
+/** Kept of a child's talk, to say why it ended. */
+const MOST_LINES = 50;
+const END_LIMIT_MS = 5000;
+
+export interface ChildEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Another process of this same command, in a group of its own, that ends when we do. */
+export interface Child {
+  readonly name: string;
+  readonly pid: number;
+  /** Never rejects. */
+  readonly ended: Promise<ChildEnd>;
+  /** The last error that it named, for our own message. */
+  lastError(): { readonly message: string; readonly hint?: string } | undefined;
+  signal(signal: NodeJS.Signals): void;
+  /** Asks it to end, and kills it after some seconds. May be called twice. */
+  close(): Promise<void>;
+}
+
+export interface ChildOptions {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Each line that it writes to stderr. */
+  readonly onLine?: (line: string) => void;
+  /** What it sends over the IPC channel; a boundary, so unknown. */
+  readonly onMessage?: (message: unknown) => void;
+}
+
+/**
+ * Starts `tokenstorm ...args`. In its own group, so that Ctrl-C reaches us alone and we decide what it means; the IPC
+ * channel tells the child when we are gone, however we ended.
+ */
+export function startChild(options: ChildOptions): Child {
+  const child = fork(COMMAND, [...options.args], {
+    detached: true,
+    env: { ...process.env, ...options.env, [CHILD_ENV]: "1" },
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    execArgv: [],
+  });
+  const lines: string[] = [];
+  if (child.stderr !== null) {
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      lines.push(line);
+      if (lines.length > MOST_LINES) lines.shift();
+      options.onLine?.(line);
+    });
+  }
+  if (options.onMessage !== undefined) child.on("message", options.onMessage);
+  const ended = endOf(child);
+  return {
+    name: options.name,
+    pid: child.pid ?? 0,
+    ended,
+    lastError: () => lastError(lines),
+    signal: (signal) => {
+      child.kill(signal);
+    },
+    close: () => close(child, ended),
+  };
+}
+
+/** Resolves when it has ended and all it wrote was read. */
+function endOf(child: ChildProcess): Promise<ChildEnd> {
+  return new Promise((resolve) => {
+    child.once("error", () => resolve({ code: 1, signal: null }));
+    child.once("close", (code, signal) => resolve({ code, signal }));
+  });
+}
+
+async function close(child: ChildProcess, ended: Promise<ChildEnd>): Promise<void> {
+  // Ending the channel is the one word that every child understands, whatever it is doing.
+  if (child.connected) child.disconnect();
+  const kill = setTimeout(() => child.kill("SIGKILL"), END_LIMIT_MS);
+  await ended;
+  clearTimeout(kill);
+}
+
+/** The last `error: ...` line with its hint, or the last logged error. */
+function lastError(lines: readonly string[]): { message: string; hint?: string } | undefined {
+  const at = lines.findLastIndex((line) => line.startsWith("error: "));
+  const message = lines[at]?.slice("error: ".length);
+  if (message !== undefined) {
+    const hint = lines.slice(at + 1).find((line) => line.startsWith("hint: "));
+    return hint === undefined ? { message } : { message, hint: hint.slice("hint: ".length) };
+  }
+  const logged = lines.map(parseLine).findLast((entry) => Number(entry?.["level"]) >= 50);
+  return logged === undefined ? undefined : { message: String(logged["msg"] ?? "") };
+}

@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { LoadError } from "@tokenstorm/core";
+import { reasonOf } from "./plan-file.js";
+
+export const DEFAULT_OUT = "runs";
+
+/** A run directory found on this host. */
+export interface LocalRun {
+  readonly directory: string;
+  /** Its name's last part; the names are `<date>-<name>-<id>`. */
+  readonly id: string;
+}
+
+/** Every run directory in `out`, newest first. Empty where the folder is not there. */
+export async function listLocalRuns(out: string): Promise<LocalRun[]> {
+  let names: string[];
+  try {
+    names = await readdir(out);
+  } catch (cause) {
+    if (!existsSync(out)) return [];
+    throw new LoadError("RESULTS_UNREADABLE", `the folder ${out} cannot be read: ${reasonOf(cause)}`, {
+      cause,
+    });
+  }
+  const found = names
+    .map((name) => join(out, name))
+    .filter((directory) => existsSync(join(directory, "run.json")));
+  const dated = await Promise.all(
+    found.map(async (directory) => ({ directory, at: (await stat(join(directory, "run.json"))).mtimeMs })),
+  );
+  return dated
+    .sort((a, b) => compareNames(b.directory, a.directory) || b.at - a.at)
+    .map(({ directory }) => ({ directory, id: idOf(directory) }));
+}
+
+/**
+ * The run that a person named: a path, an id, the beginning of an id or of a directory's name; the latest where nothing
+ * was named. Undefined where none fits. Throws RUN_UNKNOWN where several fit.
+ */
+export async function findLocalRun(named: string | undefined, out: string): Promise<LocalRun | undefined> {
+  if (named !== undefined && existsSync(join(named, "run.json"))) {
+    const directory = resolve(named);
+    return { directory: named, id: idOf(directory) };
+  }
+  const runs = await listLocalRuns(out);
+  if (named === undefined) return runs[0];
+  const exact = runs.find((run) => run.id === named || basename(run.directory) === named);
+  if (exact !== undefined) return exact;
+  const fitting = runs.filter((run) => run.id.startsWith(named) || basename(run.directory).startsWith(named));
+  if (fitting.length < 2) return fitting[0];
+  const names = fitting
+    .slice(0, 5)
+    .map((run) => run.id)
+    .join(", ");
+  throw new LoadError("RUN_UNKNOWN", `${fitting.length} runs in ${out} begin with "${named}": ${names}`, {
+    hint: "write more of the id",
+  });
+}
+
+const idOf = (directory: string): string => basename(directory).split("-").at(-1) ?? "";
+
+/** The names begin with a date, so that their order is that of time. */
+function compareNames(a: string, b: string): number {
+  const dateOf = (path: string) => /^\d{4}-?\d{2}-?\d{2}[^-]*(?:-\d{6})?/.exec(basename(path))?.[0] ?? "";
+  return dateOf(a) < dateOf(b) ? -1 : dateOf(a) > dateOf(b) ? 1 : 0;
+}
