@@ -1,7 +1,26 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
+export * from "./codec.js";
+export {
+  type BodyOf,
+  decodeMessage,
+  encodeMessage,
+  MAX_MESSAGE_BYTES,
+  MESSAGES,
+  type MessageKind,
+} from "./envelope.js";
 export * from "./messages.js";
 export * from "./result-log.js";
+export {
+  decodeResult,
+  finalFromJson,
+  finalToJson,
+  lineToResult,
+  type Result,
+  resultToLine,
+  snapshotFromJson,
+  snapshotToJson,
+} from "./results.js";
 export * from "./spool.js";
 export * from "./state-store.js";
 export * from "./subjects.js";

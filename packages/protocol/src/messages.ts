@@ -1,10 +1,21 @@
-import { LOAD_ERROR_CODES, PHASES, PlanSchema, RUN_STATES, VITALS_COLOURS } from "@tokenstorm/core";
+import {
+  DROP_REASONS,
+  FAILURE_REASONS,
+  LOAD_ERROR_CODES,
+  METRICS,
+  PHASES,
+  PlanSchema,
+  RUN_STATES,
+  TOKEN_SOURCES,
+  VITALS_COLOURS,
+} from "@tokenstorm/core";
 import { z } from "zod";
+import { isId } from "./subjects.js";
 
 /** Raised when a reader of an older message could not understand a newer one. */
 export const PROTOCOL_VERSION = 1;
 
-const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const id = z.string().refine(isId, "is no id: letters, digits, _ and -, at most 64");
 const text = z.string().max(4096);
 const count = z.int().min(0);
 const us = z.int();
@@ -132,18 +143,14 @@ export const Heartbeat = z.object({
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
 export const ClockProbe = z.object({ t0: us });
+export type ClockProbe = z.infer<typeof ClockProbe>;
 /** t1: received, t2: answered, on the agent's monotonic clock. */
 export const ClockReply = z.object({ t0: us, t1: us, t2: us, instance: id, host: text, pid: count });
+export type ClockReply = z.infer<typeof ClockReply>;
 
-export const HistogramMessage = z.object({
-  count,
-  sum: z.number().min(0),
-  min: count,
-  max: count,
-  overflow: count,
-  /** V2 payload behind deflate (the compressed envelope, cookie 0x1c849314). */
-  payload: z.instanceof(Uint8Array),
-});
+/** `payload`: the V2 payload behind deflate (the compressed envelope, cookie 0x1c849314); bytes on the wire, base64 in a line. */
+const histogramWith = <Payload extends z.ZodType>(payload: Payload) =>
+  z.object({ count, sum: z.number().min(0), min: count, max: count, overflow: count, payload });
 
 const FlowMessage = z.object({
   durationUs: count,
@@ -160,16 +167,14 @@ const FlowMessage = z.object({
   coalesced: count,
 });
 
-const byReason = z.record(z.string().max(64), count);
-
 const DueMessage = z.object({
   offered: count,
   sent: count,
   unsent: count,
   completed: count,
-  failed: byReason,
+  failed: z.partialRecord(z.enum(FAILURE_REASONS), count),
   cancelled: count,
-  dropped: byReason,
+  dropped: z.partialRecord(z.enum(DROP_REASONS), count),
   unknown: count,
   censored: count,
   staleRetries: count,
@@ -177,33 +182,42 @@ const DueMessage = z.object({
   cachedPromptTokens: count,
   outputTokens: count,
   partialOutputTokens: count,
-  tokenSource: byReason,
+  tokenSource: z.partialRecord(z.enum(TOKEN_SOURCES), count),
   good: count,
   askedPromptTokens: count,
   askedOutputTokens: count,
 });
 
-export const SnapshotMessage = z.object({
-  run: id,
-  agent: id,
-  epoch: count,
-  seq: count,
-  fromUs: us,
-  toUs: us,
-  ledger: LedgerMessage,
-  blocks: z
-    .array(
-      z.object({
-        stage: count,
-        phase: z.enum(PHASES),
-        flow: FlowMessage,
-        due: DueMessage,
-        histograms: z.record(z.string().max(32), HistogramMessage),
-      }),
-    )
-    .max(64),
-  vitals: VitalsMessage,
-});
+const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
+  z.object({
+    run: id,
+    agent: id,
+    epoch: count,
+    seq: count,
+    fromUs: us,
+    toUs: us,
+    ledger: LedgerMessage,
+    blocks: z
+      .array(
+        z.object({
+          stage: count,
+          phase: z.enum(PHASES),
+          flow: FlowMessage,
+          due: DueMessage,
+          histograms: z.partialRecord(z.enum(METRICS), histogramWith(payload)),
+        }),
+      )
+      .max(64),
+    vitals: VitalsMessage,
+  });
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "expected bytes");
+
+export const SnapshotMessage = snapshotWith(bytes);
+export type SnapshotMessage = z.infer<typeof SnapshotMessage>;
+/** A snapshot as it stands in snapshots.ndjson. */
+export const SnapshotLine = snapshotWith(z.base64());
+export type SnapshotLine = z.infer<typeof SnapshotLine>;
 
 export const FinalMessage = z.object({
   run: id,
@@ -235,7 +249,7 @@ export const LiveMessage = z.object({
   rates: z.object({ requestsPerS: z.number(), outputTokensPerS: z.number(), promptTokensPerS: z.number() }),
   latencyUs: z.object({ ttft: LatencyMessage, itl: LatencyMessage, e2e: LatencyMessage }),
   totals: z.object({ offered: count, completed: count, failed: count, cancelled: count, dropped: count }),
-  failures: byReason,
+  failures: z.record(z.string().max(64), count),
   agents: z
     .array(
       z.object({

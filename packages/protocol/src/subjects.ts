@@ -2,6 +2,11 @@ import { LoadError } from "@tokenstorm/core";
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
+/** Ids become subject tokens and keys of plain objects, so what every object already has (`constructor`) is none. */
+export function isId(text: string): boolean {
+  return ID.test(text) && !(text in Object.prototype);
+}
+
 /** Subjects and keys: `<prefix>.v1....`, identity first, so that permissions can pin it. */
 export interface Subjects {
   readonly prefix: string;
@@ -19,7 +24,7 @@ export interface Subjects {
 }
 
 export function subjects(prefix = "ts"): Subjects {
-  if (!ID.test(prefix))
+  if (!isId(prefix))
     throw new LoadError(
       "PLAN_INVALID",
       `subject prefix "${prefix}" is no name: use letters, digits, _ and -`,
@@ -42,7 +47,7 @@ export function subjects(prefix = "ts"): Subjects {
 
 /** Ids become subject tokens: a dot or a wildcard in one would widen what it names. */
 export function checkedId(id: string): string {
-  if (!ID.test(id))
+  if (!isId(id))
     throw new LoadError("PROTOCOL_MALFORMED", `"${id}" is no id: use letters, digits, _ and -, at most 64`);
   return id;
 }

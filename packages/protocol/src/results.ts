@@ -1,0 +1,168 @@
+import {
+  type EncodedHistogram,
+  type Final,
+  LoadError,
+  METRICS,
+  type MetricName,
+  type Snapshot,
+} from "@tokenstorm/core";
+import { z } from "zod";
+import { deflatePayload, inflatePayload } from "./compressed-histogram.js";
+import { decodeMessage, describeIssues, MESSAGES } from "./envelope.js";
+import { FinalMessage, SnapshotLine, type SnapshotMessage } from "./messages.js";
+
+/** What one agent leaves behind of a run: its intervals, and its last word. */
+export type Result =
+  | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
+  | { readonly kind: "final"; readonly final: Final };
+
+/** All histograms of a snapshot together, inflated: a dozen of a second's blocks have some 100 KiB. */
+const MAX_INFLATED_BYTES = 16 * 1024 * 1024;
+
+const LineKind = z.object({ kind: z.enum(["snapshot", "final"]) });
+
+/**
+ * A result as it came over the wire, and the line that keeps it in the run directory; the histograms are not deflated
+ * a second time for it. Throws as the decoders do.
+ */
+export function decodeResult(
+  kind: Result["kind"],
+  bytes: Uint8Array,
+): { readonly result: Result; readonly line: string } {
+  if (kind === "final") {
+    const final: Final = decodeMessage(MESSAGES.final, bytes);
+    return { result: { kind, final }, line: JSON.stringify(finalToJson(final)) };
+  }
+  const message = decodeMessage(MESSAGES.snapshot, bytes);
+  const snapshot = snapshotFromMessage(message);
+  return { result: { kind, snapshot }, line: JSON.stringify(lineOfMessage(message)) };
+}
+
+/** One line of snapshots.ndjson, without the newline. */
+export function resultToLine(result: Result): string {
+  return JSON.stringify(
+    result.kind === "snapshot" ? snapshotToJson(result.snapshot) : finalToJson(result.final),
+  );
+}
+
+/** Reads what `resultToLine` wrote. Throws RESULTS_UNREADABLE naming the field. */
+export function lineToResult(line: string): Result {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw unreadable("the line is no JSON", cause);
+  }
+  const checked = LineKind.safeParse(value);
+  if (!checked.success) throw unreadable(describeIssues(checked.error), checked.error);
+  const { kind } = checked.data;
+  return kind === "final"
+    ? { kind, final: finalFromJson(value) }
+    : { kind, snapshot: snapshotFromJson(value) };
+}
+
+/** A plain object for JSON; payloads as base64 of the compressed envelope. */
+export function snapshotToJson(snapshot: Snapshot): SnapshotLine & { readonly kind: "snapshot" } {
+  return lineOfMessage(snapshotToMessage(snapshot));
+}
+
+/** Throws RESULTS_UNREADABLE. */
+export function snapshotFromJson(value: unknown): Snapshot {
+  const checked = SnapshotLine.safeParse(value);
+  if (!checked.success) throw unreadable(describeIssues(checked.error), checked.error);
+  try {
+    return snapshotFromMessage({
+      ...checked.data,
+      blocks: checked.data.blocks.map((block) => ({
+        ...block,
+        histograms: mapMetrics(block.histograms, (histogram) => ({
+          ...histogram,
+          payload: Buffer.from(histogram.payload, "base64"),
+        })),
+      })),
+    });
+  } catch (cause) {
+    if (cause instanceof LoadError) throw unreadable(cause.message, cause);
+    throw cause;
+  }
+}
+
+export function finalToJson(final: Final): Final & { readonly kind: "final" } {
+  return { kind: "final", ...final };
+}
+
+/** Throws RESULTS_UNREADABLE. */
+export function finalFromJson(value: unknown): Final {
+  const checked = FinalMessage.safeParse(value);
+  if (!checked.success) throw unreadable(describeIssues(checked.error), checked.error);
+  return checked.data;
+}
+
+/** As it goes over the wire: every payload in its compressed envelope. */
+export function snapshotToMessage(snapshot: Snapshot): SnapshotMessage {
+  return {
+    ...snapshot,
+    blocks: snapshot.blocks.map((block) => ({
+      ...block,
+      histograms: mapMetrics(block.histograms, (histogram) => ({
+        ...histogram,
+        payload: deflatePayload(histogram.payload),
+      })),
+    })),
+  };
+}
+
+/** Throws PROTOCOL_MALFORMED where a payload is none, or where they are too large together. */
+export function snapshotFromMessage(message: SnapshotMessage): Snapshot {
+  let inflatedBytes = 0;
+  const inflate = (histogram: EncodedHistogram, field: string): EncodedHistogram => {
+    const payload = inflatePayload(histogram.payload, field);
+    inflatedBytes += payload.length;
+    if (inflatedBytes > MAX_INFLATED_BYTES)
+      throw new LoadError("PROTOCOL_MALFORMED", `blocks: over ${MAX_INFLATED_BYTES} bytes of histograms`);
+    return { ...histogram, payload };
+  };
+  return {
+    ...message,
+    blocks: message.blocks.map((block, i) => ({
+      ...block,
+      histograms: mapMetrics(block.histograms, (histogram, metric) =>
+        inflate(histogram, `not a snapshot message: blocks.${i}.histograms.${metric}.payload`),
+      ),
+    })),
+  };
+}
+
+function lineOfMessage(message: SnapshotMessage): SnapshotLine & { readonly kind: "snapshot" } {
+  return {
+    kind: "snapshot",
+    ...message,
+    blocks: message.blocks.map((block) => ({
+      ...block,
+      histograms: mapMetrics(block.histograms, (histogram) => ({
+        ...histogram,
+        payload: base64(histogram.payload),
+      })),
+    })),
+  };
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function mapMetrics<From, To>(
+  histograms: Partial<Record<MetricName, From>>,
+  change: (histogram: From, metric: MetricName) => To,
+): Partial<Record<MetricName, To>> {
+  const changed: Partial<Record<MetricName, To>> = {};
+  for (const metric of METRICS) {
+    const histogram = histograms[metric];
+    if (histogram !== undefined) changed[metric] = change(histogram, metric);
+  }
+  return changed;
+}
+
+function unreadable(why: string, cause: unknown): LoadError {
+  return new LoadError("RESULTS_UNREADABLE", `not a line of results: ${why}`, { cause });
+}
