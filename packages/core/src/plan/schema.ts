@@ -1,229 +1,418 @@
 import { z } from "zod";
+import { PLAN_BOUNDS, PLAN_DEFAULTS } from "./defaults.js";
+import { durationMs, Length, note } from "./schema-parts.js";
+import { baseUrl, baseUrlProblem, metricsUrl } from "./urls.js";
 
-const DURATION = /^\s*(\d+(?:\.\d+)?)\s*(us|ms|s|m|h)\s*$/;
-const MS_PER_UNIT: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+export { formatDurationMs, Length, parseDurationMs } from "./schema-parts.js";
 
-/** Reads `30s`, `500ms`, `2m`; undefined when it is no duration. Milliseconds, rounded. */
-export function parseDurationMs(text: string): number | undefined {
-  const match = DURATION.exec(text);
-  if (match === null) return undefined;
-  return Math.round(Number(match[1]) * (MS_PER_UNIT[match[2] ?? "ms"] ?? 1));
-}
+const BaseUrl = z
+  .string()
+  .refine((text) => baseUrlProblem(text) === undefined, {
+    error: (issue) => baseUrlProblem(String(issue.input)),
+    abort: true,
+  })
+  .refine((text) => z.url().safeParse(text).success, { error: "is no http or https URL" })
+  .transform(baseUrl);
 
-/** A duration key: integer milliseconds, or a text such as `30s`. */
-const durationMs = (description: string) =>
-  z
-    .union([
-      z.int().min(0),
-      z.string().regex(DURATION, "is no duration: write milliseconds, or 500ms, 30s, 2m, 1h"),
-    ])
-    .transform((value) => (typeof value === "number" ? value : (parseDurationMs(value) ?? 0)))
-    .describe(`${description} Milliseconds, or a text such as 30s.`);
-
-const tokens = z.int().min(1).max(10_000_000);
-
-/** A length in tokens: a number, or a distribution. */
-export const Length = z.union([
-  tokens,
-  z.strictObject({ kind: z.literal("fixed"), tokens }),
-  z.strictObject({ kind: z.literal("uniform"), min: tokens, max: tokens }),
-  z.strictObject({
-    kind: z.literal("normal"),
-    mean: tokens,
-    sd: z.number().min(0),
-    min: tokens.optional(),
-    max: tokens.optional(),
-  }),
-  z.strictObject({
-    kind: z.literal("lognormal"),
-    median: tokens,
-    sigma: z.number().min(0).max(5),
-    min: tokens.optional(),
-    max: tokens.optional(),
-  }),
-]);
-export type Length = z.infer<typeof Length>;
-
-const Target = z.strictObject({
+export const Target = z.strictObject({
   api: z
     .enum(["openai-chat", "openai-completions"])
-    .default("openai-chat")
-    .describe("Which API the requests use."),
+    .default(PLAN_DEFAULTS.target.api)
+    .meta(
+      note("Which API the requests use. Completions send token ids, chat sends words.", {
+        example: "openai-completions",
+      }),
+    ),
   urls: z
-    .array(z.url({ protocol: /^https?$/, error: "is no http or https URL" }))
+    .array(BaseUrl)
     .min(1)
-    .describe("Base URLs without /v1; several are used in turn by user or arrival."),
-  model: z.string().min(1).optional().describe("Model name; found by /v1/models where it serves just one."),
-  apiKeyEnv: z
+    .max(1000)
+    .meta(
+      note("Base URLs; a trailing slash or /v1 is dropped. Several are used in turn by user or arrival.", {
+        example: ["http://127.0.0.1:8000"],
+      }),
+    ),
+  model: z
     .string()
     .min(1)
     .optional()
-    .describe(
-      "Name of the environment variable, on the agents, that holds the API key. Never the key itself.",
+    .meta(
+      note("Model name; found by /v1/models where it serves just one.", {
+        example: "meta-llama/Llama-3.1-405B",
+      }),
     ),
-  apiKeyFile: z.string().min(1).optional().describe("Path of a file, on the agents, that holds the API key."),
+  apiKeyEnv: z
+    .string()
+    .regex(
+      /^[A-Za-z_][A-Za-z0-9_]*$/,
+      "is no name of an environment variable: the key itself never stands in a plan",
+    )
+    .optional()
+    .meta(
+      note("Name of the environment variable, on the agents, that holds the API key. Never the key itself.", {
+        example: "VLLM_API_KEY",
+      }),
+    ),
+  apiKeyFile: z
+    .string()
+    .min(1)
+    .optional()
+    .meta(
+      note("Path of a file, on the agents, that holds the API key. Either this or apiKeyEnv.", {
+        example: "/run/secrets/api-key",
+      }),
+    ),
   tls: z
     .strictObject({
       caFile: z
         .string()
         .min(1)
         .optional()
-        .describe("PEM file, on the agents, with the authorities to trust."),
-      serverName: z.string().min(1).optional().describe("Name to ask for and to check (SNI)."),
-      insecureSkipVerify: z.boolean().default(false).describe("Accept any certificate."),
+        .meta(
+          note("PEM file, on the agents, with the authorities to trust.", { example: "/etc/ssl/lab-ca.pem" }),
+        ),
+      serverName: z
+        .string()
+        .min(1)
+        .optional()
+        .meta(note("Name to ask for and to check (SNI).", { example: "llm.example" })),
+      insecureSkipVerify: z
+        .boolean()
+        .default(PLAN_DEFAULTS.target.insecureSkipVerify)
+        .meta(note("Accept any certificate.", { example: true })),
     })
     .optional()
-    .describe("TLS options for https URLs."),
-  gpus: z.int().min(1).optional().describe("Number of GPUs behind the target, for rates per GPU."),
-  headers: z.record(z.string(), z.string()).optional().describe("Further request headers; no secrets here."),
+    .meta(note("TLS options for https URLs.")),
+  gpus: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .meta(note("Number of GPUs behind the target, for rates per GPU.", { unit: "GPUs", example: 8 })),
+  headers: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta(note("Further request headers; no secrets here.", { example: { "X-Tenant": "bench" } })),
 });
 
-const Workload = z.strictObject({
-  kind: z.literal("synthetic-text").default("synthetic-text"),
-  inputTokens: Length.default(512).describe("Prompt length in tokens: a number or a distribution."),
-  outputTokens: Length.default(128).describe("Generated length in tokens: a number or a distribution."),
+export const Workload = z.strictObject({
+  kind: z
+    .literal("synthetic-text")
+    .default(PLAN_DEFAULTS.workload.kind)
+    .meta(note("Text made up from the seed: common words (chat) or random token ids (completions).")),
+  inputTokens: Length.default(PLAN_DEFAULTS.workload.inputTokens).meta(
+    note("Prompt length, the chat template included: a number or a distribution.", {
+      unit: "tokens",
+      example: { kind: "uniform", min: 100, max: 500 },
+    }),
+  ),
+  outputTokens: Length.default(PLAN_DEFAULTS.workload.outputTokens).meta(
+    note("Generated length: a number or a distribution.", { unit: "tokens", example: 256 }),
+  ),
   ignoreEos: z
     .boolean()
-    .default(true)
-    .describe("Asks for exactly outputTokens (ignore_eos); false lets the model stop by itself."),
+    .default(PLAN_DEFAULTS.workload.ignoreEos)
+    .meta(
+      note("Asks for exactly outputTokens (ignore_eos); false lets the model stop by itself.", {
+        example: false,
+      }),
+    ),
   prompts: z
     .enum(["unique", "shared-prefix", "identical"])
-    .default("unique")
-    .describe(
-      "Unique prompts carry the run salt at their first token, so that no repeat measures the prefix cache.",
+    .default(PLAN_DEFAULTS.workload.prompts)
+    .meta(
+      note(
+        "Unique prompts carry the run salt at their first tokens, so that no repeat measures the prefix cache. " +
+          "Shared-prefix prompts begin alike within a run, identical ones are one prompt, without salt.",
+        { example: "shared-prefix" },
+      ),
     ),
   sharedPrefixTokens: z
     .int()
     .min(1)
+    .max(10_000_000)
     .optional()
-    .describe("For shared-prefix: length of the common beginning."),
-  temperature: z.number().min(0).max(2).optional().describe("Sampling temperature, sent only when given."),
+    .meta(
+      note(
+        "For shared-prefix: length of the common beginning; by default half of the shortest stated input.",
+        {
+          unit: "tokens",
+          example: 256,
+        },
+      ),
+    ),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .optional()
+    .meta(note("Sampling temperature, sent only when given.", { example: 0.7 })),
 });
 
-const UserStage = z.strictObject({
-  name: z.string().min(1).max(64).optional(),
+const stageName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name: letters, digits, . _ -, at most 64")
+  .optional();
+
+export const UserStage = z.strictObject({
+  name: stageName.meta(note("Name in reports and thresholds; u<users> by default.", { example: "peak" })),
   users: z
     .int()
     .min(1)
     .max(1_000_000)
-    .describe("How many users, each sending its next request after the answer."),
-  rampUpMs: durationMs("Time over which added users start; by default 1 s per 50 added users.").optional(),
-  settleMs: durationMs("Time after the ramp before measuring begins.").default(1000),
-  durationMs: durationMs("Length of the measured window; ramp and settle precede it.").optional(),
+    .meta(
+      note("How many users, each sending its next request after the answer.", {
+        unit: "users",
+        example: 100,
+      }),
+    ),
+  rampUpMs: durationMs(
+    "Time over which added users start; by default 1 s per 50 added users.",
+    PLAN_BOUNDS.rampMs,
+    "5s",
+  ).optional(),
+  settleMs: durationMs(
+    "Time after the ramp before measuring begins. A stage bounded by requests is measured whole.",
+    PLAN_BOUNDS.rampMs,
+    "2s",
+  ).default(PLAN_DEFAULTS.stage.settleMs),
+  durationMs: durationMs(
+    "Length of the measured window; ramp and settle precede it. Either this or requests.",
+    PLAN_BOUNDS.stageMs,
+    "2m",
+  ).optional(),
   requests: z
     .int()
     .min(1)
+    .max(1_000_000_000)
     .optional()
-    .describe("Instead of durationMs: exactly so many requests, measured whole."),
-  maxDurationMs: durationMs("Limit for a stage bounded by requests.").default(3_600_000),
+    .meta(
+      note("Instead of durationMs: exactly so many requests, measured whole.", {
+        unit: "requests",
+        example: 1000,
+      }),
+    ),
+  maxDurationMs: durationMs("Limit for a stage bounded by requests.", PLAN_BOUNDS.stageMs, "10m").default(
+    PLAN_DEFAULTS.stage.maxDurationMs,
+  ),
 });
 
-const RateStage = z.strictObject({
-  name: z.string().min(1).max(64).optional(),
-  durationMs: durationMs("Length of the stage."),
-  fromRps: z.number().min(0).max(1_000_000).describe("Arrivals per second at its beginning."),
+export const RateStage = z.strictObject({
+  name: stageName.meta(note("Name in reports and thresholds; r<rate> by default.", { example: "rush" })),
+  durationMs: durationMs("Length of the stage.", PLAN_BOUNDS.stageMs, "2m"),
+  fromRps: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .meta(note("Arrivals at its beginning.", { unit: "requests/s", example: 50 })),
   toRps: z
     .number()
     .min(0)
     .max(1_000_000)
     .optional()
-    .describe("Arrivals per second at its end; as fromRps by default."),
+    .meta(
+      note(
+        "Arrivals at its end; as fromRps by default. Between two rates they change evenly, and nothing is measured.",
+        {
+          unit: "requests/s",
+          example: 100,
+        },
+      ),
+    ),
 });
 
-const Load = z.discriminatedUnion("kind", [
+export const Load = z.discriminatedUnion("kind", [
   z.strictObject({
-    kind: z.literal("users"),
-    thinkMs: durationMs("Pause of a user between an answer and its next request.").default(0),
-    stages: z.array(UserStage).min(1).max(1000),
+    kind: z
+      .literal("users")
+      .meta(note("Closed load: each user sends, waits for the answer, thinks, sends again.")),
+    thinkMs: durationMs(
+      "Pause of a user between an answer and its next request.",
+      PLAN_BOUNDS.thinkMs,
+      "500ms",
+    ).default(PLAN_DEFAULTS.load.thinkMs),
+    stages: z
+      .array(UserStage)
+      .min(1)
+      .max(1000)
+      .meta(
+        note("Levels, one after the other. Staying users go on at an edge, added ones start over the ramp."),
+      ),
   }),
   z.strictObject({
-    kind: z.literal("arrival-rate"),
-    spacing: z.enum(["even", "poisson"]).default("poisson"),
+    kind: z
+      .literal("arrival-rate")
+      .meta(note("Open load: requests are sent when they are due, whatever is in flight.")),
+    spacing: z
+      .enum(["even", "poisson"])
+      .default(PLAN_DEFAULTS.load.spacing)
+      .meta(note("Distances between arrivals: equal, or exponentially distributed.", { example: "even" })),
     maxInFlight: z
       .int()
       .min(1)
       .max(1_000_000)
-      .default(4096)
-      .describe("Over this bound a due request is dropped, and counted."),
-    stages: z.array(RateStage).min(1).max(1000),
+      .default(PLAN_DEFAULTS.load.maxInFlight)
+      .meta(
+        note("Over this bound a due request is dropped, and counted.", { unit: "requests", example: 2000 }),
+      ),
+    stages: z.array(RateStage).min(1).max(1000).meta(note("Rates, one after the other.")),
   }),
 ]);
 
 /** The plan's schema, version 1. Strict: an unknown key is a problem. */
 export const PlanSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(1).meta(note("Version of the plan's format.", { example: 1 })),
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name: letters, digits, . _ -, at most 64")
-    .optional(),
-  target: Target,
-  workload: Workload.prefault({}),
-  load: Load,
+    .optional()
+    .meta(note("Name of the run, part of its directory's name.", { example: "nightly" })),
+  target: Target.meta(note("The servers under load.")),
+  workload: Workload.prefault({}).meta(note("What is sent.")),
+  load: Load.meta(note("How much is sent, and when.")),
   agents: z
     .strictObject({
       min: z
         .int()
         .min(1)
         .max(10_000)
-        .default(1)
-        .describe("The run starts when so many agents are there; it uses all that fit."),
-      labels: z.record(z.string(), z.string()).optional().describe("Only agents with all these labels."),
-      waitMs: durationMs("How long to wait for them.").default(30_000),
+        .default(PLAN_DEFAULTS.agents.min)
+        .meta(
+          note("The run starts when so many agents are there; it uses all that fit.", {
+            unit: "agents",
+            example: 4,
+          }),
+        ),
+      labels: z
+        .record(z.string(), z.string())
+        .optional()
+        .meta(note("Only agents with all these labels.", { example: { zone: "a" } })),
+      waitMs: durationMs("How long to wait for them.", PLAN_BOUNDS.waitMs, "2m").default(
+        PLAN_DEFAULTS.agents.waitMs,
+      ),
     })
-    .prefault({}),
+    .prefault({})
+    .meta(note("Which agents take part.")),
   warmUp: z
     .strictObject({
       requests: z
         .int()
         .min(0)
         .max(100_000)
-        .default(8)
-        .describe("Requests before the first stage, with prompts of their own; 0 is none."),
-      users: z.int().min(1).max(10_000).default(4).describe("Users that send them."),
+        .default(PLAN_DEFAULTS.warmUp.requests)
+        .meta(
+          note("Requests before the first stage, with prompts of their own; 0 is none.", {
+            unit: "requests",
+            example: 32,
+          }),
+        ),
+      users: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(PLAN_DEFAULTS.warmUp.users)
+        .meta(note("Users that send them.", { unit: "users", example: 8 })),
     })
-    .prefault({}),
+    .prefault({})
+    .meta(note("Requests that are sent, and reported, but never measured.")),
   thresholds: z
-    .array(z.string().min(1))
+    .array(z.string().min(1).max(256))
     .max(100)
     .default([])
-    .describe("Such as `ttft.p99 < 500ms`, `success.rate >= 0.999`, `e2e.p95{stage=u100} < 20s`."),
+    .meta(
+      note("What the result must meet, such as `success.rate >= 0.999`, `e2e.p95{stage=u100} < 20s`.", {
+        example: ["ttft.p99 < 500ms"],
+      }),
+    ),
   slos: z
     .strictObject({
-      ttftMs: z.number().positive().optional(),
-      tpotMs: z.number().positive().optional(),
-      e2eMs: z.number().positive().optional(),
+      ttftMs: z
+        .number()
+        .positive()
+        .optional()
+        .meta(note("Greatest time to the first token.", { unit: "ms", example: 500 })),
+      tpotMs: z
+        .number()
+        .positive()
+        .optional()
+        .meta(note("Greatest time per output token after the first.", { unit: "ms", example: 50 })),
+      e2eMs: z
+        .number()
+        .positive()
+        .optional()
+        .meta(note("Greatest time from sent to the end.", { unit: "ms", example: 20_000 })),
     })
     .optional()
-    .describe("Limits that one request must meet to count as good."),
+    .meta(note("Limits that one request must meet to count as good.")),
   timeouts: z
     .strictObject({
-      connectMs: durationMs("To connect.").default(10_000),
-      ttftMs: durationMs("From sent to the first token.").default(600_000),
-      stallMs: durationMs("Between two events.").default(120_000),
-      totalMs: durationMs("From sent to the end.").default(3_600_000),
+      connectMs: durationMs("To connect.", PLAN_BOUNDS.timeoutMs, "3s").default(
+        PLAN_DEFAULTS.timeouts.connectMs,
+      ),
+      ttftMs: durationMs("From sent to the first token.", PLAN_BOUNDS.timeoutMs, "1m").default(
+        PLAN_DEFAULTS.timeouts.ttftMs,
+      ),
+      stallMs: durationMs("Between two events.", PLAN_BOUNDS.timeoutMs, "30s").default(
+        PLAN_DEFAULTS.timeouts.stallMs,
+      ),
+      totalMs: durationMs("From sent to the end.", PLAN_BOUNDS.timeoutMs, "10m").default(
+        PLAN_DEFAULTS.timeouts.totalMs,
+      ),
     })
-    .prefault({}),
-  seed: z.int().min(0).max(4_294_967_295).default(1).describe("Of every random choice but the salt."),
+    .prefault({})
+    .meta(note("A request that takes longer has failed.")),
+  seed: z
+    .int()
+    .min(0)
+    .max(4_294_967_295)
+    .default(PLAN_DEFAULTS.seed)
+    .meta(note("Of every random choice but the salt.", { example: 42 })),
   salt: z
     .string()
     .regex(/^[a-z0-9]{1,32}$/, "is no salt: 1 to 32 of a-z and 0-9")
     .optional()
-    .describe("Replays a salt; random by default."),
-  intervalMs: durationMs("How often an agent cuts a snapshot.").default(1000),
-  gracePeriodMs: durationMs("How long requests of a stage are followed after its end.").default(30_000),
-  maxLatenessMs: durationMs("A request that could not be sent so long after it was due is dropped.").default(
-    1000,
+    .meta(note("Replays a salt; random by default.", { example: "k3v9x0a1" })),
+  intervalMs: durationMs("How often an agent cuts a snapshot.", PLAN_BOUNDS.intervalMs, "2s").default(
+    PLAN_DEFAULTS.intervalMs,
   ),
-  deliverMs: durationMs("How long an agent tries to deliver its results after the drain.").default(30_000),
+  gracePeriodMs: durationMs(
+    "How long requests of a stage are followed after its end; those still open are censored.",
+    PLAN_BOUNDS.gracePeriodMs,
+    "1m",
+  ).default(PLAN_DEFAULTS.gracePeriodMs),
+  maxLatenessMs: durationMs(
+    "A request that could not be sent so long after it was due is dropped.",
+    PLAN_BOUNDS.maxLatenessMs,
+    "500ms",
+  ).default(PLAN_DEFAULTS.maxLatenessMs),
+  deliverMs: durationMs(
+    "How long an agent tries to deliver its results after the drain.",
+    PLAN_BOUNDS.deliverMs,
+    "2m",
+  ).default(PLAN_DEFAULTS.deliverMs),
   lossPolicy: z
     .enum(["fail", "continue", "reshard"])
-    .default("fail")
-    .describe("What to do when an agent is lost."),
-  orphanMs: durationMs("An agent that has seen no leader for so long stops sending.").default(60_000),
+    .default(PLAN_DEFAULTS.lossPolicy)
+    .meta(note("What to do when an agent is lost. This version only knows `fail`.", { example: "fail" })),
+  orphanMs: durationMs(
+    "An agent that has seen no leader for so long stops sending.",
+    PLAN_BOUNDS.orphanMs,
+    "2m",
+  ).default(PLAN_DEFAULTS.orphanMs),
   metricsUrls: z
-    .array(z.url({ protocol: /^https?$/ }))
+    .array(
+      z
+        .url({ protocol: /^https?$/, error: "is no http or https URL" })
+        .max(2048)
+        .transform(metricsUrl),
+    )
+    .max(1000)
     .optional()
-    .describe("Where the target's Prometheus metrics are; <url>/metrics of each target by default."),
+    .meta(
+      note("Where the target's Prometheus metrics are; /metrics of each target by default.", {
+        example: ["http://127.0.0.1:8000/metrics"],
+      }),
+    ),
 });
 
 /** A plan as it is used everywhere past the edge: checked, with its defaults filled in. */

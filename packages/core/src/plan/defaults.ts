@@ -1,0 +1,42 @@
+/** Every default of a plan, in one place; docs/plan.md prints them. Durations in milliseconds. */
+export const PLAN_DEFAULTS = {
+  target: { api: "openai-chat", insecureSkipVerify: false },
+  workload: {
+    kind: "synthetic-text",
+    inputTokens: 512,
+    outputTokens: 128,
+    ignoreEos: true,
+    prompts: "unique",
+  },
+  /** Of the shortest (else the mean) input, for prompts: shared-prefix. */
+  sharedPrefixShare: 0.5,
+  load: { thinkMs: 0, spacing: "poisson", maxInFlight: 4096 },
+  stage: { settleMs: 1000, rampUpMsPerAddedUser: 20, maxDurationMs: 3_600_000 },
+  agents: { min: 1, waitMs: 30_000 },
+  warmUp: { requests: 8, users: 4 },
+  timeouts: { connectMs: 10_000, ttftMs: 600_000, stallMs: 120_000, totalMs: 3_600_000 },
+  seed: 1,
+  intervalMs: 1000,
+  gracePeriodMs: 30_000,
+  maxLatenessMs: 1000,
+  deliverMs: 30_000,
+  lossPolicy: "fail",
+  orphanMs: 60_000,
+  /** What `run --target URL` does without --users, --rps, --duration and --requests. */
+  flags: { users: 1, durationMs: 60_000 },
+} as const;
+
+/** Least and greatest length, in milliseconds, of each duration of a plan that is not free. */
+export const PLAN_BOUNDS = {
+  intervalMs: { min: 10, max: 60_000 },
+  gracePeriodMs: { min: 0, max: 3_600_000 },
+  maxLatenessMs: { min: 1, max: 600_000 },
+  deliverMs: { min: 1, max: 3_600_000 },
+  orphanMs: { min: 1, max: 3_600_000 },
+  waitMs: { min: 0, max: 86_400_000 },
+  timeoutMs: { min: 1, max: 86_400_000 },
+  thinkMs: { min: 0, max: 3_600_000 },
+  rampMs: { min: 0, max: 86_400_000 },
+  /** Thirty days. */
+  stageMs: { min: 1, max: 2_592_000_000 },
+} as const;

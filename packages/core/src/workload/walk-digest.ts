@@ -1,0 +1,88 @@
+import { ArrivalWalk, expectedArrivals } from "../load/arrivals.js";
+import type { RequestKey } from "../load/keys.js";
+import { resolveStages } from "../load/resolve-stages.js";
+import type { ResolvedStage } from "../load/stages.js";
+import { quotaOf } from "../load/users.js";
+import type { TestPlan } from "../plan/schema.js";
+import { Hash128 } from "../random/hash.js";
+import { createWorkload, type RequestSpec, type WorkloadOptions } from "./workload.js";
+
+/** Past so many arrivals only these are hashed, and the expected count. */
+export const DIGEST_ARRIVALS = 5_000_000;
+export const DIGEST_REQUESTS = 1000;
+
+/**
+ * Fingerprint, 32 hex digits, of what one agent alone would send: of an open load every due time (beyond 5,000,000
+ * the first so many and the expected count), and the first 1,000 requests with key, lengths and prompt. Agents whose
+ * fingerprints differ would not send one plan. MurmurHash3 x86 128, see Hash128.
+ */
+export function walkDigest(plan: TestPlan, options: WorkloadOptions): string {
+  const stages = resolveStages(plan);
+  const hash = new Hash128();
+  if (plan.load.kind === "arrival-rate") addArrivals(hash, stages, plan.load.spacing, plan.seed);
+  const workload = createWorkload(plan, options);
+  for (const key of firstKeys(plan, stages)) addRequest(hash, key, workload.requestFor(key));
+  return hash.hex();
+}
+
+function addArrivals(
+  hash: Hash128,
+  stages: readonly ResolvedStage[],
+  spacing: "even" | "poisson",
+  seed: number,
+): void {
+  const alone = { index: 0, count: 1 };
+  const walk = new ArrivalWalk({ stages, spacing, seed });
+  let count = 0;
+  while (count < DIGEST_ARRIVALS && walk.advance(alone)) {
+    hash.addInt(walk.stage).addSafeInt(walk.dueUs);
+    count += 1;
+  }
+  hash.addInt(count).addSafeInt(Math.round(expectedArrivals(stages)));
+}
+
+/**
+ * The first keys: the warm-up's; then the first arrivals of an open load, or of a closed one the first request of
+ * every user in every stage, then the second, and so on.
+ */
+function firstKeys(plan: TestPlan, stages: readonly ResolvedStage[]): RequestKey[] {
+  const keys = closedKeys(stages.filter((stage) => stage.isWarmUp));
+  if (plan.load.kind === "users") {
+    return [...keys, ...closedKeys(stages.filter((stage) => !stage.isWarmUp))].slice(0, DIGEST_REQUESTS);
+  }
+  const walk = new ArrivalWalk({ stages, spacing: plan.load.spacing, seed: plan.seed });
+  while (keys.length < DIGEST_REQUESTS && walk.advance({ index: 0, count: 1 })) {
+    keys.push({ kind: "open", stage: walk.stage, k: walk.k });
+  }
+  return keys;
+}
+
+function closedKeys(stages: readonly ResolvedStage[]): RequestKey[] {
+  const keys: RequestKey[] = [];
+  for (let j = 0; ; j += 1) {
+    const before = keys.length;
+    for (const stage of stages) {
+      if (stage.kind === "users") addRound(keys, stage, j);
+      if (keys.length >= DIGEST_REQUESTS) return keys;
+    }
+    if (keys.length === before) return keys;
+  }
+}
+
+/** Request j of each user of a stage that has one. */
+function addRound(keys: RequestKey[], stage: Extract<ResolvedStage, { kind: "users" }>, j: number): void {
+  const { bound } = stage;
+  for (let user = 0; user < stage.users && keys.length < DIGEST_REQUESTS; user += 1) {
+    if (bound.kind === "requests" && j >= quotaOf(bound.requests, user, stage.users)) return;
+    keys.push({ kind: "closed", stage: stage.index, user, j });
+  }
+}
+
+function addRequest(hash: Hash128, key: RequestKey, request: RequestSpec): void {
+  hash.addInt(key.stage);
+  if (key.kind === "open") hash.addSafeInt(key.k);
+  else hash.addInt(key.user).addInt(key.j);
+  hash.addInt(request.promptTokens).addInt(request.outputTokens);
+  if (request.prompt.kind === "text") hash.addText(request.prompt.text);
+  else for (const id of request.prompt.ids) hash.addInt(id);
+}
