@@ -44,7 +44,7 @@ test("every word that can come out is one token with the id the tokenizer gives 
   for (const multiByte of [false, true]) {
     const { words, tokens } = createVocabulary({ multiByte });
     assert.equal(words.length, 980);
-    words.forEach((word, i) => assert.deepEqual(tokenize(word), [tokens[i]], word));
+    for (const [i, word] of words.entries()) assert.deepEqual(tokenize(word), [tokens[i]], word);
     assert.equal(new Set(words).size, multiByte ? 980 - 123 + 8 : 980);
   }
 });
