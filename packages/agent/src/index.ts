@@ -1,3 +1,5 @@
+export * from "./agent-deps.js";
 export * from "./cgroup.js";
+export * from "./logger.js";
 export * from "./target/target.js";
 export * from "./vitals.js";
