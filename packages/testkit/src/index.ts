@@ -1,1 +1,5 @@
-export {};
+export * from "./a-plan.js";
+export * from "./property.js";
+export * from "./random.js";
+export * from "./temp-dir.js";
+export * from "./virtual-clock.js";
