@@ -9,6 +9,7 @@ export {
   MESSAGES,
   type MessageKind,
 } from "./envelope.js";
+export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
 export * from "./result-log.js";
 export {
@@ -23,6 +24,7 @@ export {
 } from "./results.js";
 export * from "./spool.js";
 export * from "./state-store.js";
+export * from "./subject-pattern.js";
 export * from "./subjects.js";
 export * from "./system-clock.js";
 export * from "./transport.js";

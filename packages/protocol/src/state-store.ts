@@ -1,3 +1,12 @@
+import { assert } from "@tokenstorm/core";
+
+const KEY = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
+
+/** Asserts the form of a key. */
+export function checkKey(key: string): void {
+  assert(KEY.test(key), `not a key: ${key}`);
+}
+
 export interface StateEntry {
   readonly key: string;
   readonly value: Uint8Array;
