@@ -74,22 +74,17 @@ export class GenerationService {
     const ordinal = ++this.#ordinal;
     const id = headerId(exchange) ?? `sim-${this.#config.seed}-${ordinal}`;
     this.#truth.opened(exchange.receivedUs);
+    let request: GenerationRequest;
+    let fault: Fault | undefined;
     try {
-      const fault = this.#faultOf(exchange, ordinal);
-      const request = parseGenerationRequest(endpoint, parseBody(exchange), this.#config);
-      if (!this.#answersWithFault(exchange, { id, endpoint, fault })) {
-        this.#generate({
-          id: headerId(exchange) ?? request.requestId ?? id,
-          ordinal,
-          exchange,
-          request,
-          fault,
-        });
-      }
+      fault = this.#faultOf(exchange, ordinal);
+      request = parseGenerationRequest(endpoint, parseBody(exchange), this.#config);
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.#reject(exchange, { id, endpoint, error });
+      this.#reject(exchange, { id, endpoint, error: asApiError(error) });
+      return;
     }
+    if (this.#answersWithFault(exchange, { id, endpoint, fault })) return;
+    this.#generate({ id: headerId(exchange) ?? request.requestId ?? id, ordinal, exchange, request, fault });
   }
 
   /** Ends everything that is under way; the truth log gets its lines. */
@@ -125,7 +120,7 @@ export class GenerationService {
     });
     this.#generations.add(generation);
     if (fault?.kind !== "slow-headers") this.#enqueue(id, ordinal, request, generation);
-    else setTimeout(() => this.#enqueue(id, ordinal, request, generation), fault.argument);
+    else setTimeout(() => this.#enqueue(id, ordinal, request, generation), fault.argument).unref();
   }
 
   #enqueue(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
@@ -262,6 +257,13 @@ export class GenerationService {
     });
     this.#truth.ended(endUs);
   }
+}
+
+/** What a hostile body breaks (a million brackets overflow the stack) is answered, not thrown. */
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new ApiError(500, "InternalServerError", message);
 }
 
 function createMetrics(config: SimulatorConfig): EngineMetrics {

@@ -278,6 +278,11 @@ test("wrong requests get vLLM's errors, and the connection lives on", async () =
     assert.equal((await client.answer()).status, 400);
     client.send(`POST ${CHAT} HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}`);
     assert.match((await client.answer()).body, /Unsupported Media Type/);
+    const depth = 1_000_000;
+    const json = `{"messages":[{"role":"user","x":${"[".repeat(depth)}${"]".repeat(depth)}}]}`;
+    const type = "Content-Type: application/json";
+    client.send(`POST ${CHAT} HTTP/1.1\r\n${type}\r\nContent-Length: ${json.length}\r\n\r\n${json}`);
+    assert.match(String((await client.answer()).status), /^(400|500)$/);
     assert.equal(simulator.stats().open, 0);
     client.send("nonsense\r\n\r\n");
     assert.equal((await client.answer()).status, 400);
