@@ -7,6 +7,7 @@ export * from "./load/stages.js";
 export * from "./load/timeline.js";
 export * from "./load/users.js";
 export * from "./measure/aggregate.js";
+export { createHistogram, decodeHistogram } from "./measure/hdr-histogram.js";
 export * from "./measure/histogram.js";
 export * from "./measure/outcome.js";
 export * from "./measure/recorder.js";

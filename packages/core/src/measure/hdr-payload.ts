@@ -1,0 +1,172 @@
+import { LoadError } from "../errors.js";
+
+/**
+ * The V2 payload of HDR histograms, not deflated: a 40-byte big-endian header, then ZigZag LEB128-64b9B words;
+ * a positive word is the count of the next bucket, a negative one a run of empty buckets.
+ * Format: HdrHistogram's `AbstractHistogram.encodeIntoByteBuffer`, https://github.com/HdrHistogram/HdrHistogram.
+ * The library's own encoder writes a wrong normalizing offset and ratio, so this one is written to the specification.
+ */
+const COOKIE = 0x1c849303 | 0x10;
+const HEADER_BYTES = 40;
+/** A word of at most 2^53 takes eight bytes; the format's ninth is for counts that no exact number holds. */
+const MAX_WORD_BYTES = 8;
+const INT64_HIGH = 2 ** 32;
+
+/** What all our histograms share, and every payload must name. */
+export const GEOMETRY = { lowest: 1, highest: 3_600_000_000, digits: 3, buckets: 23_552 } as const;
+
+/** Writes the counts of buckets 0 to `lastBucket`, of which those below `firstBucket` are known to be empty. */
+export function encodePayload(
+  countAt: (bucket: number) => number,
+  range: { readonly firstBucket: number; readonly lastBucket: number },
+): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + (range.lastBucket + 1) * MAX_WORD_BYTES);
+  let at = HEADER_BYTES;
+  let empty = range.firstBucket;
+  for (let bucket = range.firstBucket; bucket <= range.lastBucket; bucket += 1) {
+    const count = countAt(bucket);
+    if (count === 0) {
+      empty += 1;
+      continue;
+    }
+    if (empty > 0) at = putEmpty(bytes, at, empty);
+    empty = 0;
+    at = putWord(bytes, at, count * 2);
+  }
+  if (empty > 0) at = putEmpty(bytes, at, empty);
+  putHeader(new DataView(bytes.buffer), at - HEADER_BYTES);
+  return bytes.slice(0, at);
+}
+
+function putHeader(view: DataView, wordBytes: number): void {
+  view.setInt32(0, COOKIE);
+  view.setInt32(4, wordBytes);
+  view.setInt32(8, 0); // normalizingIndexOffset
+  view.setInt32(12, GEOMETRY.digits);
+  putInt64(view, 16, GEOMETRY.lowest);
+  putInt64(view, 24, GEOMETRY.highest);
+  view.setFloat64(32, 1); // integerToDoubleValueConversionRatio
+}
+
+function putInt64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / INT64_HIGH));
+  view.setUint32(at + 4, value % INT64_HIGH);
+}
+
+/** One empty bucket is the count 0; several are a negative run. */
+function putEmpty(bytes: Uint8Array, at: number, empty: number): number {
+  return putWord(bytes, at, empty === 1 ? 0 : empty * 2 - 1);
+}
+
+/** `zigZag` is 2n for n >= 0 and 2|n| - 1 below; even above 2^53 it is exact, because it is then even. */
+function putWord(bytes: Uint8Array, at: number, zigZag: number): number {
+  let next = at;
+  let rest = zigZag;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) {
+    bytes[next] = (rest % 128) | 128;
+    next += 1;
+  }
+  bytes[next] = rest;
+  return next + 1;
+}
+
+/** What a payload holds, beside what is said of it. */
+export interface PayloadSummary {
+  readonly count: number;
+  /** -1 when all buckets are empty. */
+  readonly firstBucket: number;
+  readonly lastBucket: number;
+}
+
+/**
+ * Reads a payload to its end, without counting anything. Throws PROTOCOL_MALFORMED for whatever is not a payload of
+ * our geometry: it may come from anyone who can publish. Takes time in proportion to its length, which is bounded.
+ */
+export function checkPayload(payload: Uint8Array): PayloadSummary {
+  checkHeader(payload);
+  let count = 0;
+  let firstBucket = -1;
+  let lastBucket = -1;
+  const words = new WordReader(payload);
+  while (words.next()) {
+    if (words.count === 0) continue;
+    if (words.bucket >= GEOMETRY.buckets) refuse(`a count in bucket ${words.bucket} of ${GEOMETRY.buckets}`);
+    count += words.count;
+    if (firstBucket < 0) firstBucket = words.bucket;
+    lastBucket = words.bucket;
+  }
+  if (!Number.isSafeInteger(count)) refuse("counts that add up to more than 2^53");
+  return { count, firstBucket, lastBucket };
+}
+
+/** Hands every count of a payload that passed `checkPayload` to `add`. */
+export function readPayload(payload: Uint8Array, add: (bucket: number, count: number) => void): void {
+  const words = new WordReader(payload);
+  while (words.next()) if (words.count > 0) add(words.bucket, words.count);
+}
+
+function checkHeader(payload: Uint8Array): void {
+  const { length } = payload;
+  if (length < HEADER_BYTES) refuse(`${length} bytes, less than a header`);
+  if (length > HEADER_BYTES + GEOMETRY.buckets * (MAX_WORD_BYTES + 1)) refuse(`${length} bytes, too many`);
+  const view = new DataView(payload.buffer, payload.byteOffset, length);
+  const expected: readonly (readonly [string, number, number])[] = [
+    ["cookie", view.getInt32(0), COOKIE],
+    ["payload length", view.getInt32(4), length - HEADER_BYTES],
+    ["normalizing offset", view.getInt32(8), 0],
+    ["significant digits", view.getInt32(12), GEOMETRY.digits],
+    ["lowest value", view.getInt32(16) * INT64_HIGH + view.getUint32(20), GEOMETRY.lowest],
+    ["highest value", view.getInt32(24) * INT64_HIGH + view.getUint32(28), GEOMETRY.highest],
+    ["conversion ratio", view.getFloat64(32), 1],
+  ];
+  for (const [name, found, wanted] of expected) {
+    if (found !== wanted) refuse(`${name} ${found} where ${wanted} belongs`);
+  }
+}
+
+/** Walks the words of a payload; after `next()` returned true, `count` is that of `bucket`, 0 for a run. */
+class WordReader {
+  readonly #bytes: Uint8Array;
+  #at = HEADER_BYTES;
+  #following = 0;
+  bucket = 0;
+  count = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  next(): boolean {
+    if (this.#at >= this.#bytes.length) return false;
+    const first = this.#byte();
+    const isRun = (first & 1) === 1;
+    // The sign bit goes first, so that the magnitude stays exact up to 2^53.
+    let magnitude = (first & 127) >> 1;
+    let weight = 64;
+    for (let byte = first, i = 1; byte >= 128; i += 1, weight *= 128) {
+      if (i === MAX_WORD_BYTES) refuse("a word of more than eight bytes");
+      byte = this.#byte();
+      magnitude += (byte & 127) * weight;
+    }
+    if (!Number.isSafeInteger(magnitude)) refuse("a count above 2^53");
+    this.bucket = this.#following;
+    this.count = isRun ? 0 : magnitude;
+    this.#following += isRun ? magnitude + 1 : 1;
+    if (this.#following > GEOMETRY.buckets) refuse(`more than ${GEOMETRY.buckets} buckets`);
+    return true;
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) refuse("a word that is cut off");
+    this.#at += 1;
+    return byte;
+  }
+}
+
+/** Throws PROTOCOL_MALFORMED; `what` completes "a histogram with". */
+export function refuse(what: string): never {
+  throw new LoadError("PROTOCOL_MALFORMED", `a histogram with ${what} was refused`, {
+    hint: "Its sender runs another version, or its bytes were damaged on the way.",
+  });
+}
