@@ -43,7 +43,7 @@ export interface Target {
   preflight(): Promise<Preflight>;
   /**
    * Sends at once on `slot`'s own connection (0 .. slots-1); a slot carries one request at a time.
-   * No call to the sink is made before `send` has returned.
+   * The sink may hear of it before `send` has returned.
    * `cancel` ends it without a word to the sink but onEnd with outcome cancelled, from within or soon after.
    */
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void };
