@@ -46,7 +46,7 @@ test("the truth log has for each write a stamp between request and receipt, and 
       for (let j = 0; j < 4; j++) {
         const id = `u${user}-${j}`;
         const tokens = 3 + 5 * user + j;
-        const words = `the same front of all prompts, then ${id}`;
+        const words = `${"the same front of all prompts ".repeat(9)} then ${id}`;
         const sentUs = monotonicUs();
         const body = { messages: messages(words), max_tokens: tokens, ignore_eos: true, stream: j !== 2 };
         client.post(CHAT, body, { "X-Request-Id": id });
@@ -87,6 +87,7 @@ test("the truth log has for each write a stamp between request and receipt, and 
   const generated = sum((request) => request.outputTokens);
   const prompt = sum((request) => request.promptTokens);
   assert.equal(metric(page, "vllm:generation_tokens_total"), generated);
+  assert.ok(sum((request) => request.cachedTokens) > 0, "no prompt found its front in the cache");
   assert.equal(metric(page, "vllm:prompt_tokens_total"), prompt);
   assert.equal(metric(page, "vllm:prefix_cache_queries_total"), prompt);
   assert.equal(

@@ -116,16 +116,26 @@ test("without a free block the last request is preempted, recomputed, and still 
   assert.equal(engine.stats().freeBlocks, 4);
 });
 
-test("a step with a preemption lets nobody in", () => {
+test("a step with a preemption lets nobody in, not even a chunk that would fit", () => {
+  const engine = engineWith({ kvBlocks: 4, prefixCache: false, maxNumBatchedTokens: 16 });
+  const run = runInVirtualTime(engine, [
+    arrival(0, { id: 1, promptTokens: prompt(30), maxTokens: 20 }),
+    arrival(0, { id: 2, promptTokens: prompt(30, 2), maxTokens: 20 }),
+  ]);
+  const preempting = run.steps.find((step) => step.plan.preempted > 0);
+  assert.deepEqual([preempting?.plan.scheduledTokens, preempting?.plan.prefillTokens], [1, 0]);
+});
+
+test("a preempted request goes on before those who waited already", () => {
   const engine = engineWith({ kvBlocks: 4, prefixCache: false });
   const run = runInVirtualTime(engine, [
     arrival(0, { id: 1, promptTokens: prompt(30), maxTokens: 20 }),
     arrival(0, { id: 2, promptTokens: prompt(30, 2), maxTokens: 20 }),
-    arrival(1, { id: 3, promptTokens: prompt(1, 3), maxTokens: 1 }),
+    arrival(1, { id: 3, promptTokens: prompt(30, 3), maxTokens: 20 }),
   ]);
-  const preempting = run.steps.findIndex((step) => step.plan.preempted > 0);
-  assert.ok(preempting > 0);
-  assert.deepEqual(run.steps[preempting]?.plan.admitted, []);
+  assert.equal(engine.stats().preemptions, 1);
+  const lastOfPreempted = run.tokenTimesUs.get(2)?.at(-1) ?? 0;
+  assert.ok((run.tokenTimesUs.get(3)?.[0] ?? 0) > lastOfPreempted);
 });
 
 test("an equal prompt finds all full blocks but never its last token", () => {
