@@ -14,6 +14,20 @@ export * from "./measure/recorder.js";
 export * from "./measure/snapshot.js";
 export * from "./measure/vitals.js";
 export * from "./plan/defaults.js";
+export { checkFlag } from "./plan/flag-values.js";
+export * from "./plan/flags.js";
+export { type JsonSchema, planJsonSchema } from "./plan/json-schema.js";
+export {
+  type ParsedPlan,
+  type ParseOptions,
+  PLAN_VERSION,
+  parsePlan,
+  requirePlan,
+} from "./plan/parse-plan.js";
+export type { PlanDraft } from "./plan/plan-draft.js";
+export { planFromFlags } from "./plan/plan-from-flags.js";
+export { type PlanProblem, problemText } from "./plan/problem.js";
+export type { ThresholdCheck } from "./plan/rules.js";
 export * from "./plan/schema.js";
 export * from "./run/facts.js";
 export * from "./run/live.js";

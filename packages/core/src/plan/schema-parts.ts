@@ -30,7 +30,7 @@ export function note(description: string, { unit, example }: KeyNote = {}) {
   return {
     description,
     ...(unit === undefined ? {} : { "x-unit": unit }),
-    ...(example === undefined ? {} : { examples: [example] }),
+    ...(example === undefined ? {} : { "x-example": example }),
   };
 }
 
@@ -42,7 +42,9 @@ export function durationMs(
 ) {
   const range = `must be between ${formatDurationMs(bounds.min)} and ${formatDurationMs(bounds.max)}`;
   return z
-    .union([z.int(), z.string().regex(DURATION, NO_DURATION)], { error: NO_DURATION })
+    .union([z.int().min(bounds.min, range).max(bounds.max, range), z.string().regex(DURATION, NO_DURATION)], {
+      error: NO_DURATION,
+    })
     .transform((value) => (typeof value === "number" ? value : (parseDurationMs(value) ?? 0)))
     .refine((ms) => ms >= bounds.min && ms <= bounds.max, { error: range })
     .meta(note(description, { unit: "ms, or text", example }));
@@ -51,23 +53,31 @@ export function durationMs(
 const tokens = z.int().min(1).max(10_000_000);
 
 /** A length in tokens: a number, or a distribution. Drawn values are rounded and kept within min and max. */
-export const Length = z.union([
-  tokens,
-  z.strictObject({ kind: z.literal("fixed"), tokens }),
-  z.strictObject({ kind: z.literal("uniform"), min: tokens, max: tokens }),
-  z.strictObject({
-    kind: z.literal("normal"),
-    mean: tokens,
-    sd: z.number().min(0),
-    min: tokens.optional(),
-    max: tokens.optional(),
-  }),
-  z.strictObject({
-    kind: z.literal("lognormal"),
-    median: tokens,
-    sigma: z.number().min(0).max(5),
-    min: tokens.optional(),
-    max: tokens.optional(),
-  }),
-]);
+export const Length = z.union(
+  [
+    tokens,
+    z.discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("fixed"), tokens }),
+      z.strictObject({ kind: z.literal("uniform"), min: tokens, max: tokens }),
+      z.strictObject({
+        kind: z.literal("normal"),
+        mean: tokens,
+        sd: z.number().min(0),
+        min: tokens.optional(),
+        max: tokens.optional(),
+      }),
+      z.strictObject({
+        kind: z.literal("lognormal"),
+        median: tokens,
+        sigma: z.number().min(0).max(5),
+        min: tokens.optional(),
+        max: tokens.optional(),
+      }),
+    ]),
+  ],
+  {
+    error:
+      "is no length: write a number of tokens, or kind fixed, uniform, normal or lognormal with its values",
+  },
+);
 export type Length = z.infer<typeof Length>;

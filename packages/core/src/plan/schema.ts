@@ -175,7 +175,7 @@ export const UserStage = z.strictObject({
     "Time after the ramp before measuring begins. A stage bounded by requests is measured whole.",
     PLAN_BOUNDS.rampMs,
     "2s",
-  ).default(PLAN_DEFAULTS.stage.settleMs),
+  ).prefault(PLAN_DEFAULTS.stage.settleMs),
   durationMs: durationMs(
     "Length of the measured window; ramp and settle precede it. Either this or requests.",
     PLAN_BOUNDS.stageMs,
@@ -192,7 +192,7 @@ export const UserStage = z.strictObject({
         example: 1000,
       }),
     ),
-  maxDurationMs: durationMs("Limit for a stage bounded by requests.", PLAN_BOUNDS.stageMs, "10m").default(
+  maxDurationMs: durationMs("Limit for a stage bounded by requests.", PLAN_BOUNDS.stageMs, "10m").prefault(
     PLAN_DEFAULTS.stage.maxDurationMs,
   ),
 });
@@ -230,7 +230,7 @@ export const Load = z.discriminatedUnion("kind", [
       "Pause of a user between an answer and its next request.",
       PLAN_BOUNDS.thinkMs,
       "500ms",
-    ).default(PLAN_DEFAULTS.load.thinkMs),
+    ).prefault(PLAN_DEFAULTS.load.thinkMs),
     stages: z
       .array(UserStage)
       .min(1)
@@ -267,9 +267,13 @@ export const PlanSchema = z.strictObject({
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name: letters, digits, . _ -, at most 64")
     .optional()
     .meta(note("Name of the run, part of its directory's name.", { example: "nightly" })),
-  target: Target.meta(note("The servers under load.")),
+  target: Target.meta(note("The servers under load.", { example: { urls: ["http://127.0.0.1:8000"] } })),
   workload: Workload.prefault({}).meta(note("What is sent.")),
-  load: Load.meta(note("How much is sent, and when.")),
+  load: Load.meta(
+    note("How much is sent, and when.", {
+      example: { kind: "users", stages: [{ users: 100, durationMs: "2m" }] },
+    }),
+  ),
   agents: z
     .strictObject({
       min: z
@@ -287,7 +291,7 @@ export const PlanSchema = z.strictObject({
         .record(z.string(), z.string())
         .optional()
         .meta(note("Only agents with all these labels.", { example: { zone: "a" } })),
-      waitMs: durationMs("How long to wait for them.", PLAN_BOUNDS.waitMs, "2m").default(
+      waitMs: durationMs("How long to wait for them.", PLAN_BOUNDS.waitMs, "2m").prefault(
         PLAN_DEFAULTS.agents.waitMs,
       ),
     })
@@ -346,16 +350,16 @@ export const PlanSchema = z.strictObject({
     .meta(note("Limits that one request must meet to count as good.")),
   timeouts: z
     .strictObject({
-      connectMs: durationMs("To connect.", PLAN_BOUNDS.timeoutMs, "3s").default(
+      connectMs: durationMs("To connect.", PLAN_BOUNDS.timeoutMs, "3s").prefault(
         PLAN_DEFAULTS.timeouts.connectMs,
       ),
-      ttftMs: durationMs("From sent to the first token.", PLAN_BOUNDS.timeoutMs, "1m").default(
+      ttftMs: durationMs("From sent to the first token.", PLAN_BOUNDS.timeoutMs, "1m").prefault(
         PLAN_DEFAULTS.timeouts.ttftMs,
       ),
-      stallMs: durationMs("Between two events.", PLAN_BOUNDS.timeoutMs, "30s").default(
+      stallMs: durationMs("Between two events.", PLAN_BOUNDS.timeoutMs, "30s").prefault(
         PLAN_DEFAULTS.timeouts.stallMs,
       ),
-      totalMs: durationMs("From sent to the end.", PLAN_BOUNDS.timeoutMs, "10m").default(
+      totalMs: durationMs("From sent to the end.", PLAN_BOUNDS.timeoutMs, "10m").prefault(
         PLAN_DEFAULTS.timeouts.totalMs,
       ),
     })
@@ -372,24 +376,24 @@ export const PlanSchema = z.strictObject({
     .regex(/^[a-z0-9]{1,32}$/, "is no salt: 1 to 32 of a-z and 0-9")
     .optional()
     .meta(note("Replays a salt; random by default.", { example: "k3v9x0a1" })),
-  intervalMs: durationMs("How often an agent cuts a snapshot.", PLAN_BOUNDS.intervalMs, "2s").default(
+  intervalMs: durationMs("How often an agent cuts a snapshot.", PLAN_BOUNDS.intervalMs, "2s").prefault(
     PLAN_DEFAULTS.intervalMs,
   ),
   gracePeriodMs: durationMs(
     "How long requests of a stage are followed after its end; those still open are censored.",
     PLAN_BOUNDS.gracePeriodMs,
     "1m",
-  ).default(PLAN_DEFAULTS.gracePeriodMs),
+  ).prefault(PLAN_DEFAULTS.gracePeriodMs),
   maxLatenessMs: durationMs(
     "A request that could not be sent so long after it was due is dropped.",
     PLAN_BOUNDS.maxLatenessMs,
     "500ms",
-  ).default(PLAN_DEFAULTS.maxLatenessMs),
+  ).prefault(PLAN_DEFAULTS.maxLatenessMs),
   deliverMs: durationMs(
     "How long an agent tries to deliver its results after the drain.",
     PLAN_BOUNDS.deliverMs,
     "2m",
-  ).default(PLAN_DEFAULTS.deliverMs),
+  ).prefault(PLAN_DEFAULTS.deliverMs),
   lossPolicy: z
     .enum(["fail", "continue", "reshard"])
     .default(PLAN_DEFAULTS.lossPolicy)
@@ -398,7 +402,7 @@ export const PlanSchema = z.strictObject({
     "An agent that has seen no leader for so long stops sending.",
     PLAN_BOUNDS.orphanMs,
     "2m",
-  ).default(PLAN_DEFAULTS.orphanMs),
+  ).prefault(PLAN_DEFAULTS.orphanMs),
   metricsUrls: z
     .array(
       z

@@ -1,0 +1,155 @@
+import { WARM_UP_NAME } from "../load/resolve-stages.js";
+import { shortestLength } from "../workload/lengths.js";
+import { PLAN_DEFAULTS } from "./defaults.js";
+import { member } from "./json-schema.js";
+import { type PlanProblem, problem, shown } from "./problem.js";
+import { Length, RateStage, UserStage } from "./schema.js";
+
+/** Tells what is wrong with a threshold's text, for a person; undefined when it can be read. */
+export type ThresholdCheck = (text: string) => string | undefined;
+
+/**
+ * What no single key shows. Reads the plan as it was written, so that these problems come together with those of the
+ * schema; a part that the schema refuses is passed over.
+ */
+export function crossFieldProblems(plan: unknown, checkThreshold: ThresholdCheck): PlanProblem[] {
+  return [
+    ...targetProblems(member(plan, "target")),
+    ...workloadProblems(member(plan, "workload")),
+    ...stageProblems(member(plan, "load")),
+    ...thresholdProblems(member(plan, "thresholds"), checkThreshold),
+    ...policyProblems(member(plan, "lossPolicy")),
+  ];
+}
+
+function targetProblems(target: unknown): PlanProblem[] {
+  const problems: PlanProblem[] = [];
+  if (member(target, "apiKeyEnv") !== undefined && member(target, "apiKeyFile") !== undefined) {
+    problems.push(problem(["target", "apiKeyFile"], "stands beside apiKeyEnv", "name the key in one way"));
+  }
+  for (const [name, value] of entries(member(target, "headers"))) {
+    const complaint = headerProblem(name, value);
+    if (complaint !== undefined) problems.push(problem(["target", "headers", name], complaint));
+  }
+  return problems;
+}
+
+/** Field names as RFC 9110, section 5.6.2, has them. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Visible ASCII, spaces and tabs within: what any server takes (RFC 9110, section 5.5). */
+const HEADER_VALUE = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
+/** Set by the client itself. */
+const OWN_HEADERS = new Set([
+  "accept",
+  "connection",
+  "content-length",
+  "content-type",
+  "expect",
+  "host",
+  "transfer-encoding",
+  "x-request-id",
+]);
+
+function headerProblem(name: string, value: unknown): string | undefined {
+  if (!HEADER_NAME.test(name)) return "is no name of a header";
+  if (OWN_HEADERS.has(name.toLowerCase())) return "is set by tokenstorm itself";
+  if (/^(proxy-)?authorization$/i.test(name))
+    return "holds a secret: name it by target.apiKeyEnv or target.apiKeyFile";
+  if (typeof value !== "string" || HEADER_VALUE.test(value)) return undefined;
+  return "has a value with characters that no header can carry";
+}
+
+function workloadProblems(workload: unknown): PlanProblem[] {
+  return [
+    ...["inputTokens", "outputTokens"].flatMap((key) => lengthProblems(key, member(workload, key))),
+    ...prefixProblems(workload),
+  ];
+}
+
+function lengthProblems(key: string, length: unknown): PlanProblem[] {
+  const min = member(length, "min");
+  const max = member(length, "max");
+  if (typeof min !== "number" || typeof max !== "number" || min <= max) return [];
+  return [problem(["workload", key], `min ${min} is greater than max ${max}`)];
+}
+
+function prefixProblems(workload: unknown): PlanProblem[] {
+  const prefix = member(workload, "sharedPrefixTokens");
+  const path = ["workload", "sharedPrefixTokens"];
+  if (member(workload, "prompts") !== "shared-prefix") {
+    return prefix === undefined ? [] : [problem(path, "is only for prompts: shared-prefix")];
+  }
+  const input = Length.safeParse(member(workload, "inputTokens") ?? PLAN_DEFAULTS.workload.inputTokens).data;
+  if (input === undefined) return [];
+  const shortest = shortestLength(input);
+  if (shortest < 2) {
+    return [
+      problem(["workload", "inputTokens"], "must be at least 2 for a shared prefix and a rest of its own"),
+    ];
+  }
+  if (typeof prefix !== "number" || prefix < shortest) return [];
+  return [problem(path, `must be smaller than the input of ${shortest} tokens, is ${prefix}`)];
+}
+
+function stageProblems(load: unknown): PlanProblem[] {
+  const stages = member(load, "stages");
+  if (!Array.isArray(stages)) return [];
+  const isOpen = member(load, "kind") === "arrival-rate";
+  const names = new Map<unknown, number>();
+  return stages.flatMap((stage: unknown, i) => {
+    const path = ["load", "stages", i];
+    return [
+      ...nameProblems(stage, path, names),
+      ...(isOpen ? rateProblems(stage, path) : boundProblems(stage, path)),
+    ];
+  });
+}
+
+type StagePath = readonly (string | number)[];
+
+function nameProblems(stage: unknown, path: StagePath, names: Map<unknown, number>): PlanProblem[] {
+  const name = member(stage, "name");
+  if (name === undefined) return [];
+  if (name === WARM_UP_NAME)
+    return [problem([...path, "name"], `${WARM_UP_NAME} is the name of the warm-up's own stage`)];
+  const before = names.get(name);
+  if (before !== undefined)
+    return [problem([...path, "name"], `${shown(name)} is the name of stages[${before}] too`)];
+  names.set(name, Number(path.at(-1)));
+  return [];
+}
+
+function boundProblems(stage: unknown, path: StagePath): PlanProblem[] {
+  if (typeof stage !== "object" || stage === null) return [];
+  const hasDuration = member(stage, "durationMs") !== undefined;
+  const hasRequests = member(stage, "requests") !== undefined;
+  if (hasDuration !== hasRequests) return [];
+  // Where a key is misspelt, that problem says enough.
+  const hasStray = Object.keys(stage).some((key) => !Object.hasOwn(UserStage.shape, key));
+  if (!hasDuration && hasStray) return [];
+  const message = hasDuration ? "has both durationMs and requests" : "has neither durationMs nor requests";
+  return [problem(path, message, "a stage needs exactly one, such as durationMs: 30s")];
+}
+
+function rateProblems(stage: unknown, path: StagePath): PlanProblem[] {
+  const read = RateStage.safeParse(stage).data;
+  if (read === undefined || read.fromRps > 0 || (read.toRps ?? 0) > 0) return [];
+  return [problem(path, "sends nothing: fromRps or toRps must be greater than 0")];
+}
+
+function thresholdProblems(thresholds: unknown, check: ThresholdCheck): PlanProblem[] {
+  if (!Array.isArray(thresholds)) return [];
+  return thresholds.flatMap((text: unknown, i) => {
+    const complaint = typeof text === "string" && text !== "" ? check(text) : undefined;
+    return complaint === undefined ? [] : [problem(["thresholds", i], `${shown(text)}: ${complaint}`)];
+  });
+}
+
+function policyProblems(policy: unknown): PlanProblem[] {
+  if (policy !== "continue" && policy !== "reshard") return [];
+  return [problem(["lossPolicy"], `${policy} is not there yet: this version only knows fail`)];
+}
+
+function entries(value: unknown): [string, unknown][] {
+  return typeof value === "object" && value !== null ? Object.entries(value) : [];
+}
