@@ -2,4 +2,5 @@ export * from "./agent-deps.js";
 export * from "./cgroup.js";
 export * from "./logger.js";
 export * from "./target/target.js";
+export { createUndiciTarget } from "./target/undici-target.js";
 export * from "./vitals.js";

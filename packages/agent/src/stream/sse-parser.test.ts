@@ -10,7 +10,7 @@ interface Read {
 
 function parse(chunks: readonly (string | Uint8Array)[], maxEventBytes?: number): Read {
   const data: string[] = [];
-  const parser = new SseParser({ onData: (text) => data.push(text) > 0 }, maxEventBytes);
+  const parser = new SseParser({ onFrame: (text) => data.push(text) > 0 }, maxEventBytes);
   let verdict: SseVerdict = "ok";
   for (const chunk of chunks) {
     verdict = parser.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
@@ -112,7 +112,7 @@ test("an event over the limit ends the parsing, in one chunk or in many", () => 
 test("a gigabyte without a newline is refused at the limit, and its memory is given back", () => {
   for (const start of ["data: ", ": ", ""]) {
     const chunk = Buffer.alloc(64 * 1024, "x");
-    const parser = new SseParser({ onData: () => true });
+    const parser = new SseParser({ onFrame: () => true });
     let verdict = parser.push(Buffer.from(start));
     let pushed = 0;
     while (verdict === "ok" && pushed < 2 ** 30) {
@@ -129,7 +129,7 @@ test("a gigabyte without a newline is refused at the limit, and its memory is gi
 test("a listener that has enough hears nothing more", () => {
   const heard: string[] = [];
   const parser = new SseParser({
-    onData: (data) => {
+    onFrame: (data) => {
       heard.push(data);
       return data !== "b";
     },
@@ -140,7 +140,7 @@ test("a listener that has enough hears nothing more", () => {
 
 test("after reset nothing of the stream before is left", () => {
   const heard: string[] = [];
-  const parser = new SseParser({ onData: (data) => heard.push(data) > 0 });
+  const parser = new SseParser({ onFrame: (data) => heard.push(data) > 0 });
   parser.push(Buffer.from("data: old\ndata: ol\r"));
   parser.reset();
   parser.push(Buffer.from("\ndata: new\n\n"));

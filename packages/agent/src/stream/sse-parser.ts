@@ -13,7 +13,7 @@ export type SseVerdict = "ok" | "stopped" | "too-long";
 
 /** Takes the data of one event, its lines joined by LF. False ends the parsing. */
 export interface SseListener {
-  onData(data: string): boolean;
+  onFrame(data: string): boolean;
 }
 
 /**
@@ -65,7 +65,7 @@ export class SseParser {
       if (cr === -1 && lf !== -1 && bytes[lf + 1] === LF && !this.hasPartial && isData(bytes, at, lf)) {
         if (lf - at > this.#maxEventBytes) return "too-long";
         this.#isFirstLine = false;
-        if (!this.#listener.onData(bytes.toString("utf8", valueStart(bytes, at), lf))) return "stopped";
+        if (!this.#listener.onFrame(bytes.toString("utf8", valueStart(bytes, at), lf))) return "stopped";
         at = lf + 2;
         continue;
       }
@@ -114,7 +114,7 @@ export class SseParser {
     if (!this.#hasData) return "ok";
     const data = this.#data.bytes.toString("utf8", 0, this.#data.length);
     this.#endEvent();
-    return this.#listener.onData(data) ? "ok" : "stopped";
+    return this.#listener.onFrame(data) ? "ok" : "stopped";
   }
 
   #endEvent(): void {

@@ -1,0 +1,405 @@
+import type { Socket } from "node:net";
+import { assert, type Clock, type FailureReason, type TestPlan } from "@tokenstorm/core";
+import { type Dispatcher, errors } from "undici";
+import { OpenAiStream } from "../stream/openai-events.js";
+import { type SseListener, SseParser } from "../stream/sse-parser.js";
+import { Deadline } from "./deadline.js";
+import { type EndOutcome, failed, judgeHead, judgeStream } from "./judge.js";
+import { ConnectError } from "./open-socket.js";
+import type { ReadStamps } from "./read-stamps.js";
+import type { PreparedRequest, RequestSink } from "./target.js";
+
+/** An answer that has failed already is read on for so long and so far, so that its socket can be used again. */
+const DRAIN_US = 1_000_000;
+const DRAIN_BYTES = 64 * 1024;
+const EXCERPT_BYTES = 200;
+
+/** What the exchange needs of the connection that carries it. */
+export interface Carrier {
+  /** Gives the request to the client, with the exchange as its handler; opens a socket where none is alive. */
+  dispatch(request: PreparedRequest): void;
+  /** Ends client and socket, whatever they are doing; the next dispatch gets new ones. */
+  discard(): void;
+  /** The request has ended at this stamp; the socket, if it lives, is idle since. */
+  released(tUs: number): void;
+  /** Notes that the socket carries one request more, and says whether it has carried one before. */
+  useSocket(): boolean;
+  /** The socket in use; null while there is none. */
+  readonly socket: Socket | null;
+}
+
+export interface ExchangeOptions {
+  readonly carrier: Carrier;
+  readonly clock: Pick<Clock, "nowUs" | "at">;
+  readonly reads: ReadStamps;
+  readonly timeouts: TestPlan["timeouts"];
+}
+
+/** What is known of the answer beside its measurements: for preflight and probe, which must explain a failure. */
+export interface Answer {
+  readonly status: number | null;
+  readonly contentType: string;
+  /** First bytes of an answer that is no stream, or of the frame that could not be read. */
+  readonly excerpt: string;
+  readonly errorText: string | null;
+  /** What the client said when the connection broke. */
+  readonly cause: string | null;
+  readonly finishReason: string | null;
+  /** Of the event read last. */
+  readonly text: string;
+}
+
+/**
+ * `queued`: with the client, not yet on a socket · `waiting`: for headers · `streaming` · `draining`: the outcome is
+ * known, the rest is read for the socket's sake.
+ */
+type Phase = "idle" | "queued" | "waiting" | "streaming" | "draining";
+
+const NOBODY: RequestSink = {
+  onConnected: () => undefined,
+  onSent: () => undefined,
+  onHeaders: () => undefined,
+  onEvent: () => undefined,
+  onStaleRetry: () => undefined,
+  onEnd: () => undefined,
+};
+
+/** Not an error of the server's: tells undici why its request ends. */
+class Abandoned extends Error {
+  readonly code = "TS_ABANDONED";
+}
+const ABANDONED = new Abandoned("abandoned");
+
+/**
+ * One request on its way, as undici's handler: takes the stamps, reads the stream, keeps the deadlines, judges the end.
+ * One object serves a connection for its whole life. It is a handler of the older form: only that is told when the
+ * last byte was written (`onRequestSent`), and gets headers as bytes.
+ */
+export class Exchange implements SseListener, Dispatcher.DispatchHandler {
+  readonly #carrier: Carrier;
+  readonly #clock: Pick<Clock, "nowUs">;
+  readonly #reads: ReadStamps;
+  readonly #ttftUs: number;
+  readonly #stallUs: number;
+  readonly #totalUs: number;
+  readonly #deadline: Deadline;
+  readonly #stream = new OpenAiStream();
+  readonly #parser = new SseParser(this);
+
+  #phase: Phase = "idle";
+  #serial = 0;
+  #request: PreparedRequest | null = null;
+  #sink: RequestSink = NOBODY;
+  #abort: ((error: Error) => void) | null = null;
+  #isReusedSocket = false;
+  #isRetry = false;
+  #isSent = false;
+  #hasResponse = false;
+  #writtenUs = 0;
+  #hasToken = false;
+  #lastEventUs = 0;
+  #tokenRead = -1;
+  #drainUntilUs = 0;
+  #drainedBytes = 0;
+  #decided: EndOutcome | null = null;
+  #status: number | null = null;
+  #contentType = "";
+  #excerpt = "";
+  #cause: string | null = null;
+
+  constructor(options: ExchangeOptions) {
+    this.#carrier = options.carrier;
+    this.#clock = options.clock;
+    this.#reads = options.reads;
+    this.#ttftUs = options.timeouts.ttftMs * 1000;
+    this.#stallUs = options.timeouts.stallMs * 1000;
+    this.#totalUs = options.timeouts.totalMs * 1000;
+    this.#deadline = new Deadline({
+      clock: options.clock,
+      dueUs: () => this.#dueUs(),
+      onOverdue: () => this.#overdue(),
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#phase === "idle";
+  }
+
+  get answer(): Answer {
+    return {
+      status: this.#status,
+      contentType: this.#contentType,
+      excerpt: this.#excerpt,
+      errorText: this.#stream.errorText,
+      cause: this.#cause,
+      finishReason: this.#stream.finishReason,
+      text: this.#stream.text,
+    };
+  }
+
+  /** Sends; returns the request's number, which `cancel` takes. */
+  begin(request: PreparedRequest, sink: RequestSink): number {
+    assert(this.#phase === "idle", `slot is busy with request ${this.#request?.id}`);
+    this.#phase = "queued";
+    this.#request = request;
+    this.#sink = sink;
+    this.#abort = null;
+    this.#isReusedSocket = false;
+    this.#isRetry = false;
+    this.#isSent = false;
+    this.#hasResponse = false;
+    this.#hasToken = false;
+    this.#tokenRead = -1;
+    this.#drainedBytes = 0;
+    this.#decided = null;
+    this.#status = null;
+    this.#contentType = "";
+    this.#excerpt = "";
+    this.#cause = null;
+    this.#parser.reset();
+    this.#stream.reset();
+    this.#serial++;
+    this.#carrier.dispatch(request);
+    return this.#serial;
+  }
+
+  /** Ends request `serial`, unless it has ended. One whose failure is known already stays failed. */
+  cancel(serial: number): void {
+    if (serial !== this.#serial || this.#phase === "idle") return;
+    this.#abandon(this.#clock.nowUs(), this.#decided ?? { kind: "cancelled" });
+  }
+
+  close(): void {
+    this.cancel(this.#serial);
+    this.#deadline.close();
+  }
+
+  onConnected(tUs: number, connectUs: number): void {
+    if (this.#phase === "queued") this.#sink.onConnected(tUs, connectUs);
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    assert(this.#phase === "queued", `client started a request that is ${this.#phase}`);
+    this.#abort = abort;
+    this.#isReusedSocket = this.#carrier.useSocket();
+  }
+
+  /** Called right after the call that gave head and body to the socket in one piece. */
+  onRequestSent(): void {
+    if (this.#phase !== "queued") return;
+    this.#phase = "waiting";
+    const tUs = this.#clock.nowUs();
+    if (!this.#isRetry) this.#writtenUs = tUs;
+    this.#deadline.ensure(this.#dueUs());
+    const { socket } = this.#carrier;
+    if (socket === null || socket.writableLength === 0 || !socket.writableNeedDrain) {
+      this.#markSent(tUs);
+      return;
+    }
+    // The kernel did not take all of a large body: its last byte goes when the socket has drained.
+    const serial = this.#serial;
+    socket.once("drain", () => {
+      if (serial === this.#serial && this.#phase !== "idle") this.#markSent(this.#clock.nowUs());
+    });
+  }
+
+  onResponseStarted(): void {
+    this.#hasResponse = true;
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[]): boolean {
+    if (status < 200) return true;
+    const tUs = this.#reads.stampUs();
+    this.#markSent(tUs);
+    this.#status = status;
+    this.#contentType = headerValue(rawHeaders, "content-type");
+    this.#sink.onHeaders(tUs);
+    const reason = judgeHead(status, this.#contentType);
+    if (this.#phase !== "waiting") return true;
+    if (reason === null) this.#phase = "streaming";
+    else this.#decide(tUs, reason);
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    const tUs = this.#reads.stampUs();
+    if (this.#phase === "streaming") {
+      if (this.#parser.push(chunk) === "too-long") this.#abandon(tUs, failed("bad-frame"));
+    } else if (this.#phase === "draining") {
+      this.#drain(tUs, chunk);
+    }
+    return true;
+  }
+
+  onFrame(json: string): boolean {
+    const tUs = this.#reads.stampUs();
+    const stream = this.#stream;
+    switch (stream.read(json)) {
+      case "event":
+        this.#event(tUs, stream);
+        return this.#phase === "streaming";
+      case "done":
+        return true;
+      case "error-event":
+        this.#decide(tUs, "error-event");
+        return false;
+      case "bad-frame":
+        this.#excerpt = json.slice(0, EXCERPT_BYTES);
+        this.#abandon(tUs, failed("bad-frame"));
+        return false;
+    }
+  }
+
+  onComplete(): void {
+    if (this.#phase === "idle") return;
+    this.#end(this.#reads.stampUs(), this.#decided ?? this.#judge());
+  }
+
+  onError(error: Error): void {
+    if (this.#phase === "idle") return;
+    if (isBug(error)) {
+      queueMicrotask(() => {
+        throw error;
+      });
+      return;
+    }
+    if (this.#isStaleSocket(error)) {
+      this.#retry();
+      return;
+    }
+    this.#cause = error.message;
+    this.#end(this.#reads.stampUs(), this.#decided ?? this.#judgeBreak(error));
+  }
+
+  #event(tUs: number, stream: OpenAiStream): void {
+    const { read } = this.#reads;
+    this.#lastEventUs = tUs;
+    this.#sink.onEvent(tUs, stream.tokens, stream.content, this.#tokenRead === read);
+    if (stream.tokens === 0) return;
+    this.#tokenRead = read;
+    if (this.#hasToken) return;
+    this.#hasToken = true;
+    this.#deadline.ensure(this.#dueUs());
+  }
+
+  #markSent(tUs: number): void {
+    if (this.#isSent) return;
+    this.#isSent = true;
+    this.#sink.onSent(tUs);
+  }
+
+  #judge(): EndOutcome {
+    return judgeStream(this.#stream, {
+      exactOutputTokens: this.#request?.exactOutputTokens ?? null,
+      endedInsideEvent: this.#parser.hasPartial,
+    });
+  }
+
+  /** A connection that broke after the last word of the stream took nothing with it. */
+  #judgeBreak(error: Error): EndOutcome {
+    if (error instanceof ConnectError) return failed(error.reason);
+    if (this.#status === null && isNotHttp(error)) return failed("not-a-stream");
+    const hasAll = this.#stream.finishReason !== null && this.#stream.isDone;
+    return hasAll ? this.#judge() : failed("stream-broken");
+  }
+
+  /** Also a socket that was reset while the request waited behind it: then the client never began to write. */
+  #isStaleSocket(error: Error): boolean {
+    if (this.#isRetry || this.#hasResponse || error instanceof ConnectError || isNotHttp(error)) return false;
+    return this.#isReusedSocket || this.#phase === "queued";
+  }
+
+  #retry(): void {
+    this.#isRetry = true;
+    this.#phase = "queued";
+    this.#abort = null;
+    this.#sink.onStaleRetry();
+    const serial = this.#serial;
+    // The client is still taking leave of the dead socket.
+    queueMicrotask(() => {
+      if (serial !== this.#serial || this.#phase !== "queued" || this.#request === null) return;
+      this.#carrier.dispatch(this.#request);
+    });
+  }
+
+  /** The outcome is known; what is left of the answer is read, within bounds, so that the socket stays clean. */
+  #decide(tUs: number, reason: FailureReason): void {
+    this.#decided = failed(reason);
+    this.#phase = "draining";
+    this.#drainUntilUs = tUs + DRAIN_US;
+    this.#deadline.ensure(this.#drainUntilUs);
+  }
+
+  #drain(tUs: number, chunk: Buffer): void {
+    this.#drainedBytes += chunk.length;
+    if (this.#excerpt.length < EXCERPT_BYTES) {
+      this.#excerpt += chunk.toString("utf8", 0, EXCERPT_BYTES - this.#excerpt.length);
+    }
+    if (this.#drainedBytes > DRAIN_BYTES && this.#decided !== null) this.#abandon(tUs, this.#decided);
+  }
+
+  #dueUs(): number {
+    switch (this.#phase) {
+      case "idle":
+      case "queued":
+        return Number.POSITIVE_INFINITY;
+      case "draining":
+        return this.#drainUntilUs;
+      default:
+        return Math.min(this.#progressDueUs(), this.#writtenUs + this.#totalUs);
+    }
+  }
+
+  #progressDueUs(): number {
+    return this.#hasToken ? this.#lastEventUs + this.#stallUs : this.#writtenUs + this.#ttftUs;
+  }
+
+  #overdue(): void {
+    this.#abandon(this.#clock.nowUs(), this.#decided ?? failed(this.#overdueReason()));
+  }
+
+  #overdueReason(): FailureReason {
+    if (this.#writtenUs + this.#totalUs <= this.#progressDueUs()) return "total-timeout";
+    return this.#hasToken ? "stall-timeout" : "ttft-timeout";
+  }
+
+  /** Ends the request and its socket: closing it is what makes the server stop. */
+  #abandon(tUs: number, outcome: EndOutcome): void {
+    const abort = this.#abort;
+    this.#end(tUs, outcome, () => {
+      abort?.(ABANDONED);
+      this.#carrier.discard();
+    });
+  }
+
+  #end(tUs: number, outcome: EndOutcome, release?: () => void): void {
+    const sink = this.#sink;
+    this.#phase = "idle";
+    this.#sink = NOBODY;
+    this.#request = null;
+    this.#abort = null;
+    release?.();
+    this.#carrier.released(tUs);
+    sink.onEnd(tUs, { outcome, usage: this.#stream.usage, tokenSource: this.#stream.tokenSource });
+  }
+}
+
+/** Errors of sockets, of the client and of ours carry a code; a mistake in a program, ours or the client's, does not. */
+function isBug(error: Error): boolean {
+  return !("code" in error) || error.code === "ERR_ASSERTION" || error.code === "UND_ERR_INVALID_ARG";
+}
+
+/** The client's parser found that the answer is no HTTP. */
+function isNotHttp(error: Error): boolean {
+  return error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
+}
+
+function headerValue(rawHeaders: readonly Buffer[], name: string): string {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const key = rawHeaders[i];
+    if (key?.length === name.length && key.toString("latin1").toLowerCase() === name) {
+      return rawHeaders[i + 1]?.toString("latin1") ?? "";
+    }
+  }
+  return "";
+}

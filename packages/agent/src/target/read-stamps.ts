@@ -1,0 +1,33 @@
+import type { Clock } from "@tokenstorm/core";
+
+/**
+ * Stamps socket reads. The client shows body pieces after its parser, never the read itself; Node hands each read of
+ * each socket to a callback of its own, so all that happens within one callback of the event loop is one read, stamped
+ * when the first piece of it shows. One for a whole target.
+ */
+export class ReadStamps {
+  /** Number of the read that `stampUs` spoke of last; two pieces with the same number came in one read. */
+  read = 0;
+  readonly #clock: Pick<Clock, "nowUs">;
+  #tUs = 0;
+  #isCurrent = false;
+  // Ticks run when the callback is over and before the event loop goes on; one is far cheaper than a microtask here.
+  readonly #forget = (): void => {
+    this.#isCurrent = false;
+  };
+
+  constructor(clock: Pick<Clock, "nowUs">) {
+    this.#clock = clock;
+  }
+
+  /** Monotonic us of the read that is being handled. */
+  stampUs(): number {
+    if (!this.#isCurrent) {
+      this.#tUs = this.#clock.nowUs();
+      this.#isCurrent = true;
+      this.read++;
+      process.nextTick(this.#forget);
+    }
+    return this.#tUs;
+  }
+}

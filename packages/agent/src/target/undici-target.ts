@@ -1,0 +1,104 @@
+import type { Socket } from "node:net";
+import { assert, type Clock } from "@tokenstorm/core";
+import { Connection, type Wiring } from "./connection.js";
+import { createEndpoints, type Endpoint } from "./endpoint.js";
+import { runPreflight } from "./preflight.js";
+import { ReadStamps } from "./read-stamps.js";
+import { requestHeaders, resolveApiKey } from "./request-headers.js";
+import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "./target.js";
+
+/** Paths under a base URL, by the plan's API. */
+export const API_PATHS = {
+  "openai-chat": "/v1/chat/completions",
+  "openai-completions": "/v1/completions",
+} as const;
+
+/**
+ * The default reader: undici's parser and connections, one client for each slot and URL. Secrets and files are read on
+ * the first use; see `Target.preflight` for what it throws.
+ */
+export function createUndiciTarget(options: TargetOptions, clock: Pick<Clock, "nowUs" | "at">): Target {
+  return new UndiciTarget(options, clock);
+}
+
+class UndiciTarget implements Target {
+  readonly #options: TargetOptions;
+  readonly #wiring: Wiring;
+  /** By slot, then by URL. */
+  readonly #connections: (Connection | undefined)[][] = [];
+  #shared: { readonly endpoints: readonly Endpoint[]; readonly headers: readonly string[] } | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor(options: TargetOptions, clock: Pick<Clock, "nowUs" | "at">) {
+    this.#options = options;
+    this.#wiring = {
+      clock,
+      reads: new ReadStamps(clock),
+      sockets: new Set<Socket>(),
+      timeouts: options.plan.timeouts,
+    };
+  }
+
+  get openSockets(): number {
+    return this.#wiring.sockets.size;
+  }
+
+  async preflight(): Promise<Preflight> {
+    const { endpoints } = this.#prepared();
+    const key = resolveApiKey(this.#options.plan.target, this.#options.env);
+    return runPreflight({ plan: this.#options.plan, key, endpoints, wiring: this.#wiring, reader: "undici" });
+  }
+
+  send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } {
+    assert(this.#closed === null, "send after close");
+    assert(Number.isInteger(slot) && slot >= 0 && slot < this.#options.slots, `no slot ${slot}`);
+    return this.#connection(slot, request.url).send(request, sink);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  async #closeAll(): Promise<void> {
+    for (const slot of this.#connections) for (const connection of slot ?? []) connection?.close();
+    const { sockets } = this.#wiring;
+    const ends = Array.from(
+      sockets,
+      (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
+    );
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(ends);
+  }
+
+  #connection(slot: number, url: number): Connection {
+    let ofSlot = this.#connections[slot];
+    if (ofSlot === undefined) {
+      ofSlot = [];
+      this.#connections[slot] = ofSlot;
+    }
+    let connection = ofSlot[url];
+    if (connection === undefined) {
+      connection = this.#createConnection(url);
+      ofSlot[url] = connection;
+    }
+    return connection;
+  }
+
+  #createConnection(url: number): Connection {
+    const { endpoints, headers } = this.#prepared();
+    const endpoint = endpoints[url];
+    assert(endpoint !== undefined, `the plan has no URL ${url}`);
+    const path = endpoint.basePath + API_PATHS[this.#options.plan.target.api];
+    return new Connection({ wiring: this.#wiring, endpoint, path, headers });
+  }
+
+  #prepared(): { readonly endpoints: readonly Endpoint[]; readonly headers: readonly string[] } {
+    if (this.#shared === null) {
+      const { target } = this.#options.plan;
+      const headers = requestHeaders(target, resolveApiKey(target, this.#options.env));
+      this.#shared = { endpoints: createEndpoints(target), headers };
+    }
+    return this.#shared;
+  }
+}
