@@ -27,10 +27,29 @@ export {
 export type { PlanDraft } from "./plan/plan-draft.js";
 export { planFromFlags } from "./plan/plan-from-flags.js";
 export { type PlanProblem, problemText } from "./plan/problem.js";
+export { planReference } from "./plan/reference.js";
 export type { ThresholdCheck } from "./plan/rules.js";
 export * from "./plan/schema.js";
+export * from "./run/agent-registry.js";
+export * from "./run/agent-view.js";
+export * from "./run/clock-offset.js";
+export * from "./run/agent-machine.js";
 export * from "./run/facts.js";
+export * from "./run/leader-limits.js";
+export { beginLeading, leadRun, terminalState } from "./run/leader-machine.js";
+export * from "./run/leader-notes.js";
+export {
+  type LeaderConfig,
+  type LeaderEffect,
+  type LeaderEvent,
+  type LeaderState,
+  type LeaderStep,
+  runTimeUs,
+  type Transition,
+} from "./run/leader-state.js";
 export * from "./run/live.js";
+export * from "./run/live-update.js";
+export * from "./run/record-change.js";
 export * from "./run/report.js";
 export * from "./run/run-record.js";
 export * from "./workload/calibration.js";

@@ -1,0 +1,127 @@
+import { type AgentView, nameAgent, nameAgents } from "./agent-view.js";
+import { LEADER_LIMITS } from "./leader-limits.js";
+import type { LeaderEvent, LeaderState } from "./leader-state.js";
+import type { Problem, ShardAssignment } from "./run-record.js";
+
+type Look = Extract<LeaderEvent, { kind: "look" }>;
+type Agents = ReadonlyMap<string, AgentView>;
+
+/** Admitted agents that are lost or have failed, with the problem that is for the run; each once. */
+export function agentTroubles(
+  state: LeaderState,
+  look: Look,
+): readonly { readonly agent: string; readonly problem: Problem }[] {
+  if (!IS_WATCHED[state.step.kind]) return [];
+  return expected(state, look).flatMap((shard) => {
+    const problem = troubleOf(state, shard, look.agents.get(shard.agent));
+    return problem === null ? [] : [{ agent: shard.agent, problem }];
+  });
+}
+
+const IS_WATCHED: Readonly<Record<LeaderState["step"]["kind"], boolean>> = {
+  gathering: false,
+  probing: true,
+  preparing: true,
+  scraping: true,
+  arming: true,
+  running: true,
+  draining: true,
+  delivering: true,
+  finishing: false,
+  ended: false,
+};
+
+function troubleOf(state: LeaderState, shard: ShardAssignment, view: AgentView | undefined): Problem | null {
+  const lost = (what: string): Problem => ({
+    code: "AGENT_LOST",
+    message: `agent ${nameAgent(shard)} ${what}`,
+    hint: "look at its log and its host; what it had delivered is in the result",
+  });
+  if (view === undefined) return lost("is not heard any more");
+  if (view.instance !== shard.instance) return lost("was restarted: another process has taken its id");
+  if (view.silentUs >= LEADER_LIMITS.lostUs) {
+    return lost(`was lost: silent for ${(view.silentUs / 1e6).toFixed(1)} s`);
+  }
+  const isOurs = isInRun(state, shard, view);
+  if (isOurs && view.state === "failed") return failureOf(shard, view);
+  // Until all were ready an agent may still be on its way into the run.
+  const hasJoined = state.step.kind !== "probing" && state.step.kind !== "preparing";
+  return hasJoined && !isOurs ? lost(`has left the run: it is ${view.state}`) : null;
+}
+
+function failureOf(shard: ShardAssignment, view: AgentView): Problem {
+  if (view.problem === null) {
+    return { code: "AGENT_NOT_READY", message: `agent ${nameAgent(shard)} failed without saying why` };
+  }
+  return { ...view.problem, message: `agent ${nameAgent(shard)}: ${view.problem.message}` };
+}
+
+function isInRun(state: LeaderState, shard: ShardAssignment, view: AgentView): boolean {
+  return view.run === state.record.id && view.epoch === shard.epoch;
+}
+
+/** Those of whom something is still to come. */
+function expected(state: LeaderState, look: Look): ShardAssignment[] {
+  return state.shards.filter(({ agent }) => !state.givenUp.includes(agent) && !look.delivered.has(agent));
+}
+
+export function notReady(state: LeaderState, agents: Agents): ShardAssignment[] {
+  return state.shards.filter((shard) => {
+    const view = agents.get(shard.agent);
+    return (
+      view === undefined || view.ready === null || view.state !== "ready" || !isInRun(state, shard, view)
+    );
+  });
+}
+
+export function notDrained(state: LeaderState, look: Look): ShardAssignment[] {
+  return expected(state, look).filter((shard) => {
+    const doing = look.agents.get(shard.agent)?.state;
+    return doing !== "delivering" && doing !== "done";
+  });
+}
+
+export function notDelivered(state: LeaderState, look: Look): ShardAssignment[] {
+  return expected(state, look);
+}
+
+/** Agents that would not send the same plan, by name: versions first, for they explain the rest. */
+export function unequalReady(state: LeaderState, agents: Agents): Problem | null {
+  const found = state.shards.flatMap((shard) => {
+    const ready = agents.get(shard.agent)?.ready;
+    return ready == null ? [] : [{ shard, ready }];
+  });
+  const checks = [
+    { what: "another version of tokenstorm", hint: "run one version everywhere", read: "version" },
+    {
+      what: "another model",
+      hint: "name the model in the plan, or look at the target's URLs",
+      read: "model",
+    },
+    {
+      what: "other requests out of the same plan",
+      hint: "do all agents see the same target and tokenizer?",
+      read: "walkDigest",
+    },
+  ] as const;
+  for (const { what, hint, read } of checks) {
+    const usual = mostFrequent(found.map(({ ready }) => ready[read]));
+    const others = found.filter(({ ready }) => ready[read] !== usual);
+    if (usual === undefined || others.length === 0) continue;
+    const values = [...new Set(others.map(({ ready }) => ready[read]))].slice(0, 3).join(", ");
+    return {
+      code: "AGENT_NOT_READY",
+      message: `${nameAgents(others.map(({ shard }) => shard))} found ${what}: ${values} instead of ${usual}`,
+      hint,
+    };
+  }
+  return null;
+}
+
+/** Of equally frequent ones the first. */
+function mostFrequent(values: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return values.find((value) => counts.get(value) === most);
+}

@@ -1,0 +1,139 @@
+import type { AgentReport, AgentView } from "./agent-view.js";
+
+export const REGISTRY_LIMITS = {
+  /** Further agents are counted, not kept. */
+  agents: 10_000,
+  /** A process that was heard so long ago is alive no more. */
+  livingUs: 5_000_000,
+  /** Heartbeats come each second: an agent that misses two while another process uses its id has been replaced. */
+  replacedAfterUs: 2_500_000,
+  /** Without its own beacon for so long the leader does not trust the bus. */
+  beaconLoopUs: 2_500_000,
+  /** A refused process is named in beacons until it has been silent for so long. */
+  refusedUs: 10_000_000,
+  refused: 1000,
+  /** An agent that was silent for so long is forgotten. */
+  forgottenUs: 60_000_000,
+  /** How often that is looked at. */
+  tidyUs: 1_000_000,
+} as const;
+
+interface Entry {
+  readonly report: AgentReport;
+  readonly heardAtUs: number;
+  /** Another process that uses the same id, since when; it is refused as soon as this one is heard again. */
+  readonly challenger: { readonly report: AgentReport; readonly sinceUs: number } | null;
+}
+
+/**
+ * Who is there, from heartbeats and the leader's own clock. Of two living processes with one id the later is refused:
+ * two would send one shard twice. A process that comes back with its old id after its predecessor fell silent takes
+ * its place, under another instance.
+ */
+export class AgentRegistry {
+  readonly #entries = new Map<string, Entry>();
+  readonly #refused = new Map<string, { readonly agent: string; heardAtUs: number }>();
+  #overflow = 0;
+  #beaconAtUs: number | undefined;
+  #beaconsSinceUs = 0;
+  #tidiedAtUs = 0;
+
+  /** Takes a heartbeat. `isNews` when something about the agent has changed that a decision may hang on. */
+  heard(report: AgentReport, nowUs: number): { readonly isNews: boolean } {
+    this.#forget(nowUs);
+    const refused = this.#refused.get(report.instance);
+    if (refused !== undefined) {
+      refused.heardAtUs = nowUs;
+      return { isNews: false };
+    }
+    const known = this.#entries.get(report.agent);
+    if (known === undefined && this.#entries.size >= REGISTRY_LIMITS.agents) {
+      this.#overflow += 1;
+      return { isNews: false };
+    }
+    if (known === undefined || known.report.instance === report.instance)
+      return this.#keep(report, known, nowUs);
+    return this.#challenge(report, known, nowUs);
+  }
+
+  /** The leader's own beacon came back to it. */
+  beaconReturned(nowUs: number): void {
+    if (!this.#hearsBeacons(nowUs)) this.#beaconsSinceUs = nowUs;
+    this.#beaconAtUs = nowUs;
+  }
+
+  views(nowUs: number): ReadonlyMap<string, AgentView> {
+    const views = new Map<string, AgentView>();
+    const isLoopWhole = this.#hearsBeacons(nowUs);
+    for (const [agent, { report, heardAtUs }] of this.#entries) {
+      const silentSinceUs = Math.max(heardAtUs, this.#beaconsSinceUs);
+      views.set(agent, {
+        ...report,
+        heardAtUs,
+        silentUs: isLoopWhole ? Math.max(0, nowUs - silentSinceUs) : 0,
+      });
+    }
+    return views;
+  }
+
+  /** Instances that must end, for the beacon. */
+  refused(): string[] {
+    return [...this.#refused.keys()].slice(0, REGISTRY_LIMITS.refused);
+  }
+
+  /** Heartbeats of agents beyond the limit. */
+  get overflow(): number {
+    return this.#overflow;
+  }
+
+  #keep(report: AgentReport, known: Entry | undefined, nowUs: number): { readonly isNews: boolean } {
+    const challenger = known?.challenger ?? null;
+    if (challenger !== null) {
+      this.#refused.set(challenger.report.instance, { agent: report.agent, heardAtUs: nowUs });
+    }
+    this.#entries.set(report.agent, { report, heardAtUs: nowUs, challenger: null });
+    return { isNews: known === undefined || challenger !== null || differs(known.report, report) };
+  }
+
+  #challenge(report: AgentReport, known: Entry, nowUs: number): { readonly isNews: boolean } {
+    const same = known.challenger?.report.instance === report.instance;
+    const sinceUs = same ? (known.challenger?.sinceUs ?? nowUs) : nowUs;
+    const isGone = nowUs - known.heardAtUs >= REGISTRY_LIMITS.livingUs;
+    if (isGone || nowUs - sinceUs >= REGISTRY_LIMITS.replacedAfterUs) {
+      this.#entries.set(report.agent, { report, heardAtUs: nowUs, challenger: null });
+      return { isNews: true };
+    }
+    // A third one waits until it is clear which of the first two lives.
+    if (known.challenger === null || same) {
+      this.#entries.set(report.agent, { ...known, challenger: { report, sinceUs } });
+    }
+    return { isNews: false };
+  }
+
+  #hearsBeacons(nowUs: number): boolean {
+    return this.#beaconAtUs !== undefined && nowUs - this.#beaconAtUs <= REGISTRY_LIMITS.beaconLoopUs;
+  }
+
+  #forget(nowUs: number): void {
+    if (nowUs - this.#tidiedAtUs < REGISTRY_LIMITS.tidyUs) return;
+    this.#tidiedAtUs = nowUs;
+    for (const [agent, { heardAtUs }] of this.#entries) {
+      if (nowUs - heardAtUs >= REGISTRY_LIMITS.forgottenUs) this.#entries.delete(agent);
+    }
+    for (const [instance, { heardAtUs }] of this.#refused) {
+      if (nowUs - heardAtUs >= REGISTRY_LIMITS.refusedUs) this.#refused.delete(instance);
+    }
+  }
+}
+
+function differs(before: AgentReport, after: AgentReport): boolean {
+  return (
+    before.state !== after.state ||
+    before.run !== after.run ||
+    before.epoch !== after.epoch ||
+    before.armedAttempt !== after.armedAttempt ||
+    before.stageDone !== after.stageDone ||
+    (before.ready === null) !== (after.ready === null) ||
+    (before.problem === null) !== (after.problem === null)
+  );
+}

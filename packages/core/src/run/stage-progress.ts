@@ -1,0 +1,73 @@
+import { nextStageStarts, stageLengthUs } from "../load/timeline.js";
+import { type AgentView, nameAgents } from "./agent-view.js";
+import { LEADER_LIMITS } from "./leader-limits.js";
+import type { LeaderEvent, LeaderState } from "./leader-state.js";
+import type { Problem, ShardAssignment } from "./run-record.js";
+
+type Look = Extract<LeaderEvent, { kind: "look" }>;
+
+/**
+ * Starts to commit next, once all agents have done the stage bounded by requests before; "over" when the last stage
+ * is; null while it goes on.
+ */
+export function nextStages(state: LeaderState, look: Look): readonly (number | null)[] | "over" | null {
+  const { stages, record } = state;
+  const nowUs = look.nowUs - (record.start?.leaderUs ?? look.nowUs);
+  const open = record.stageStartsUs.indexOf(null);
+  if (open < 0) return isOver(state, look, nowUs) ? "over" : null;
+  if (notDone(state, look, open - 1).length > 0) return null;
+  return nextStageStarts(stages, record.stageStartsUs, open, nowUs + LEADER_LIMITS.stageAheadUs);
+}
+
+function isOver(state: LeaderState, look: Look, nowUs: number): boolean {
+  const last = state.stages.length - 1;
+  const stage = state.stages[last];
+  const startUs = state.record.stageStartsUs[last];
+  if (stage === undefined || startUs == null) return true;
+  const lengthUs = stageLengthUs(stage);
+  return lengthUs === null ? notDone(state, look, last).length === 0 : nowUs >= startUs + lengthUs;
+}
+
+/** What ends a running run although its agents are there: one did not start, or does not come to a stage's end. */
+export function runningProblem(state: LeaderState, look: Look): Problem | null {
+  const { record, stages } = state;
+  const nowUs = look.nowUs - (record.start?.leaderUs ?? look.nowUs);
+  if (nowUs > LEADER_LIMITS.startedWithinUs) {
+    const waiting = state.shards.filter(
+      (shard) => !IS_STARTED.has(look.agents.get(shard.agent)?.state ?? "idle"),
+    );
+    if (waiting.length > 0) {
+      const message = `did not start with the others: ${nameAgents(waiting)}`;
+      return {
+        code: "AGENT_NOT_READY",
+        message,
+        hint: "it read the committed start too late, or not at all",
+      };
+    }
+  }
+  const open = record.stageStartsUs.indexOf(null);
+  const current = (open < 0 ? stages.length : open) - 1;
+  const stage = stages[current];
+  const startUs = record.stageStartsUs[current];
+  if (stage?.kind !== "users" || stage.bound.kind !== "requests" || startUs == null) return null;
+  const limitUs = startUs + stage.rampUpUs + stage.bound.maxDurationUs + record.plan.gracePeriodMs * 1000;
+  if (nowUs < limitUs + LEADER_LIMITS.stageDoneMoreUs) return null;
+  const waiting = notDone(state, look, current);
+  if (waiting.length === 0) return null;
+  return {
+    code: "AGENT_LOST",
+    message: `stage ${stage.name} is over its limit and not done by ${nameAgents(waiting)}`,
+    hint: "look at their logs",
+  };
+}
+
+const IS_STARTED: ReadonlySet<AgentView["state"]> = new Set(["running", "draining", "delivering", "done"]);
+
+function notDone(state: LeaderState, look: Look, stage: number): ShardAssignment[] {
+  return state.shards.filter(({ agent }) => {
+    const view = look.agents.get(agent);
+    if (view === undefined) return true;
+    const isPast = view.state === "draining" || view.state === "delivering" || view.state === "done";
+    return view.stageDone < stage && !isPast;
+  });
+}
