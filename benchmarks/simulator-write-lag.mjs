@@ -1,6 +1,6 @@
 // What the simulator itself costs and how late it writes: N streams in lock step against a raw client.
 //
-//   node benchmarks/simulator-write-lag.mjs [streams=1000] [stepMs=45] [seconds=10] [groups=1]
+//   node benchmarks/simulator-write-lag.mjs [streams=1000] [stepMs=45] [seconds=10]
 //
 // The simulator runs in this process, the client (which throws bytes away) in a child, so that the CPU
 // is the simulator's alone. Lag is the stamp just before a write minus the time the step was due, found

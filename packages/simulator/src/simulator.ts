@@ -78,7 +78,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       connections: connections.size,
       promptTokens: service.metrics.promptTokens,
       generationTokens: service.metrics.generationTokens,
-      slippedUs: service.slippedUs,
+      slippedUs: Math.round(service.slippedUs),
     }),
     close: () => {
       closing ??= close();

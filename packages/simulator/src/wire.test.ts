@@ -11,6 +11,8 @@ const FAST: SimulatorOptions = {
   prefixCache: false,
 };
 const CHAT = "/v1/chat/completions";
+/** What never comes fails its test instead of hanging it. */
+const LIMIT_MS = 20_000;
 
 async function withSimulator(
   options: SimulatorOptions,
@@ -18,9 +20,14 @@ async function withSimulator(
 ): Promise<void> {
   const simulator = await startSimulator({ ...FAST, ...options });
   const client = await RawClient.open(simulator.port);
+  let limit: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    limit = setTimeout(() => reject(new Error(`nothing more came after ${client.received}`)), LIMIT_MS);
+  });
   try {
-    await body(simulator, client);
+    await Promise.race([body(simulator, client), tooLong]);
   } finally {
+    clearTimeout(limit);
     client.close();
     await simulator.close();
   }
