@@ -134,7 +134,7 @@ export const Workload = z.strictObject({
     .optional()
     .meta(
       note(
-        "For shared-prefix: length of the common beginning; by default half of the shortest stated input.",
+        "For shared-prefix: length of the common beginning of the user's text; by default half of the shortest stated input.",
         {
           unit: "tokens",
           example: 256,
@@ -155,7 +155,9 @@ const stageName = z
   .optional();
 
 export const UserStage = z.strictObject({
-  name: stageName.meta(note("Name in reports and thresholds; u<users> by default.", { example: "peak" })),
+  name: stageName.meta(
+    note("Name in reports and thresholds; `u100` for 100 users by default.", { example: "peak" }),
+  ),
   users: z
     .int()
     .min(1)
@@ -198,7 +200,9 @@ export const UserStage = z.strictObject({
 });
 
 export const RateStage = z.strictObject({
-  name: stageName.meta(note("Name in reports and thresholds; r<rate> by default.", { example: "rush" })),
+  name: stageName.meta(
+    note("Name in reports and thresholds; `r50`, or `r50-100` for a slope, by default.", { example: "rush" }),
+  ),
   durationMs: durationMs("Length of the stage.", PLAN_BOUNDS.stageMs, "2m"),
   fromRps: z
     .number()
