@@ -6,6 +6,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Shows stacks. */
   readonly debug: boolean;
+  /** Tells the process that started this one, where one did. */
+  announce(message: object): void;
   /** Keeps the exit code for `main`. */
   finish(work: Promise<number>): Promise<void>;
 }

@@ -1,8 +1,11 @@
 import { Command, CommanderError } from "commander";
+import { addInit } from "./commands/init.js";
 import { addSimulate } from "./commands/simulate.js";
+import { addValidate } from "./commands/validate.js";
 import type { CommandContext } from "./context.js";
 import { describeError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
+import { CHILD_ENV } from "./interrupt.js";
 import { processTerminal, type Terminal } from "./terminal.js";
 import { VERSION } from "./version.js";
 
@@ -26,6 +29,9 @@ export async function runCommandLine(
   let code: number = EXIT.ok;
   const context: CommandContext = {
     ...world,
+    announce: (message) => {
+      if (process.env[CHILD_ENV] !== undefined) process.send?.(message);
+    },
     finish: async (work) => {
       code = await work;
     },
@@ -50,7 +56,7 @@ function createProgram(context: CommandContext): Command {
     .configureOutput(outputOf(context.terminal))
     .showHelpAfterError("hint: tokenstorm <command> --help shows what there is")
     .enablePositionalOptions();
-  const add = [addSimulate];
+  const add = [addValidate, addInit, addSimulate];
   for (const one of add) one(program, context);
   for (const command of program.commands) {
     command.option("--debug", "show the stack of an error").helpOption("-h, --help", "show this help");

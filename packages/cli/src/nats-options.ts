@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { LoadError } from "@tokenstorm/core";
+import { type NatsOptions, natsOptionsFromEnv } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
-import { reasonOf } from "./plan-file.js";
 
 /** As commander hands them over: the flags of every command that talks to NATS. */
 export interface NatsFlags {
@@ -14,122 +13,80 @@ export interface NatsFlags {
   readonly natsTlsca?: string;
   readonly natsTlscert?: string;
   readonly natsTlskey?: string;
-  readonly natsPrefix?: string;
+  readonly subjectPrefix?: string;
 }
 
-/** How to reach NATS and who to be there; files are read, secrets resolved. */
-export interface NatsAccess {
-  readonly servers: readonly string[];
-  readonly user?: string;
-  readonly password?: string;
-  readonly token?: string;
-  readonly creds?: string;
-  readonly nkeySeed?: string;
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-  readonly prefix?: string;
-}
+/** How to reach NATS, and who to be there. */
+export type NatsAccess = Omit<NatsOptions, "name" | "role">;
 
-const FLAGS: readonly (readonly [flag: string, description: string])[] = [
-  ["--nats <url>", "NATS server, or several by commas (NATS_URL)"],
-  ["--nats-user <name>", "user (NATS_USER; its password: NATS_PASSWORD)"],
-  ["--nats-password-env <name>", "environment variable with the user's password"],
-  ["--nats-token <token>", "token (NATS_TOKEN)"],
-  ["--nats-creds <file>", "credentials file (NATS_CREDS)"],
-  ["--nats-nkey <file>", "file with an nkey seed (NATS_NKEY)"],
-  ["--nats-tlsca <file>", "authorities to trust (NATS_CA)"],
-  ["--nats-tlscert <file>", "client certificate (NATS_CERT)"],
-  ["--nats-tlskey <file>", "key of the client certificate (NATS_KEY)"],
-  ["--nats-prefix <word>", "first word of every subject; ts by default"],
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Flag, its key in `NatsFlags`, and what it means; the environment's name is that of the NATS command line. */
+const FLAGS: readonly (readonly [flag: string, key: keyof NatsFlags, description: string])[] = [
+  ["--nats <url>", "nats", "NATS server, or several by commas (NATS_URL)"],
+  ["--nats-user <name>", "natsUser", "user (NATS_USER; its password: NATS_PASSWORD)"],
+  ["--nats-password-env <name>", "natsPasswordEnv", "environment variable with the user's password"],
+  ["--nats-token <token>", "natsToken", "token (NATS_TOKEN)"],
+  ["--nats-creds <file>", "natsCreds", "credentials file (NATS_CREDS)"],
+  ["--nats-nkey <file>", "natsNkey", "file with an nkey seed (NATS_NKEY)"],
+  ["--nats-tlsca <file>", "natsTlsca", "authorities to trust (NATS_CA)"],
+  ["--nats-tlscert <file>", "natsTlscert", "client certificate (NATS_CERT)"],
+  ["--nats-tlskey <file>", "natsTlskey", "key of the client certificate (NATS_KEY)"],
+  ["--subject-prefix <word>", "subjectPrefix", "first word of every subject; ts by default"],
 ];
 
 export function addNatsFlags(command: Command): Command {
-  for (const [flag, description] of FLAGS) command.option(flag, description);
+  for (const [flag, , description] of FLAGS) command.option(flag, description);
   return command;
 }
 
-/** Undefined where neither a flag nor the environment names a server. */
-export async function natsAccess(
-  flags: NatsFlags,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<NatsAccess | undefined> {
-  const named = flags.nats ?? env["NATS_URL"];
-  if (named === undefined || named.trim() === "") return undefined;
-  const user = flags.natsUser ?? env["NATS_USER"];
-  const password = resolvePassword(flags, env);
-  const token = flags.natsToken ?? env["NATS_TOKEN"];
-  const creds = flags.natsCreds ?? env["NATS_CREDS"];
-  const nkey = flags.natsNkey ?? env["NATS_NKEY"];
-  const tls = await resolveTls(flags, env);
+/** Flags win over the environment. Undefined where neither names a server. Throws SECRET_MISSING. */
+export function natsAccess(flags: NatsFlags, env: Environment): NatsAccess | undefined {
+  const named = natsOptionsFromEnv(env);
+  const servers =
+    flags.nats === undefined
+      ? named.servers
+      : flags.nats
+          .split(",")
+          .map((url) => url.trim())
+          .filter((url) => url !== "");
+  if (servers.length === 0) return undefined;
+  const caFile = flags.natsTlsca ?? named.tls?.caFile;
+  const certFile = flags.natsTlscert ?? named.tls?.certFile;
+  const keyFile = flags.natsTlskey ?? named.tls?.keyFile;
+  const usesTls = caFile !== undefined || certFile !== undefined || keyFile !== undefined;
   return {
-    servers: named.split(",").map((url) => url.trim()),
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    ...(token === undefined ? {} : { token }),
-    ...(creds === undefined ? {} : { creds: await readSecret("--nats-creds", creds) }),
-    ...(nkey === undefined ? {} : { nkeySeed: (await readSecret("--nats-nkey", nkey)).trim() }),
-    ...(tls === undefined ? {} : { tls }),
-    ...(flags.natsPrefix === undefined ? {} : { prefix: flags.natsPrefix }),
+    servers,
+    user: flags.natsUser ?? named.user,
+    password: passwordOf(flags, env) ?? named.password,
+    token: flags.natsToken ?? named.token,
+    credsFile: flags.natsCreds ?? named.credsFile,
+    nkeyFile: flags.natsNkey ?? named.nkeyFile,
+    ...(usesTls ? { tls: { caFile, certFile, keyFile } } : {}),
+    prefix: flags.subjectPrefix,
   };
 }
 
-function resolvePassword(
-  flags: NatsFlags,
-  env: Readonly<Record<string, string | undefined>>,
-): string | undefined {
+/** For a command that cannot do without: wrong use where nothing names a server. */
+export function requireNats(command: Command, flags: NatsFlags, env: Environment): NatsAccess {
+  const access = natsAccess(flags, env);
+  if (access !== undefined) return access;
+  return command.error("error: no NATS server is named: give --nats URL, or set NATS_URL", { exitCode: 2 });
+}
+
+function passwordOf(flags: NatsFlags, env: Environment): string | undefined {
   const name = flags.natsPasswordEnv;
-  if (name === undefined) return env["NATS_PASSWORD"];
+  if (name === undefined) return undefined;
   const value = env[name];
-  if (value === undefined) {
-    throw new LoadError(
-      "SECRET_MISSING",
-      `the environment variable ${name} (--nats-password-env) is not set`,
-    );
-  }
-  return value;
+  if (value !== undefined) return value;
+  throw new LoadError("SECRET_MISSING", `the environment variable ${name} (--nats-password-env) is not set`);
 }
 
-async function resolveTls(
-  flags: NatsFlags,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<NatsAccess["tls"]> {
-  const ca = flags.natsTlsca ?? env["NATS_CA"];
-  const cert = flags.natsTlscert ?? env["NATS_CERT"];
-  const key = flags.natsTlskey ?? env["NATS_KEY"];
-  if (ca === undefined && cert === undefined && key === undefined) return undefined;
-  return {
-    ...(ca === undefined ? {} : { ca: await readSecret("--nats-tlsca", ca) }),
-    ...(cert === undefined ? {} : { cert: await readSecret("--nats-tlscert", cert) }),
-    ...(key === undefined ? {} : { key: await readSecret("--nats-tlskey", key) }),
-  };
-}
-
-async function readSecret(flag: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new LoadError("SECRET_MISSING", `the file ${path} (${flag}) cannot be read: ${reasonOf(cause)}`, {
-      cause,
-    });
-  }
-}
-
-/** For a child process: the same access, by the same words. Passwords travel in the environment only. */
-export function childNatsArguments(flags: NatsFlags): string[] {
-  const pairs: readonly (readonly [string, string | undefined])[] = [
-    ["--nats", flags.nats],
-    ["--nats-user", flags.natsUser],
-    ["--nats-password-env", flags.natsPasswordEnv],
-    ["--nats-creds", flags.natsCreds],
-    ["--nats-nkey", flags.natsNkey],
-    ["--nats-tlsca", flags.natsTlsca],
-    ["--nats-tlscert", flags.natsTlscert],
-    ["--nats-tlskey", flags.natsTlskey],
-    ["--nats-prefix", flags.natsPrefix],
-  ];
-  return pairs.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
-}
-
-/** What of the access must not stand on a child's command line. */
-export function childNatsEnvironment(flags: NatsFlags): Record<string, string> {
-  return flags.natsToken === undefined ? {} : { NATS_TOKEN: flags.natsToken };
+/** The same access for a child process. What is secret travels in its environment, not on its command line. */
+export function childAccess(flags: NatsFlags): { args: string[]; env: Record<string, string> } {
+  const args = FLAGS.flatMap(([flag, key]) => {
+    const value = flags[key];
+    return value === undefined || key === "natsToken" ? [] : [flag.split(" ")[0] ?? flag, value];
+  });
+  return { args, env: flags.natsToken === undefined ? {} : { NATS_TOKEN: flags.natsToken } };
 }

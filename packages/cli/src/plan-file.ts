@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { LoadError } from "@tokenstorm/core";
+import { LoadError, requirePlan, type TestPlan } from "@tokenstorm/core";
 import { parseDocument } from "yaml";
 
 /** A plan is a page, not a data set. */
@@ -21,6 +21,11 @@ export async function readPlanFile(path: string, stdin: Readable = process.stdin
   } catch (cause) {
     throw unreadable(name, firstLine(cause instanceof Error ? cause.message : String(cause)), cause);
   }
+}
+
+/** Checks a plan, whatever it was made from. Throws every problem at once (exit 104). */
+export function checkPlan(input: unknown): TestPlan {
+  return requirePlan(input);
 }
 
 async function readPath(path: string): Promise<string> {
