@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { judgeVitals, vitalsFactor } from "./judge-vitals.js";
+import type { Vitals } from "./vitals.js";
+
+const healthy: Vitals = {
+  loopDelayP99Us: 900,
+  loopDelayMaxUs: 4000,
+  utilisation: 0.4,
+  cpu: 0.45,
+  starvation: -0.05,
+  gcUs: 0,
+  throttledUs: 0,
+  rssBytes: 1,
+  openSockets: 1,
+  descriptors: 1,
+  descriptorLimit: 1,
+  scheduleLagP99Us: 500,
+  coalescedShare: 0,
+};
+
+for (const [name, change, factor, colour] of [
+  ["a healthy process is green", {}, 1, "green"],
+  ["a loop delay of 3 ms is yellow", { loopDelayP99Us: 3000 }, 1, "yellow"],
+  ["a loop delay of 8.1 ms is red", { loopDelayP99Us: 8100 }, 1, "red"],
+  ["a loop delay of 8.1 ms is yellow at an ITL of 40 ms", { loopDelayP99Us: 8100 }, 2, "yellow"],
+  ["a loop delay of 4.1 ms is red at an ITL of 10 ms", { loopDelayP99Us: 4100 }, 0.5, "red"],
+  ["a late schedule is judged like a late loop", { scheduleLagP99Us: 9000 }, 1, "red"],
+  ["utilisation over 0.85 is red however slow the tokens", { utilisation: 0.86 }, 4, "red"],
+  ["coalesced reads over 2 % are red however slow the tokens", { coalescedShare: 0.021 }, 4, "red"],
+  ["coalesced reads of 1 % are yellow", { coalescedShare: 0.01 }, 1, "yellow"],
+  ["starvation alone is yellow, never red", { starvation: 0.9 }, 1, "yellow"],
+] as const) {
+  test(name, () => {
+    const judged = judgeVitals({ ...healthy, ...change }, factor);
+    assert.equal(judged.colour, colour, judged.reasons.join());
+    assert.equal(judged.reasons.length > 0, colour !== "green");
+  });
+}
+
+test("the factor follows the median ITL within 0.5 and 4", () => {
+  assert.deepEqual([null, 1000, 20_000, 45_000, 400_000].map(vitalsFactor), [1, 0.5, 1, 2.25, 4]);
+});

@@ -1,0 +1,60 @@
+import type { Vitals, VitalsColour } from "./vitals.js";
+
+/**
+ * From which value on an interval is yellow and beyond which it is red. Milliseconds hold for an ITL of 20 ms and
+ * are scaled; shares are not. Measured: of the figures a process can take of itself, the p99 of its event-loop delay
+ * ranks its stamp errors best (docs/measuring.md, Trust).
+ */
+export const VITALS_LIMITS = {
+  loopDelayP99Us: { yellow: 3_000, red: 8_000 },
+  scheduleLagP99Us: { yellow: 3_000, red: 8_000 },
+  utilisation: { yellow: 0.7, red: 0.85 },
+  coalescedShare: { yellow: 0.005, red: 0.02 },
+  /** The host gave the CPU to somebody else: a warning, no proof. */
+  starvation: { yellow: 0.07 },
+} as const;
+
+const REFERENCE_ITL_US = 20_000;
+
+/** f: how much coarser than at an ITL of 20 ms a stamp may be; 0.5 to 4, and 1 where no ITL is known. */
+export function vitalsFactor(itlMedianUs: number | null): number {
+  if (itlMedianUs === null) return 1;
+  return Math.min(4, Math.max(0.5, itlMedianUs / REFERENCE_ITL_US));
+}
+
+export interface VitalsJudgement {
+  readonly colour: VitalsColour;
+  /** What made it so, with the figure; empty when green. */
+  readonly reasons: readonly string[];
+}
+
+/** Whether the agent's own process could have spoilt what it measured in an interval. */
+export function judgeVitals(vitals: Vitals, factor: number): VitalsJudgement {
+  const ms = (us: number) => `${(us / 1000).toFixed(1)} ms`;
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const signs = [
+    sign("event-loop delay p99", vitals.loopDelayP99Us, VITALS_LIMITS.loopDelayP99Us, factor, ms),
+    sign("schedule lag p99", vitals.scheduleLagP99Us, VITALS_LIMITS.scheduleLagP99Us, factor, ms),
+    sign("event-loop utilisation", vitals.utilisation, VITALS_LIMITS.utilisation, 1, percent),
+    sign("coalesced events", vitals.coalescedShare, VITALS_LIMITS.coalescedShare, 1, percent),
+    vitals.starvation > VITALS_LIMITS.starvation.yellow
+      ? { colour: "yellow" as const, reason: `starvation ${percent(vitals.starvation)}` }
+      : undefined,
+  ].filter((found) => found !== undefined);
+  const isRed = signs.some(({ colour }) => colour === "red");
+  return {
+    colour: isRed ? "red" : signs.length > 0 ? "yellow" : "green",
+    reasons: signs.map(({ reason }) => reason),
+  };
+}
+
+function sign(
+  name: string,
+  value: number,
+  limits: { readonly yellow: number; readonly red: number },
+  factor: number,
+  show: (value: number) => string,
+): { readonly colour: "yellow" | "red"; readonly reason: string } | undefined {
+  if (value < limits.yellow * factor) return undefined;
+  return { colour: value > limits.red * factor ? "red" : "yellow", reason: `${name} ${show(value)}` };
+}
