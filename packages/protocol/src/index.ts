@@ -11,6 +11,9 @@ export {
 } from "./envelope.js";
 export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
+export * from "./operations.js";
+export * from "./plan-digest.js";
+export { reportFromJson } from "./report-message.js";
 export * from "./result-log.js";
 export {
   decodeResult,
@@ -28,3 +31,4 @@ export * from "./subject-pattern.js";
 export * from "./subjects.js";
 export * from "./system-clock.js";
 export * from "./transport.js";
+export * from "./watch-run.js";

@@ -1,0 +1,184 @@
+import { LoadError, type RunReport, TOKEN_SOURCES } from "@tokenstorm/core";
+import { z } from "zod";
+
+const text = z.string();
+const number = z.number();
+const maybe = z.number().nullable();
+const byName = z.record(z.string().max(128), number);
+
+const Requests = z.looseObject({
+  offered: number,
+  sent: number,
+  completed: number,
+  failed: number,
+  cancelled: number,
+  dropped: number,
+  unknown: number,
+  censored: number,
+  staleRetries: number,
+});
+
+const Tokens = z.looseObject({
+  prompt: number,
+  cachedPrompt: number,
+  output: number,
+  source: z.enum(TOKEN_SOURCES),
+  sources: byName,
+  askedPromptMean: maybe,
+  askedOutputMean: maybe,
+  promptMean: maybe,
+  outputMean: maybe,
+});
+
+const Latency = z.looseObject({
+  count: number,
+  mean: maybe,
+  min: maybe,
+  p50: maybe,
+  p90: maybe,
+  p95: maybe,
+  p99: maybe,
+  p999: maybe,
+  max: maybe,
+  atLeast: z.array(text),
+});
+
+const Stage = z.looseObject({
+  name: text,
+  users: z.number().optional(),
+  rps: z.number().optional(),
+  steady: z.boolean(),
+  tooShort: z.boolean(),
+  notes: z.array(text),
+  windowStartEpochUs: number,
+  windowStartUs: number,
+  windowMs: number,
+  inFlight: z.looseObject({ asked: maybe, mean: number, minAtLeast: number, maxAtMost: number }),
+  server: z.looseObject({
+    runningMean: maybe,
+    waitingMean: maybe,
+    kvUsageMax: maybe,
+    preemptions: maybe,
+    prefixHitTokens: maybe,
+  }),
+  requests: Requests,
+  success: z.looseObject({ rate: maybe, lower95: maybe }),
+  failures: byName,
+  drops: byName,
+  tokens: Tokens,
+  rates: z.looseObject({
+    requestsPerS: number,
+    outputTokensPerS: number,
+    promptTokensPerS: number,
+    outputTokensPerSPerGpu: maybe,
+    outputTokensPerSPerUser: maybe,
+    eventsPerS: number,
+  }),
+  latencyUs: z.looseObject({
+    ttft: Latency,
+    itl: Latency,
+    tpot: Latency,
+    e2e: Latency,
+    response: Latency,
+    scheduleLag: Latency,
+  }),
+  completedPerUserMin: maybe,
+});
+
+/** A report as it comes out of the blob store; fields that a newer version added are kept. */
+const RunReportMessage = z.looseObject({
+  schemaVersion: z.literal(1),
+  run: z.looseObject({
+    id: text,
+    name: text,
+    startedAt: text.nullable(),
+    durationMs: number,
+    seed: number,
+    salt: text,
+    transport: z.enum(["nats", "memory"]),
+    version: text,
+    planDigest: text,
+    state: z.enum(["completed", "failed", "aborted"]),
+    model: text.nullable(),
+    reader: text,
+    problem: z.looseObject({ code: text, message: text }).nullable(),
+  }),
+  totals: z.looseObject({
+    requests: Requests,
+    tokens: Tokens,
+    server: z.looseObject({
+      prompt: maybe,
+      output: maybe,
+      successes: maybe,
+      prefixHitTokens: maybe,
+      exact: z.boolean(),
+    }),
+  }),
+  verdict: z.looseObject({
+    status: z.enum(["valid", "degraded", "invalid"]),
+    thresholds: z.enum(["passed", "failed", "inconclusive", "none"]),
+    reasons: z.array(text),
+    limitedBy: z.enum(["client", "queue", "kv", "compute", "nobody"]).nullable(),
+  }),
+  completeness: z.looseObject({
+    intervalsExpected: number,
+    intervalsReceived: number,
+    samplesRecorded: number,
+    samplesMerged: number,
+    missing: z.array(z.looseObject({ agent: text, from: number, to: number })),
+  }),
+  agents: z.array(
+    z.looseObject({
+      id: text,
+      host: text,
+      shard: number,
+      version: text,
+      clockOffsetUs: number,
+      clockErrorUs: number,
+      startErrorUs: maybe,
+      intervals: number,
+      redIntervals: number,
+      yellowIntervals: number,
+      measuredIntervals: number,
+    }),
+  ),
+  stages: z.array(Stage),
+  thresholds: z.array(
+    z.looseObject({
+      metric: text,
+      expression: text,
+      observed: maybe,
+      result: z.enum(["passed", "failed", "inconclusive"]),
+    }),
+  ),
+});
+
+type Wire = z.output<typeof RunReportMessage>;
+
+/** Reads a report's JSON. Throws RESULTS_UNREADABLE naming the field. */
+export function reportFromJson(json: string): RunReport {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new LoadError("RESULTS_UNREADABLE", "the report is no JSON", { cause });
+  }
+  const checked = RunReportMessage.safeParse(value);
+  if (checked.success) return withoutUndefined(checked.data);
+  const [first] = checked.error.issues;
+  const where = first === undefined ? "" : ` (${first.path.join(".")}: ${first.message})`;
+  throw new LoadError("RESULTS_UNREADABLE", `the report is of another form${where}`, {
+    hint: "run the same version of tokenstorm everywhere",
+    cause: checked.error,
+  });
+}
+
+/** An optional key that is absent is no key, not one with undefined. */
+function withoutUndefined(report: Wire): RunReport {
+  const stages = report.stages.map(({ users, rps, ...stage }) => ({
+    ...stage,
+    ...(users === undefined ? {} : { users }),
+    ...(rps === undefined ? {} : { rps }),
+  }));
+  return { ...report, stages };
+}
