@@ -1,6 +1,7 @@
 export * from "./agent-deps.js";
 export * from "./cgroup.js";
 export * from "./logger.js";
+export { type ProbeOptions, type ProbeResult, probeTarget } from "./target/probe.js";
 export * from "./target/target.js";
 export { createUndiciTarget } from "./target/undici-target.js";
 export * from "./vitals.js";

@@ -25,6 +25,11 @@ export interface Endpoint {
   addresses: readonly string[];
 }
 
+/** Path of a generation on the endpoint. */
+export function apiPath(endpoint: Endpoint, api: TestPlan["target"]["api"]): string {
+  return `${endpoint.basePath}/v1/${api === "openai-chat" ? "chat/completions" : "completions"}`;
+}
+
 /** Throws LoadError AGENT_NOT_READY where the CA file cannot be read. */
 export function createEndpoints(target: TestPlan["target"]): readonly Endpoint[] {
   const ca = target.tls?.caFile === undefined ? undefined : readAuthorities(target.tls.caFile);

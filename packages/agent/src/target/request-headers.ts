@@ -48,10 +48,14 @@ function missing(message: string, cause?: unknown): LoadError {
  * Names and values in turn, as undici takes them; the plan's own go before the defaults. Throws LoadError PLAN_INVALID
  * for a header that belongs to the client.
  */
-export function requestHeaders(target: TestPlan["target"], key: ApiKey | null): readonly string[] {
+export function requestHeaders(
+  target: TestPlan["target"],
+  key: ApiKey | null,
+  accept = "text/event-stream",
+): readonly string[] {
   const headers = new Map<string, string>([
     ["content-type", "application/json"],
-    ["accept", "text/event-stream"],
+    ["accept", accept],
   ]);
   if (key !== null) headers.set("authorization", `Bearer ${key.value}`);
   for (const [name, value] of Object.entries(target.headers ?? {})) {

@@ -1,17 +1,11 @@
 import type { Socket } from "node:net";
 import { assert, type Clock } from "@tokenstorm/core";
 import { Connection, type Wiring } from "./connection.js";
-import { createEndpoints, type Endpoint } from "./endpoint.js";
+import { apiPath, createEndpoints, type Endpoint } from "./endpoint.js";
 import { runPreflight } from "./preflight.js";
 import { ReadStamps } from "./read-stamps.js";
 import { requestHeaders, resolveApiKey } from "./request-headers.js";
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "./target.js";
-
-/** Paths under a base URL, by the plan's API. */
-export const API_PATHS = {
-  "openai-chat": "/v1/chat/completions",
-  "openai-completions": "/v1/completions",
-} as const;
 
 /**
  * The default reader: undici's parser and connections, one client for each slot and URL. Secrets and files are read on
@@ -89,7 +83,7 @@ class UndiciTarget implements Target {
     const { endpoints, headers } = this.#prepared();
     const endpoint = endpoints[url];
     assert(endpoint !== undefined, `the plan has no URL ${url}`);
-    const path = endpoint.basePath + API_PATHS[this.#options.plan.target.api];
+    const path = apiPath(endpoint, this.#options.plan.target.api);
     return new Connection({ wiring: this.#wiring, endpoint, path, headers });
   }
 
