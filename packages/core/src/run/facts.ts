@@ -1,5 +1,8 @@
 import type { RunRecord } from "./run-record.js";
 
+/** Tokens in a block of the target's KV cache: prefixes are found again in whole blocks. vLLM's default. */
+export const KV_BLOCK_TOKENS = 16;
+
 /** Counters of the target's /metrics, summed over its replicas. */
 export interface ServerCounters {
   readonly promptTokens: number;

@@ -1,0 +1,191 @@
+import type { RunFacts, ServerSample } from "../run/facts.js";
+import {
+  REPORT_LATENCIES,
+  type ReportLatency,
+  type RequestCounts,
+  type StageReport,
+  type TokenCounts,
+} from "../run/report.js";
+import type { Aggregate } from "./aggregate.js";
+import { total } from "./counts.js";
+import { type CensoredSample, summariseLatency } from "./latency-summary.js";
+import { type LevelData, levelNotes } from "./level-data.js";
+import type { DueCounts, MetricName } from "./snapshot.js";
+import { shareLowerBound } from "./statistics.js";
+
+const CENSORED: Partial<Record<ReportLatency, MetricName>> = {
+  ttft: "ttftCensored",
+  e2e: "e2eCensored",
+  response: "responseCensored",
+};
+
+/** One row of the report. Null stands where there is nothing to say; never NaN. */
+export function stageReport(
+  level: LevelData,
+  input: {
+    readonly facts: RunFacts;
+    readonly aggregate: Aggregate;
+    readonly serverSamples: readonly ServerSample[];
+  },
+): StageReport {
+  const { stage, due, flow, windowUs, windowStartUs } = level;
+  const failed = total(due.failed);
+  return {
+    name: stage.name,
+    ...(stage.kind === "users" ? { users: stage.users } : { rps: stage.fromRps }),
+    steady: level.isSteady,
+    tooShort: level.isTooShort,
+    notes: levelNotes(level),
+    windowStartEpochUs: (input.facts.record.start?.epochUs ?? 0) + windowStartUs,
+    windowStartUs,
+    windowMs: windowUs / 1000,
+    inFlight: {
+      asked: level.asked,
+      mean: level.inFlightMean,
+      minAtLeast: flow.inFlightMin,
+      maxAtMost: flow.inFlightMax,
+    },
+    server: serverInWindow(input.serverSamples, windowStartUs, windowStartUs + windowUs),
+    requests: requestCounts([due]),
+    success: {
+      rate: due.completed + failed === 0 ? null : due.completed / (due.completed + failed),
+      lower95: shareLowerBound(due.completed, due.completed + failed),
+    },
+    failures: definite(due.failed),
+    drops: definite(due.dropped),
+    tokens: tokenCounts([due]),
+    rates: ratesOf(level, input.facts.record.plan.target.gpus),
+    latencyUs: latenciesOf(level),
+    completedPerUserMin: completedPerUserMin(level, input.aggregate),
+  };
+}
+
+function ratesOf(
+  { flow, windowUs, inFlightMean }: LevelData,
+  gpus: number | undefined,
+): StageReport["rates"] {
+  const perS = (count: number) => (windowUs === 0 ? 0 : (count * 1e6) / windowUs);
+  const outputTokensPerS = perS(flow.outputTokens);
+  return {
+    requestsPerS: perS(flow.completed),
+    outputTokensPerS,
+    promptTokensPerS: perS(flow.promptTokens),
+    outputTokensPerSPerGpu: gpus === undefined ? null : outputTokensPerS / gpus,
+    outputTokensPerSPerUser: inFlightMean === 0 ? null : outputTokensPerS / inFlightMean,
+    eventsPerS: perS(flow.events),
+  };
+}
+
+function latenciesOf({ histograms }: LevelData): StageReport["latencyUs"] {
+  const of = (name: ReportLatency) => {
+    const censored = CENSORED[name];
+    const sample: CensoredSample = {
+      known: histograms.get(name),
+      censored: censored === undefined ? undefined : histograms.get(censored),
+    };
+    return [name, summariseLatency(sample)] as const;
+  };
+  const [ttft, itl, tpot, e2e, response, scheduleLag] = REPORT_LATENCIES.map((name) => of(name)[1]);
+  const none = summariseLatency({ known: undefined, censored: undefined });
+  return {
+    ttft: ttft ?? none,
+    itl: itl ?? none,
+    tpot: tpot ?? none,
+    e2e: e2e ?? none,
+    response: response ?? none,
+    scheduleLag: scheduleLag ?? none,
+  };
+}
+
+/** Of all users of the level; null where an agent did not say, and for open load. */
+function completedPerUserMin({ stage }: LevelData, aggregate: Aggregate): number | null {
+  if (stage.kind !== "users") return null;
+  let fewest: number | null = null;
+  for (const { final } of aggregate.agents()) {
+    if (final === null) return null;
+    const own = final.completedPerUserMin[String(stage.index)];
+    // An agent may have no user in this level.
+    if (own !== undefined) fewest = fewest === null ? own : Math.min(fewest, own);
+  }
+  return fewest;
+}
+
+/** Gauges averaged over the samples in the window; counters from the first of them to the last. */
+function serverInWindow(
+  samples: readonly ServerSample[],
+  fromUs: number,
+  toUs: number,
+): StageReport["server"] {
+  const within = samples.filter(({ tUs }) => tUs >= fromUs && tUs <= toUs);
+  const first = within[0];
+  const last = within.at(-1);
+  if (first === undefined || last === undefined) {
+    return {
+      runningMean: null,
+      waitingMean: null,
+      kvUsageMax: null,
+      preemptions: null,
+      prefixHitTokens: null,
+    };
+  }
+  const mean = (of: (sample: ServerSample) => number) =>
+    within.reduce((sum, one) => sum + of(one), 0) / within.length;
+  return {
+    runningMean: mean(({ running }) => running),
+    waitingMean: mean(({ waiting }) => waiting),
+    kvUsageMax: within.reduce((most, { kvUsage }) => Math.max(most, kvUsage), 0),
+    preemptions: last.preemptions - first.preemptions,
+    prefixHitTokens: last.prefixHits - first.prefixHits,
+  };
+}
+
+function definite(counts: Readonly<Record<string, number | undefined>>): Record<string, number> {
+  const entries = Object.entries(counts).flatMap(([name, count]) =>
+    count === undefined || count === 0 ? [] : [[name, count] as const],
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Sums of one or several blocks' requests. */
+export function requestCounts(blocks: readonly DueCounts[]): RequestCounts {
+  const sum = (of: (due: DueCounts) => number) => blocks.reduce((so, due) => so + of(due), 0);
+  return {
+    offered: sum((due) => due.offered),
+    sent: sum((due) => due.sent),
+    completed: sum((due) => due.completed),
+    failed: sum((due) => total(due.failed)),
+    cancelled: sum((due) => due.cancelled),
+    dropped: sum((due) => total(due.dropped)),
+    unknown: sum((due) => due.unknown),
+    censored: sum((due) => due.censored),
+    staleRetries: sum((due) => due.staleRetries),
+  };
+}
+
+/** Tokens of completed requests; measured means beside what was asked for. */
+export function tokenCounts(blocks: readonly DueCounts[]): TokenCounts {
+  const sum = (of: (due: DueCounts) => number) => blocks.reduce((so, due) => so + of(due), 0);
+  const completed = sum((due) => due.completed);
+  const mean = (all: number) => (completed === 0 ? null : all / completed);
+  const prompt = sum((due) => due.promptTokens);
+  const output = sum((due) => due.outputTokens);
+  const sources = {
+    usage: sum((due) => due.tokenSource.usage ?? 0),
+    continuous: sum((due) => due.tokenSource.continuous ?? 0),
+    events: sum((due) => due.tokenSource.events ?? 0),
+    none: sum((due) => due.tokenSource.none ?? 0),
+  };
+  const names = ["usage", "continuous", "events", "none"] as const;
+  const most = names.toSorted((a, b) => sources[b] - sources[a])[0];
+  return {
+    prompt,
+    cachedPrompt: sum((due) => due.cachedPromptTokens),
+    output,
+    source: most === undefined || sources[most] === 0 ? "none" : most,
+    sources,
+    askedPromptMean: mean(sum((due) => due.askedPromptTokens)),
+    askedOutputMean: mean(sum((due) => due.askedOutputTokens)),
+    promptMean: mean(prompt),
+    outputMean: mean(output),
+  };
+}
