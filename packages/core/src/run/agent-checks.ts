@@ -12,8 +12,12 @@ export function agentTroubles(
   look: Look,
 ): readonly { readonly agent: string; readonly problem: Problem }[] {
   if (!IS_WATCHED[state.step.kind]) return [];
-  return expected(state, look).flatMap((shard) => {
-    const problem = troubleOf(state, shard, look.agents.get(shard.agent));
+  return state.shards.flatMap((shard) => {
+    if (state.givenUp.includes(shard.agent)) return [];
+    const view = look.agents.get(shard.agent);
+    const problem = look.delivered.has(shard.agent)
+      ? ownProblem(state, shard, view)
+      : troubleOf(state, shard, view);
     return problem === null ? [] : [{ agent: shard.agent, problem }];
   });
 }
@@ -43,17 +47,22 @@ function troubleOf(state: LeaderState, shard: ShardAssignment, view: AgentView |
     return lost(`was lost: silent for ${(view.silentUs / 1e6).toFixed(1)} s`);
   }
   const isOurs = isInRun(state, shard, view);
-  if (isOurs && view.state === "failed") return failureOf(shard, view);
+  const own = ownProblem(state, shard, view);
+  if (own !== null) return own;
   // Until all were ready an agent may still be on its way into the run.
   const hasJoined = state.step.kind !== "probing" && state.step.kind !== "preparing";
   return hasJoined && !isOurs ? lost(`has left the run: it is ${view.state}`) : null;
 }
 
-function failureOf(shard: ShardAssignment, view: AgentView): Problem {
-  if (view.problem === null) {
-    return { code: "AGENT_NOT_READY", message: `agent ${nameAgent(shard)} failed without saying why` };
+/** What the agent itself says went wrong in this run: it failed, ended its load early, or gave up delivering. */
+function ownProblem(state: LeaderState, shard: ShardAssignment, view: AgentView | undefined): Problem | null {
+  if (view === undefined || view.instance !== shard.instance || !isInRun(state, shard, view)) return null;
+  if (view.problem !== null) {
+    return { ...view.problem, message: `agent ${nameAgent(shard)}: ${view.problem.message}` };
   }
-  return { ...view.problem, message: `agent ${nameAgent(shard)}: ${view.problem.message}` };
+  return view.state === "failed"
+    ? { code: "AGENT_NOT_READY", message: `agent ${nameAgent(shard)} failed without saying why` }
+    : null;
 }
 
 function isInRun(state: LeaderState, shard: ShardAssignment, view: AgentView): boolean {

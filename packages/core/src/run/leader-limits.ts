@@ -20,6 +20,8 @@ export const LEADER_LIMITS = {
   startedWithinUs: 3_000_000,
   /** An agent that is silent for so long is lost. */
   lostUs: 5_000_000,
+  /** Agents know the end by their own clocks, and read a stop from the store before the leader does. */
+  earlyUs: 2_500_000,
   /** The start of a stage after one bounded by requests is committed so far ahead. */
   stageAheadUs: 1_100_000,
   /** Beyond a stage's own limit and the grace time, for agents to say that they have done it. */

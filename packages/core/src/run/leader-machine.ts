@@ -13,7 +13,7 @@ import {
 } from "./leader-state.js";
 import { applyChange, type RecordChange, strongerStop } from "./record-change.js";
 import type { Problem, RunRecord, ShardAssignment } from "./run-record.js";
-import { nextStages, runningProblem } from "./stage-progress.js";
+import { endedEarly, nextStages, runningProblem } from "./stage-progress.js";
 
 type Event<Kind extends LeaderEvent["kind"]> = Extract<LeaderEvent, { kind: Kind }>;
 
@@ -230,17 +230,21 @@ function written(state: LeaderState, { name }: Event<"written">): Transition {
   };
   const running = applyChange(record, change) ?? record;
   return {
-    state: { ...state, record: running, step: { kind: "running" } },
+    state: { ...state, record: running, step: { kind: "running", earlySinceUs: null } },
     effects: [{ kind: "watch-server" }],
   };
 }
 
 function run(state: LeaderState, event: Event<"look">): Transition {
-  const problem = runningProblem(state, event);
-  if (problem !== null) return fail(state, problem, event.nowUs);
+  if (state.step.kind !== "running") return keep(state);
   const next = nextStages(state, event);
   if (next === "over") return beginDrain(state, event.nowUs, {});
-  return next === null ? keep(state) : write(state, { name: "stages", fields: { stageStartsUs: next } });
+  const isEarly = endedEarly(state, event).length > 0;
+  const earlySinceUs = isEarly ? (state.step.earlySinceUs ?? event.nowUs) : null;
+  const running: LeaderState = { ...state, step: { kind: "running", earlySinceUs } };
+  const problem = runningProblem(running, event);
+  if (problem !== null) return fail(running, problem, event.nowUs);
+  return next === null ? keep(running) : write(running, { name: "stages", fields: { stageStartsUs: next } });
 }
 
 function beginDrain(

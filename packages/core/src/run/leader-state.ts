@@ -26,7 +26,11 @@ export type LeaderStep =
       readonly leaderUs: number;
       readonly isCommitting: boolean;
     }
-  | { readonly kind: "running" }
+  | {
+      readonly kind: "running";
+      /** Since when agents have ended their load although it goes on; null while none has. */
+      readonly earlySinceUs: number | null;
+    }
   | { readonly kind: "draining"; readonly sinceUs: number }
   | { readonly kind: "delivering"; readonly sinceUs: number; readonly isScraped: boolean }
   | { readonly kind: "finishing" }

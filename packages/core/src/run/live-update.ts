@@ -3,8 +3,8 @@ import { stageLengthUs, stagePhaseAt } from "../load/timeline.js";
 import type { Aggregate, IntervalSummary } from "../measure/aggregate.js";
 import { createHistogram } from "../measure/hdr-histogram.js";
 import type { Histogram } from "../measure/histogram.js";
+import { judgeVitals, vitalsFactor } from "../measure/judge-vitals.js";
 import type { MetricName, Phase } from "../measure/snapshot.js";
-import type { Vitals, VitalsColour } from "../measure/vitals.js";
 import type { AgentView } from "./agent-view.js";
 import type { ServerSample } from "./facts.js";
 import type { LiveAgent, LiveLatency, LiveUpdate } from "./live.js";
@@ -24,12 +24,13 @@ export interface LiveInput {
   readonly runTimeUs: number | undefined;
   /** The run's agents, or those that are there while it still gathers. */
   readonly agents: readonly AgentView[];
+  /** Those that the leader has given up. */
+  readonly givenUp: readonly string[];
   /** Null before the start. */
   readonly aggregate: Aggregate | null;
   /** The target's last sample. */
   readonly server: ServerSample | null;
   readonly notes: readonly string[];
-  readonly colourOf: (vitals: Vitals, stageItlMedianUs: number | null) => VitalsColour;
 }
 
 /** The merged message that viewers read. Called by the leader once a second. */
@@ -39,6 +40,7 @@ export function buildLiveUpdate(input: LiveInput): LiveUpdate {
   const stage = stageNow(input);
   const intervals = aggregate?.recentIntervals() ?? [];
   const isOver = isTerminal(record.state);
+  const factor = vitalsFactor(itlMedianUs(input, stage));
   return {
     run: record.id,
     name: record.name,
@@ -60,7 +62,7 @@ export function buildLiveUpdate(input: LiveInput): LiveUpdate {
       e2e: latencyOf(intervals, "e2e"),
     },
     ...totalsOf(aggregate),
-    agents: input.agents.map((agent) => liveAgent(agent, itlMedianUs(input, stage), input.colourOf)),
+    agents: input.agents.map((agent) => liveAgent(agent, input.givenUp, factor)),
     history: {
       outputTokensPerS: intervals.slice(-HISTORY).map((interval) => ratesOf(interval).outputTokensPerS),
       inFlight: intervals.slice(-HISTORY).map(meanInFlight),
@@ -188,13 +190,13 @@ function itlMedianUs({ aggregate }: LiveInput, now: StageNow | null): number | n
   return aggregate.block(now.index, "measured")?.histograms.get("itl")?.percentile(50) ?? null;
 }
 
-function liveAgent(agent: AgentView, itlUs: number | null, colourOf: LiveInput["colourOf"]): LiveAgent {
+function liveAgent(agent: AgentView, givenUp: readonly string[], factor: number): LiveAgent {
   const { vitals } = agent;
   return {
     id: agent.agent,
     host: agent.host,
-    state: agent.state,
-    colour: vitals === null ? "green" : colourOf(vitals, itlUs),
+    state: givenUp.includes(agent.agent) ? "lost" : agent.state,
+    colour: vitals === null ? "green" : judgeVitals(vitals, factor).colour,
     cpu: vitals?.cpu ?? 0,
     loopDelayP99Us: vitals?.loopDelayP99Us ?? 0,
     scheduleLagP99Us: vitals?.scheduleLagP99Us ?? 0,

@@ -28,23 +28,50 @@ function isOver(state: LeaderState, look: Look, nowUs: number): boolean {
   return lengthUs === null ? notDone(state, look, last).length === 0 : nowUs >= startUs + lengthUs;
 }
 
-/** What ends a running run although its agents are there: one did not start, or does not come to a stage's end. */
+/**
+ * What ends a running run although its agents are there: one did not start, ended its load before the others, or does
+ * not come to a stage's end.
+ */
 export function runningProblem(state: LeaderState, look: Look): Problem | null {
+  const nowUs = look.nowUs - (state.record.start?.leaderUs ?? look.nowUs);
+  return (
+    notStartedProblem(state, look, nowUs) ?? earlyProblem(state, look) ?? stuckProblem(state, look, nowUs)
+  );
+}
+
+function notStartedProblem(state: LeaderState, look: Look, nowUs: number): Problem | null {
+  if (nowUs <= LEADER_LIMITS.startedWithinUs) return null;
+  const waiting = state.shards.filter(
+    (shard) => !IS_STARTED.has(look.agents.get(shard.agent)?.state ?? "idle"),
+  );
+  if (waiting.length === 0) return null;
+  const message = `did not start with the others: ${nameAgents(waiting)}`;
+  return { code: "AGENT_NOT_READY", message, hint: "it read the committed start too late, or not at all" };
+}
+
+function earlyProblem(state: LeaderState, look: Look): Problem | null {
+  const { step } = state;
+  if (step.kind !== "running" || step.earlySinceUs === null) return null;
+  if (look.nowUs - step.earlySinceUs < LEADER_LIMITS.earlyUs) return null;
+  const message = `ended its load while that of the others went on: ${nameAgents(endedEarly(state, look))}`;
+  return { code: "AGENT_LOST", message, hint: "its log says why" };
+}
+
+/** Agents that send nothing more although the last stage goes on, or is still to come. */
+export function endedEarly(state: LeaderState, look: Look): ShardAssignment[] {
+  const last = state.stages.at(-1);
+  const isLast = state.record.stageStartsUs.at(-1) !== null;
+  // In a last stage bounded by requests each ends when its own are done.
+  if (last === undefined || (isLast && stageLengthUs(last) === null)) return [];
+  return state.shards.filter(({ agent }) => {
+    const view = look.agents.get(agent);
+    return view !== undefined && view.run === state.record.id && HAS_ENDED.has(view.state);
+  });
+}
+
+/** A stage bounded by requests has a limit of time too. */
+function stuckProblem(state: LeaderState, look: Look, nowUs: number): Problem | null {
   const { record, stages } = state;
-  const nowUs = look.nowUs - (record.start?.leaderUs ?? look.nowUs);
-  if (nowUs > LEADER_LIMITS.startedWithinUs) {
-    const waiting = state.shards.filter(
-      (shard) => !IS_STARTED.has(look.agents.get(shard.agent)?.state ?? "idle"),
-    );
-    if (waiting.length > 0) {
-      const message = `did not start with the others: ${nameAgents(waiting)}`;
-      return {
-        code: "AGENT_NOT_READY",
-        message,
-        hint: "it read the committed start too late, or not at all",
-      };
-    }
-  }
   const open = record.stageStartsUs.indexOf(null);
   const current = (open < 0 ? stages.length : open) - 1;
   const stage = stages[current];
@@ -61,13 +88,13 @@ export function runningProblem(state: LeaderState, look: Look): Problem | null {
   };
 }
 
-const IS_STARTED: ReadonlySet<AgentView["state"]> = new Set(["running", "draining", "delivering", "done"]);
+const HAS_ENDED: ReadonlySet<AgentView["state"]> = new Set(["draining", "delivering", "done"]);
+const IS_STARTED: ReadonlySet<AgentView["state"]> = new Set(["running", ...HAS_ENDED]);
 
 function notDone(state: LeaderState, look: Look, stage: number): ShardAssignment[] {
   return state.shards.filter(({ agent }) => {
     const view = look.agents.get(agent);
     if (view === undefined) return true;
-    const isPast = view.state === "draining" || view.state === "delivering" || view.state === "done";
-    return view.stageDone < stage && !isPast;
+    return view.stageDone < stage && !HAS_ENDED.has(view.state);
   });
 }
