@@ -7,6 +7,7 @@ export * from "./load/stages.js";
 export * from "./load/timeline.js";
 export * from "./load/users.js";
 export * from "./measure/aggregate.js";
+export { type AggregateOptions, createAggregate } from "./measure/fold.js";
 export { createHistogram, decodeHistogram } from "./measure/hdr-histogram.js";
 export * from "./measure/histogram.js";
 export * from "./measure/judge-vitals.js";
