@@ -1,3 +1,4 @@
+export { createAgent } from "./agent.js";
 export * from "./agent-deps.js";
 export * from "./cgroup.js";
 export * from "./logger.js";

@@ -1,0 +1,63 @@
+import type { RunRecord } from "@tokenstorm/core";
+import type { Beacon } from "@tokenstorm/protocol";
+
+/** Without a beacon for so long, an agent looks into the StateStore by itself. */
+const QUIET_US = 3_000_000;
+/**
+ * An idle agent that has heard no leader for so long, longer than any takeover, follows a leader of a lower term: its
+ * StateStore was begun anew.
+ */
+const FORGET_TERM_US = 15_000_000;
+
+/** What an agent knows of its leader, and how far behind the leader's word it is. */
+export class Leadership {
+  #heardAtUs: number;
+  #term = 0;
+  #beacon: Beacon | null = null;
+  #acted: { readonly run: string; readonly revision: number } | null = null;
+
+  constructor(nowUs: number) {
+    this.#heardAtUs = nowUs;
+  }
+
+  get term(): number {
+    return this.#term;
+  }
+
+  /** Of the beacon heeded last. */
+  get beaconSeq(): number {
+    return this.#beacon?.seq ?? 0;
+  }
+
+  /** Time since a leader was heard. */
+  silentUs(nowUs: number): number {
+    return nowUs - this.#heardAtUs;
+  }
+
+  /** Takes the beacon, unless it is that of a leader who has been replaced. */
+  heed(beacon: Beacon, at: { readonly nowUs: number; readonly isIdle: boolean }): boolean {
+    const mayForget = at.isIdle && this.silentUs(at.nowUs) > FORGET_TERM_US;
+    if (beacon.term < this.#term && !mayForget) return false;
+    this.#term = beacon.term;
+    this.#beacon = beacon;
+    this.#heardAtUs = at.nowUs;
+    return true;
+  }
+
+  /** A leader is heard, and it leads this run. */
+  speaksOf(run: string, nowUs: number): boolean {
+    return this.#beacon?.run === run && this.silentUs(nowUs) <= QUIET_US;
+  }
+
+  /** The run whose record says more than what was acted on; null when none does. */
+  behind(): string | null {
+    const run = this.#beacon?.run ?? null;
+    if (run === null) return null;
+    const isActedOn = this.#acted?.run === run && this.#acted.revision >= (this.#beacon?.revision ?? 0);
+    return isActedOn ? null : run;
+  }
+
+  acted(record: Pick<RunRecord, "id" | "revision">): void {
+    this.#acted = { run: record.id, revision: record.revision };
+  }
+}

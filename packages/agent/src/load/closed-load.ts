@@ -1,0 +1,190 @@
+import {
+  assert,
+  type Recorder,
+  type RequestKey,
+  type ResolvedStage,
+  type Shard,
+  type StageUser,
+  usersOfShard,
+} from "@tokenstorm/core";
+import { DueQueue } from "./due-queue.js";
+import type { RequestsAhead } from "./requests-ahead.js";
+import type { Sender } from "./sender.js";
+import { sendingLengthUs } from "./stage-times.js";
+
+export interface ClosedLoadOptions {
+  readonly stages: readonly ResolvedStage[];
+  readonly shard: Shard;
+  readonly recorder: Recorder;
+  readonly sender: Sender;
+  readonly ahead: RequestsAhead;
+}
+
+/** One user of the shard; its place in the list is its slot. */
+interface User {
+  readonly user: number;
+  /** Stage in which it is, or which it enters next. */
+  stage: number;
+  hasEntered: boolean;
+  /** Number of its next request in that stage. */
+  j: number;
+  /** Its next request is not due before this. */
+  earliestUs: number;
+}
+
+/** A stage of users as this shard sees it. `members` by slot. */
+interface OwnStage {
+  readonly members: readonly StageUser[];
+  readonly thinkUs: number;
+  /** How long after its start a request may still become due. */
+  readonly lengthUs: number;
+  /** Members that have not yet left it. */
+  left: number;
+}
+
+/**
+ * The shard's users: each sends, waits for the end, thinks, and sends again, through all stages of which it is a
+ * member. The stage of a request follows from the time at which it is due. Times are run time, us; the caller watches
+ * the clock and calls `sendDue`.
+ */
+export class ClosedLoad {
+  readonly #options: ClosedLoadOptions;
+  readonly #stages: readonly (OwnStage | null)[];
+  readonly #users: readonly User[];
+  readonly #due = new DueQueue();
+  /** Users whose next stage has no start yet. */
+  #parked: number[] = [];
+  #startsUs: readonly (number | null)[] = [];
+  #isStopped = false;
+
+  constructor(options: ClosedLoadOptions) {
+    this.#options = options;
+    this.#stages = options.stages.map((stage) => ownStage(stage, options.shard));
+    const slots = Math.max(0, ...this.#stages.map((stage) => stage?.members.length ?? 0));
+    this.#users = Array.from({ length: slots }, (_, slot) => ({
+      user: options.shard.index + slot * options.shard.count,
+      stage: 0,
+      hasEntered: false,
+      j: 0,
+      earliestUs: Number.NEGATIVE_INFINITY,
+    }));
+    this.#parked = this.#users.map((_, slot) => slot);
+  }
+
+  /** Earliest time at which a user is due; undefined while none is. */
+  firstDueUs(): number | undefined {
+    return this.#due.firstDueUs();
+  }
+
+  /** Starts of stages that are known by now; users that waited for one get their due times. */
+  commit(startsUs: readonly (number | null)[]): void {
+    this.#startsUs = startsUs;
+    const parked = this.#parked;
+    this.#parked = [];
+    if (!this.#isStopped) for (const slot of parked) this.#planNext(slot);
+  }
+
+  /** Every user of the shard has left this stage. */
+  isPassed(stage: number): boolean {
+    return this.#stages[stage]?.left === 0;
+  }
+
+  /** Asks for the first request of every member of a stage to be built. */
+  prepareStage(stage: number): void {
+    for (const { user, quota } of this.#stages[stage]?.members ?? []) {
+      if (quota !== 0) this.#options.ahead.want({ kind: "closed", stage, user, j: 0 }, 0);
+    }
+  }
+
+  /** Sends every request that is due by then. */
+  sendDue(nowUs: number): void {
+    for (let next = this.#due.takeDue(nowUs); next !== undefined; next = this.#due.takeDue(nowUs))
+      this.#send(next.item, next.dueUs);
+  }
+
+  /** The slot's request has ended. */
+  ended(slot: number, tUs: number): void {
+    const user = this.#user(slot);
+    if (this.#isStopped) return;
+    user.j += 1;
+    user.earliestUs = tUs + (this.#stages[user.stage]?.thinkUs ?? 0);
+    this.#planNext(slot);
+  }
+
+  /** Nobody sends any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#due.clear();
+    this.#parked = [];
+  }
+
+  #planNext(slot: number): void {
+    const user = this.#user(slot);
+    for (; user.stage < this.#stages.length; this.#leave(user)) {
+      const stage = this.#stages[user.stage];
+      const member = stage?.members[slot];
+      if (stage === null || stage === undefined || member === undefined) continue;
+      const startUs = this.#startsUs[user.stage] ?? null;
+      if (startUs === null) {
+        this.#parked.push(slot);
+        return;
+      }
+      const dueUs = user.hasEntered
+        ? user.earliestUs
+        : Math.max(user.earliestUs, startUs + member.startOffsetUs);
+      const isWithinQuota = member.quota === null || user.j < member.quota;
+      if (isWithinQuota && dueUs < startUs + stage.lengthUs) {
+        user.hasEntered = true;
+        this.#options.ahead.want(keyOf(user), 0);
+        this.#due.add(dueUs, slot);
+        return;
+      }
+      if (isWithinQuota) this.#options.ahead.forget(keyOf(user), 0);
+      stage.left -= 1;
+    }
+  }
+
+  #leave(user: User): void {
+    user.stage += 1;
+    user.hasEntered = false;
+    user.j = 0;
+  }
+
+  #send(slot: number, dueUs: number): void {
+    const { recorder, sender, ahead } = this.#options;
+    const user = this.#user(slot);
+    const key = keyOf(user);
+    const built = ahead.take(key, 0);
+    const sample = recorder.offer({
+      stage: key.stage,
+      dueUs,
+      user: key.user,
+      askedPromptTokens: built.promptTokens,
+      askedOutputTokens: built.outputTokens,
+    });
+    sender.send(slot, sample, built);
+    const quota = this.#stages[key.stage]?.members[slot]?.quota ?? null;
+    if (quota === null || key.j + 1 < quota) ahead.want({ ...key, j: key.j + 1 }, 0);
+  }
+
+  #user(slot: number): User {
+    const user = this.#users[slot];
+    assert(user !== undefined, `there is no user in slot ${slot}`);
+    return user;
+  }
+}
+
+function keyOf(user: User): Extract<RequestKey, { kind: "closed" }> {
+  return { kind: "closed", stage: user.stage, user: user.user, j: user.j };
+}
+
+function ownStage(stage: ResolvedStage, shard: Shard): OwnStage | null {
+  if (stage.kind !== "users") return null;
+  const members = usersOfShard(stage, shard);
+  return {
+    members,
+    thinkUs: stage.thinkUs,
+    lengthUs: sendingLengthUs(stage),
+    left: members.length,
+  };
+}

@@ -1,0 +1,102 @@
+import type { Arrival, Recorder } from "@tokenstorm/core";
+import type { RequestsAhead } from "./requests-ahead.js";
+import type { Sender } from "./sender.js";
+
+/** So many arrivals are known, and their requests asked for, before they are due. */
+const LOOKAHEAD_ARRIVALS = 512;
+
+export interface OpenLoadOptions {
+  /** The shard's arrivals, in order; due since the start of the first rate stage. */
+  readonly arrivals: Iterator<Arrival>;
+  /** This shard's part of `maxInFlight`: the slots 0 to this, less one. */
+  readonly maxInFlight: number;
+  readonly maxLatenessUs: number;
+  readonly recorder: Recorder;
+  readonly sender: Sender;
+  readonly ahead: RequestsAhead;
+}
+
+/** Sends arrivals when they are due, whatever became of those before; drops, counted, what cannot be sent. */
+export class OpenLoad {
+  readonly #options: OpenLoadOptions;
+  /** The slot used last is taken first: its connection is warm. */
+  readonly #free: number[];
+  /** Arrivals ahead, in run time. */
+  readonly #ahead: Arrival[] = [];
+  #startUs: number | null = null;
+  #isDone = false;
+
+  constructor(options: OpenLoadOptions) {
+    this.#options = options;
+    this.#free = Array.from({ length: options.maxInFlight }, (_, i) => options.maxInFlight - 1 - i);
+  }
+
+  /** Start of the first rate stage, run time; null while it is not known. */
+  commit(startUs: number | null): void {
+    if (this.#startUs !== null || startUs === null || this.#isDone) return;
+    this.#startUs = startUs;
+    this.#fill(LOOKAHEAD_ARRIVALS);
+  }
+
+  /** When the next arrival is due; undefined when there is none, or none is known yet. */
+  firstDueUs(): number | undefined {
+    return this.#ahead[0]?.dueUs;
+  }
+
+  sendDue(nowUs: number): void {
+    for (let next = this.#ahead[0]; next !== undefined && next.dueUs <= nowUs; next = this.#ahead[0]) {
+      this.#ahead.shift();
+      // Two for one, so that the window fills again after a burst.
+      this.#fill(2);
+      this.#send(next);
+    }
+  }
+
+  /** The slot's request has ended. */
+  ended(slot: number): void {
+    this.#free.push(slot);
+  }
+
+  stop(): void {
+    this.#isDone = true;
+    this.#ahead.length = 0;
+  }
+
+  #send({ key, dueUs }: Arrival): void {
+    const { recorder, sender, ahead, maxLatenessUs } = this.#options;
+    const built = ahead.take(key, dueUs);
+    const sample = recorder.offer({
+      stage: key.stage,
+      dueUs,
+      user: null,
+      askedPromptTokens: built.promptTokens,
+      askedOutputTokens: built.outputTokens,
+    });
+    const nowUs = sender.nowUs();
+    if (nowUs - dueUs > maxLatenessUs) {
+      recorder.drop(sample, nowUs, "late");
+      return;
+    }
+    const slot = this.#free.pop();
+    if (slot === undefined) recorder.drop(sample, nowUs, "in-flight-limit");
+    else sender.send(slot, sample, built);
+  }
+
+  #fill(most: number): void {
+    const { arrivals, ahead } = this.#options;
+    for (
+      let pulled = 0;
+      pulled < most && this.#ahead.length < LOOKAHEAD_ARRIVALS && !this.#isDone;
+      pulled += 1
+    ) {
+      const next = arrivals.next();
+      if (next.done === true) {
+        this.#isDone = true;
+        return;
+      }
+      const arrival = { key: next.value.key, dueUs: (this.#startUs ?? 0) + next.value.dueUs };
+      this.#ahead.push(arrival);
+      ahead.want(arrival.key, arrival.dueUs);
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { assert, type Clock, type Recorder, type RequestEnd, type RequestSample } from "@tokenstorm/core";
+import type { RequestSink, Target } from "../target/target.js";
+import type { BuiltRequest } from "./request-factory.js";
+
+export interface SenderOptions {
+  readonly clock: Pick<Clock, "nowUs">;
+  readonly target: Target;
+  readonly recorder: Recorder;
+  readonly slots: number;
+  /** Time zero of the run on the agent's clock, us. */
+  readonly startUs: number;
+  /** A request has ended: its slot, which is free, its stage, and the run time. */
+  readonly onEnd: (ended: { readonly slot: number; readonly stage: number; readonly tUs: number }) => void;
+}
+
+/** Hands requests to the target and what is heard of them to the recorder, in run time. One object per slot, reused. */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #sinks: readonly SlotSink[];
+  #inFlight = 0;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.#sinks = Array.from(
+      { length: options.slots },
+      (_, slot) =>
+        new SlotSink(options, (stage, tUs) => {
+          this.#inFlight -= 1;
+          options.onEnd({ slot, stage, tUs });
+        }),
+    );
+  }
+
+  /** Requests that were handed to the target and have not ended. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Run time now, us. */
+  nowUs(): number {
+    return this.#options.clock.nowUs() - this.#options.startUs;
+  }
+
+  send(slot: number, sample: RequestSample, built: BuiltRequest): void {
+    const sink = this.#sink(slot);
+    assert(!sink.isBusy, `slot ${slot} is busy with another request`);
+    this.#inFlight += 1;
+    sink.take(sample);
+    this.#options.recorder.begin(sample, this.nowUs());
+    sink.carry(sample, this.#options.target.send(slot, built.request, sink));
+  }
+
+  /** Asks the target to end everything, or all of one stage; each still hears its end. */
+  cancel(stage?: number): void {
+    for (const sink of this.#sinks) {
+      if (stage === undefined || sink.stage === stage) sink.cancel();
+    }
+  }
+
+  /** The target did not end these although it was asked to: they are ended in the books, as cancelled. */
+  abandon(): number {
+    const left = this.#sinks.filter((sink) => sink.isBusy);
+    for (const sink of left) sink.abandon(this.#options.clock.nowUs());
+    return left.length;
+  }
+
+  #sink(slot: number): SlotSink {
+    const sink = this.#sinks[slot];
+    assert(sink !== undefined, `there is no slot ${slot} of ${this.#sinks.length}`);
+    return sink;
+  }
+}
+
+const CANCELLED: RequestEnd = { outcome: { kind: "cancelled" }, usage: null, tokenSource: "none" };
+
+class SlotSink implements RequestSink {
+  readonly #recorder: Recorder;
+  readonly #startUs: number;
+  readonly #onEnd: (stage: number, tUs: number) => void;
+  #sample: RequestSample | null = null;
+  #handle: { cancel(): void } | null = null;
+
+  constructor(
+    { recorder, startUs }: Pick<SenderOptions, "recorder" | "startUs">,
+    onEnd: (stage: number, tUs: number) => void,
+  ) {
+    this.#recorder = recorder;
+    this.#startUs = startUs;
+    this.#onEnd = onEnd;
+  }
+
+  get isBusy(): boolean {
+    return this.#sample !== null;
+  }
+
+  get stage(): number | null {
+    return this.#sample?.stage ?? null;
+  }
+
+  take(sample: RequestSample): void {
+    this.#sample = sample;
+  }
+
+  /** Nothing to keep when the request has ended within `send`. */
+  carry(sample: RequestSample, handle: { cancel(): void }): void {
+    if (this.#sample === sample) this.#handle = handle;
+  }
+
+  cancel(): void {
+    this.#handle?.cancel();
+  }
+
+  abandon(tUs: number): void {
+    this.onEnd(tUs, CANCELLED);
+  }
+
+  onConnected(_tUs: number, connectUs: number): void {
+    if (this.#sample !== null) this.#recorder.connected(this.#sample, connectUs);
+  }
+
+  onSent(tUs: number): void {
+    if (this.#sample !== null) this.#recorder.sent(this.#sample, tUs - this.#startUs);
+  }
+
+  onHeaders(tUs: number): void {
+    if (this.#sample !== null) this.#recorder.headers(this.#sample, tUs - this.#startUs);
+  }
+
+  onEvent(tUs: number, tokens: number, content: boolean, sameRead: boolean): void {
+    if (this.#sample !== null)
+      this.#recorder.event(this.#sample, tUs - this.#startUs, tokens, content, sameRead);
+  }
+
+  onStaleRetry(): void {
+    if (this.#sample !== null) this.#recorder.staleRetry(this.#sample);
+  }
+
+  onEnd(tUs: number, end: RequestEnd): void {
+    const sample = this.#sample;
+    if (sample === null) return;
+    this.#sample = null;
+    this.#handle = null;
+    this.#recorder.end(sample, tUs - this.#startUs, end);
+    this.#onEnd(sample.stage, tUs - this.#startUs);
+  }
+}

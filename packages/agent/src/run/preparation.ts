@@ -1,0 +1,70 @@
+import {
+  LoadError,
+  type ResolvedStage,
+  type RunRecord,
+  requirePlan,
+  resolveStages,
+  type Shard,
+  type TestPlan,
+  walkDigest,
+} from "@tokenstorm/core";
+import type { Ready } from "@tokenstorm/protocol";
+import { createRequestFactory, type RequestFactory } from "../load/request-factory.js";
+import { slotsOf } from "../load/stage-times.js";
+import type { Target } from "../target/target.js";
+
+/** Descriptors that the process needs beside one for each slot: NATS, logs, files, and some in reserve. */
+const OTHER_DESCRIPTORS = 100;
+
+/** One shard of a plan, checked. */
+export interface ShardPlan {
+  readonly plan: TestPlan;
+  readonly stages: readonly ResolvedStage[];
+  readonly shard: Shard;
+  readonly slots: number;
+}
+
+/** What an agent must know to send its shard. */
+export interface Preparation extends ShardPlan {
+  readonly ready: Ready;
+  readonly requests: RequestFactory;
+}
+
+/**
+ * Checks the plan once more, where it is about to be used, and whether this process may open so many connections.
+ * Throws PLAN_INVALID, AGENT_NOT_READY. `descriptorLimit` 0 is unknown.
+ */
+export function checkShard(
+  record: RunRecord,
+  options: { readonly shard: Shard; readonly descriptorLimit: number },
+): ShardPlan {
+  const { shard, descriptorLimit } = options;
+  const plan = requirePlan(record.plan);
+  const stages = resolveStages(plan);
+  const slots = slotsOf(plan, stages, shard);
+  if (descriptorLimit > 0 && slots + OTHER_DESCRIPTORS > descriptorLimit)
+    throw new LoadError(
+      "AGENT_NOT_READY",
+      `this agent's share is ${slots} connections, which takes ${slots + OTHER_DESCRIPTORS} file descriptors; ` +
+        `the process may open ${descriptorLimit}`,
+      { hint: "raise the hard limit (ulimit -Hn) on its host, or share the plan among more agents" },
+    );
+  return { plan, stages, shard, slots };
+}
+
+/** Asks the target what it is, and computes what this agent would send. Throws what the target throws. */
+export async function prepareShard(
+  shardPlan: ShardPlan,
+  options: { readonly target: Target; readonly record: RunRecord; readonly version: string },
+): Promise<Preparation> {
+  const { target, record, version } = options;
+  const { plan } = shardPlan;
+  const found = await target.preflight();
+  const calibration = { wordsPerToken: found.wordsPerToken, templateTokens: found.templateTokens };
+  const { salt } = record;
+  return {
+    ...shardPlan,
+    ready: { version, walkDigest: walkDigest(plan, { salt, calibration }), ...found },
+    requests: createRequestFactory({ plan, run: record.id, salt, model: found.model, calibration }),
+  };
+}

@@ -1,0 +1,222 @@
+import {
+  type AgentEffect,
+  type AgentEvent,
+  type AgentPlace,
+  type Final,
+  LoadError,
+  type Problem,
+  type RunRecord,
+  type Snapshot,
+} from "@tokenstorm/core";
+import type { Beacon, Heartbeat } from "@tokenstorm/protocol";
+import type { AgentDeps, AgentOptions } from "../agent-deps.js";
+import { Delivery } from "../results/delivery.js";
+import type { Target } from "../target/target.js";
+import { LoadRun } from "./load-run.js";
+import { checkShard, type Preparation, prepareShard } from "./preparation.js";
+
+export interface ShardRunOptions {
+  readonly deps: AgentDeps;
+  readonly agentOptions: AgentOptions;
+  readonly record: RunRecord;
+  readonly place: AgentPlace;
+  /** What happened; the agent's machine decides what follows. */
+  readonly onEvent: (event: AgentEvent) => void;
+  /** Something changed that a heartbeat tells. */
+  readonly onChange: () => void;
+  readonly onSpooled: (file: string) => void;
+  readonly onUndelivered: () => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+/** What a heartbeat says of the run that the agent is in. */
+export type RunFacts = Pick<
+  Heartbeat,
+  "ready" | "startErrorUs" | "stage" | "stageDone" | "lastCut" | "lastAcked" | "ledger"
+>;
+
+export const NO_RUN_FACTS: RunFacts = {
+  ready: null,
+  startErrorUs: null,
+  stage: -1,
+  stageDone: -1,
+  lastCut: 0,
+  lastAcked: 0,
+  ledger: null,
+};
+
+/** One run at this agent, from admission to release: carries out what the machine decides, and says what came of it. */
+export class ShardRun {
+  readonly #options: ShardRunOptions;
+  #preparation: Preparation | null = null;
+  #target: Target | null = null;
+  #load: LoadRun | null = null;
+  #delivery: Delivery | null = null;
+  #final: Final | null = null;
+  #vitals: Snapshot["vitals"] | null = null;
+  #isReleased = false;
+
+  constructor(options: ShardRunOptions) {
+    this.#options = options;
+  }
+
+  /** Of the last interval; null before the first. */
+  get vitals(): Snapshot["vitals"] | null {
+    return this.#vitals;
+  }
+
+  get isUnderWay(): boolean {
+    return this.#load !== null;
+  }
+
+  get openSockets(): number {
+    return this.#target?.openSockets ?? 0;
+  }
+
+  /** What keeps results from being delivered; null when nothing does. */
+  get problem(): Problem | null {
+    return this.#delivery?.problem ?? null;
+  }
+
+  facts(): RunFacts {
+    const load = this.#load;
+    return {
+      ready: this.#preparation?.ready ?? null,
+      startErrorUs: load?.startErrorUs ?? null,
+      stage: load?.stage ?? -1,
+      stageDone: load?.stageDone ?? -1,
+      lastCut: load?.lastCut ?? 0,
+      lastAcked: this.#delivery?.acknowledgedThrough ?? 0,
+      ledger: load?.ledger() ?? null,
+    };
+  }
+
+  /** What a beacon says of this agent's results. */
+  heed(beacon: Beacon): void {
+    const { id } = this.#options.deps;
+    const { epoch } = this.#options.place;
+    const confirmed = beacon.confirmed[id];
+    if (confirmed?.epoch === epoch) this.#delivery?.confirm(confirmed);
+    const wanted = beacon.resend[id];
+    if (wanted?.epoch === epoch) this.#delivery?.resend(wanted);
+  }
+
+  carryOut(effect: Exclude<AgentEffect, { kind: "release" }>): void {
+    switch (effect.kind) {
+      case "prepare":
+        // Every ending is handled within.
+        void this.#prepare();
+        return;
+      case "start":
+        this.#start(effect.record, effect.atUs);
+        return;
+      case "commit-stages":
+        this.#load?.commitStages(effect.stageStartsUs);
+        return;
+      case "stop":
+        this.#load?.stop(effect.level);
+        return;
+      case "close-target":
+        this.#closeTarget();
+        return;
+      case "hurry-delivery":
+        this.#delivery?.hurry();
+        return;
+      case "deliver":
+        if (this.#final !== null) this.#delivery?.finish(this.#final);
+        return;
+    }
+  }
+
+  /** Forgets the run. May be called twice. */
+  release(): void {
+    this.#isReleased = true;
+    this.#load?.dispose();
+    this.#delivery?.close();
+    this.#closeTarget();
+  }
+
+  async #prepare(): Promise<void> {
+    const { deps, agentOptions, record, place, onEvent, onBug } = this.#options;
+    try {
+      const checked = checkShard(record, { shard: place, descriptorLimit: agentOptions.descriptorLimit });
+      const target = deps.targets({ plan: checked.plan, slots: checked.slots, env: deps.env });
+      this.#target = target;
+      const preparation = await prepareShard(checked, { target, record, version: deps.version });
+      if (this.#isReleased) return;
+      this.#preparation = preparation;
+      onEvent({ kind: "prepared", nowUs: deps.clock.nowUs() });
+    } catch (error) {
+      // Whatever a target says while it is being closed is no news.
+      if (this.#isReleased) return;
+      if (!(error instanceof LoadError)) {
+        onBug(error);
+        return;
+      }
+      const { code, message, hint } = error;
+      onEvent({ kind: "not-ready", problem: { code, message, hint } });
+    }
+  }
+
+  #start(record: RunRecord, atUs: number): void {
+    const { deps, agentOptions, place, onEvent, onChange } = this.#options;
+    const preparation = this.#preparation;
+    const target = this.#target;
+    if (preparation === null || target === null) return;
+    const { clock, logger, id } = deps;
+    const delivery = new Delivery({
+      ...agentOptions,
+      log: deps.log,
+      clock,
+      logger,
+      run: record.id,
+      agent: id,
+      epoch: place.epoch,
+      deliverMs: preparation.plan.deliverMs,
+      writeSpool: deps.writeSpool,
+      onChange,
+      onEnd: ({ problem, spooled }) => this.#delivered(problem, spooled),
+    });
+    this.#delivery = delivery;
+    this.#load = new LoadRun({
+      record,
+      agent: id,
+      epoch: place.epoch,
+      preparation,
+      target,
+      atUs,
+      aheadBytes: agentOptions.aheadBytes,
+      clock,
+      vitals: deps.vitals,
+      logger,
+      evicted: () => delivery.evicted,
+      onSnapshot: (snapshot) => {
+        this.#vitals = snapshot.vitals;
+        delivery.add(snapshot);
+      },
+      onStarted: () => onEvent({ kind: "started" }),
+      onStageDone: onChange,
+      onLoadEnded: () => onEvent({ kind: "load-ended" }),
+      onDrained: (final) => {
+        this.#final = final;
+        onEvent({ kind: "drained" });
+      },
+    });
+  }
+
+  #delivered(problem: Problem | null, spooled: string | null): void {
+    const { onEvent, onSpooled, onUndelivered } = this.#options;
+    if (spooled !== null) onSpooled(spooled);
+    if (problem === null) onEvent({ kind: "delivered" });
+    else {
+      onUndelivered();
+      onEvent({ kind: "undelivered", problem });
+    }
+  }
+
+  #closeTarget(): void {
+    const target = this.#target;
+    this.#target = null;
+    target?.close().catch(this.#options.onBug);
+  }
+}
