@@ -1,3 +1,4 @@
+import type { Shard } from "../load/keys.js";
 import type { ResolvedStage } from "../load/stages.js";
 import type { TestPlan } from "../plan/schema.js";
 import type { DropReason, Outcome, TokenSource } from "./outcome.js";
@@ -30,6 +31,8 @@ export interface RecorderOptions {
   readonly agent: string;
   readonly epoch: number;
   readonly stages: readonly ResolvedStage[];
+  /** Which users are this shard's, so that one who completed nothing counts 0. Without it, only users that offered count. */
+  readonly shard?: Shard;
   /** As committed at the start; later ones come by `commitStageStarts`. */
   readonly stageStartsUs: readonly (number | null)[];
   readonly intervalUs: number;
