@@ -271,7 +271,12 @@ export const badReport: RunReport = {
     { metric: "ttft.p99", expression: "ttft.p99 < 500ms", observed: 14_900_000, result: "failed" },
     { metric: "success.rate", expression: "success.rate >= 0.999", observed: 0.98712, result: "failed" },
     { metric: "e2e.p95", expression: "e2e.p95{stage=u100} < 20s", observed: null, result: "inconclusive" },
-    { metric: "outputTokensPerS", expression: "outputTokensPerS > 100", observed: 9388.4, result: "passed" },
+    {
+      metric: "rates.outputTokensPerS",
+      expression: "rates.outputTokensPerS > 100",
+      observed: 9388.4,
+      result: "passed",
+    },
   ],
 };
 
