@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
 import type { ResultId, ResultLog } from "@tokenstorm/protocol";
-import { settled, virtualClock } from "../testing/virtual-clock.js";
+import { settle, VirtualClock } from "@tokenstorm/testkit";
 import { Outbox, type OutboxOptions } from "./outbox.js";
 
 /** A log whose answers the test decides. */
@@ -28,7 +28,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 function openOutbox(more: Partial<OutboxOptions> = {}) {
   const { log, asked } = scriptedLog();
-  const clock = virtualClock();
+  const clock = new VirtualClock({ nowUs: 1_000_000 });
   const warnings: { message: string; fields: Readonly<Record<string, unknown>> | undefined }[] = [];
   const outbox = new Outbox({
     log,
@@ -47,7 +47,7 @@ function openOutbox(more: Partial<OutboxOptions> = {}) {
     outbox.add({ kind: "snapshot", seq, data: new Uint8Array(bytes).fill(seq) });
   const acknowledgeAll = async () => {
     for (const append of asked) append.settle();
-    await settled();
+    await settle();
   };
   return { outbox, asked, clock, warnings, add, acknowledgeAll };
 }
@@ -59,7 +59,7 @@ test("snapshots are appended in order, no more at once than the window", async (
   for (let seq = 1; seq <= 5; seq += 1) add(seq);
   assert.deepEqual(seqs(asked), [1, 2, 3]);
   asked[1]?.settle();
-  await settled();
+  await settle();
   assert.deepEqual(seqs(asked), [1, 2, 3, 4]);
 });
 
@@ -74,7 +74,7 @@ test("an append that fails is tried again for ever, with the same id and the sam
     triedAtUs.push(clock.nowUs() - startUs);
     last.settle(unavailable());
     const before = asked.length;
-    while (asked.length === before) await clock.runFor(100_000);
+    while (asked.length === before) await clock.advanceByAsync(100_000);
   }
   assert.deepEqual(
     triedAtUs.slice(0, 8),
@@ -86,7 +86,7 @@ test("an append that fails is tried again for ever, with the same id and the sam
   }
   assert.equal(outbox.acknowledgedThrough, 0);
   asked.at(-1)?.settle();
-  await settled();
+  await settle();
   assert.equal(outbox.acknowledgedThrough, 1);
 });
 
@@ -95,8 +95,8 @@ test("after an outage the oldest go first, and nothing overtakes them", async ()
   for (let seq = 1; seq <= 4; seq += 1) add(seq);
   asked[1]?.settle(unavailable());
   asked[0]?.settle(unavailable());
-  await settled();
-  await clock.runFor(200_000);
+  await settle();
+  await clock.advanceByAsync(200_000);
   assert.deepEqual(seqs(asked), [1, 2, 1, 2]);
 });
 
@@ -104,13 +104,13 @@ test("what was acknowledged out of order counts only up to the first gap", async
   const { outbox, asked, add } = openOutbox();
   for (let seq = 1; seq <= 3; seq += 1) add(seq);
   asked[2]?.settle();
-  await settled();
+  await settle();
   assert.equal(outbox.acknowledgedThrough, 0);
   asked[0]?.settle();
-  await settled();
+  await settle();
   assert.equal(outbox.acknowledgedThrough, 1);
   asked[1]?.settle();
-  await settled();
+  await settle();
   assert.equal(outbox.acknowledgedThrough, 3);
 });
 
@@ -148,7 +148,7 @@ test("a confirmation also ends an append whose acknowledgement was lost", async 
   add(1);
   outbox.confirm({ seq: 1, final: false });
   asked[0]?.settle(unavailable());
-  await clock.runFor(60_000_000);
+  await clock.advanceByAsync(60_000_000);
   assert.equal(asked.length, 1);
   assert.equal(outbox.acknowledgedThrough, 1);
 });
@@ -162,7 +162,7 @@ test("what the leader misses is appended again under a new id, with the same byt
   await acknowledgeAll();
   outbox.resend({ seqs: [1], final: false });
   assert.equal(asked.length, 2, "just acknowledged");
-  await clock.runFor(3_000_000);
+  await clock.advanceByAsync(3_000_000);
   for (let beacon = 0; beacon < 3; beacon += 1) outbox.resend({ seqs: [1, 77], final: false });
   assert.deepEqual(
     asked.map(({ id }) => [id.seq, id.resend]),
@@ -174,7 +174,7 @@ test("what the leader misses is appended again under a new id, with the same byt
   );
   assert.equal(asked[2]?.data, asked[0]?.data);
   await acknowledgeAll();
-  await clock.runFor(3_000_000);
+  await clock.advanceByAsync(3_000_000);
   outbox.resend({ seqs: [1], final: false });
   assert.equal(asked.at(-1)?.id.resend, 2);
 });
@@ -183,7 +183,7 @@ test("a final that the leader misses is appended again", async () => {
   const { outbox, asked, clock, acknowledgeAll } = openOutbox();
   outbox.add({ kind: "final", seq: 9, data: new Uint8Array(3) });
   await acknowledgeAll();
-  await clock.runFor(3_000_000);
+  await clock.advanceByAsync(3_000_000);
   outbox.resend({ seqs: [], final: true });
   assert.deepEqual(
     asked.map(({ id }) => [id.kind, id.seq, id.resend]),
@@ -198,7 +198,7 @@ test("beyond the bound acknowledged entries go first, oldest first, and each is 
   const { outbox, asked, warnings, add } = openOutbox({ retainBytes: 50, appendWindow: 8 });
   for (let seq = 1; seq <= 5; seq += 1) add(seq);
   for (const index of [2, 3]) asked[index]?.settle();
-  await settled();
+  await settle();
   add(6);
   assert.deepEqual(
     outbox.unconfirmed().map((entry) => entry.seq),
@@ -230,10 +230,10 @@ test("a refusal by the log is kept as the outbox's problem until an append succe
   const { outbox, asked, clock, add } = openOutbox();
   add(1);
   asked[0]?.settle(new LoadError("BUS_DENIED", "publish to ts.v1.res.r1.a1.snapshot is not allowed"));
-  await clock.runFor(100_000);
+  await clock.advanceByAsync(100_000);
   assert.equal(outbox.problem?.code, "BUS_DENIED");
   asked[1]?.settle();
-  await settled();
+  await settle();
   assert.equal(outbox.problem, undefined);
 });
 
@@ -241,10 +241,10 @@ test("a stopped outbox appends nothing more, keeps what it holds, and leaves no 
   const { outbox, asked, clock, add } = openOutbox();
   add(1);
   asked[0]?.settle(unavailable());
-  await settled();
+  await settle();
   outbox.stop();
   outbox.stop();
-  await clock.runFor(60_000_000);
+  await clock.advanceByAsync(60_000_000);
   assert.equal(asked.length, 1);
   assert.equal(clock.pending, 0);
   assert.equal(outbox.unconfirmed().length, 1);
