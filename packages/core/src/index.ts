@@ -25,7 +25,6 @@ export * from "./plan/flags.js";
 export { type JsonSchema, planJsonSchema } from "./plan/json-schema.js";
 export {
   type ParsedPlan,
-  type ParseOptions,
   PLAN_VERSION,
   parsePlan,
   requirePlan,
@@ -34,7 +33,6 @@ export type { PlanDraft } from "./plan/plan-draft.js";
 export { planFromFlags } from "./plan/plan-from-flags.js";
 export { type PlanProblem, problemText } from "./plan/problem.js";
 export { planReference } from "./plan/reference.js";
-export type { ThresholdCheck } from "./plan/rules.js";
 export * from "./plan/schema.js";
 export * from "./run/agent-machine.js";
 export * from "./run/agent-registry.js";

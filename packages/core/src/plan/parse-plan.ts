@@ -3,38 +3,32 @@ import { shortestLength } from "../workload/lengths.js";
 import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
 import { describeIssue, type PlanProblem, problem, problemText, shown } from "./problem.js";
-import { crossFieldProblems, type ThresholdCheck } from "./rules.js";
+import { crossFieldProblems, thresholdStageProblems } from "./rules.js";
 import { PlanSchema, type TestPlan } from "./schema.js";
 
 export type ParsedPlan =
   | { readonly ok: true; readonly plan: TestPlan }
   | { readonly ok: false; readonly problems: readonly PlanProblem[] };
 
-export interface ParseOptions {
-  readonly checkThreshold?: ThresholdCheck;
-}
-
 /** Version of the plan's format that is understood. */
 export const PLAN_VERSION = 1;
 
 /** Checks a plan, as read from YAML or JSON or made from flags, and fills in its defaults; else every problem at once. */
-export function parsePlan(input: unknown, options: ParseOptions = {}): ParsedPlan {
+export function parsePlan(input: unknown): ParsedPlan {
   const whole = wholePlanProblem(input) ?? versionProblem(input);
   if (whole !== undefined) return { ok: false, problems: [whole] };
   const parsed = PlanSchema.safeParse(input);
   const issues = parsed.error?.issues.flatMap((issue) => describeIssue(input, issue)) ?? [];
-  const problems = merged([
-    ...issues,
-    ...hiddenLoadProblems(input),
-    ...crossFieldProblems(input, options.checkThreshold ?? (() => undefined)),
-  ]);
+  const problems = merged([...issues, ...hiddenLoadProblems(input), ...crossFieldProblems(input)]);
   if (parsed.data === undefined || problems.length > 0) return { ok: false, problems };
+  const stageProblems = thresholdStageProblems(parsed.data);
+  if (stageProblems.length > 0) return { ok: false, problems: stageProblems };
   return { ok: true, plan: withPrefixLength(parsed.data) };
 }
 
 /** The plan, or one LoadError that names every problem, a line each: PLAN_INVALID or PLAN_UNSUPPORTED_VERSION. */
-export function requirePlan(input: unknown, options: ParseOptions = {}): TestPlan {
-  const parsed = parsePlan(input, options);
+export function requirePlan(input: unknown): TestPlan {
+  const parsed = parsePlan(input);
   if (parsed.ok) return parsed.plan;
   const { problems } = parsed;
   const version = versionProblem(input);

@@ -70,7 +70,7 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-const USER_FLAGS: readonly RunFlagName[] = ["rampUp", "settle", "think"];
+const USER_FLAGS: readonly RunFlagName[] = ["requests", "rampUp", "settle", "think"];
 const RATE_FLAGS: readonly RunFlagName[] = ["spacing", "maxInFlight"];
 const EXCLUSIVE: readonly (readonly [RunFlagName, RunFlagName])[] = [
   ["users", "rps"],

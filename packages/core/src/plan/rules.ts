@@ -1,23 +1,23 @@
-import { WARM_UP_NAME } from "../load/resolve-stages.js";
+import { resolveStages, WARM_UP_NAME } from "../load/resolve-stages.js";
+import { measuredWindow } from "../load/timeline.js";
+import { parseThreshold } from "../measure/thresholds.js";
 import { shortestLength } from "../workload/lengths.js";
 import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
+import { nearest } from "./nearest.js";
 import { type PlanProblem, problem, shown } from "./problem.js";
-import { Length, RateStage, UserStage } from "./schema.js";
-
-/** Tells what is wrong with a threshold's text, for a person; undefined when it can be read. */
-export type ThresholdCheck = (text: string) => string | undefined;
+import { Length, RateStage, type TestPlan, UserStage } from "./schema.js";
 
 /**
  * What no single key shows. Reads the plan as it was written, so that these problems come together with those of the
  * schema; a part that the schema refuses is passed over.
  */
-export function crossFieldProblems(plan: unknown, checkThreshold: ThresholdCheck): PlanProblem[] {
+export function crossFieldProblems(plan: unknown): PlanProblem[] {
   return [
     ...targetProblems(member(plan, "target")),
     ...workloadProblems(member(plan, "workload")),
     ...stageProblems(member(plan, "load")),
-    ...thresholdProblems(member(plan, "thresholds"), checkThreshold),
+    ...thresholdProblems(member(plan, "thresholds")),
     ...policyProblems(member(plan, "lossPolicy")),
   ];
 }
@@ -137,11 +137,28 @@ function rateProblems(stage: unknown, path: StagePath): PlanProblem[] {
   return [problem(path, "sends nothing: fromRps or toRps must be greater than 0")];
 }
 
-function thresholdProblems(thresholds: unknown, check: ThresholdCheck): PlanProblem[] {
+function thresholdProblems(thresholds: unknown): PlanProblem[] {
   if (!Array.isArray(thresholds)) return [];
   return thresholds.flatMap((text: unknown, i) => {
-    const complaint = typeof text === "string" && text !== "" ? check(text) : undefined;
-    return complaint === undefined ? [] : [problem(["thresholds", i], `${shown(text)}: ${complaint}`)];
+    const parsed = typeof text === "string" && text !== "" ? parseThreshold(text) : undefined;
+    return parsed !== undefined && "problem" in parsed ? [problem(["thresholds", i], parsed.problem)] : [];
+  });
+}
+
+/** Thresholds of a plan that is right otherwise: the stage that one names must be there, and be measured. */
+export function thresholdStageProblems(plan: TestPlan): PlanProblem[] {
+  const names = resolveStages(plan)
+    .filter((stage) => measuredWindow(stage) !== null)
+    .map(({ name }) => name);
+  return plan.thresholds.flatMap((text, i) => {
+    const parsed = parseThreshold(text);
+    if ("problem" in parsed || parsed.stage === null || names.includes(parsed.stage)) return [];
+    const near = nearest(parsed.stage, names);
+    const hint =
+      near === undefined ? `measured are ${names.slice(0, 20).join(", ")}` : `did you mean ${near}?`;
+    return [
+      problem(["thresholds", i], `names the stage ${shown(parsed.stage)}, which is not measured`, hint),
+    ];
   });
 }
 
