@@ -1,4 +1,6 @@
 import { createServer, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { TEST_CERTIFICATE, TEST_KEY } from "./test-certificate.js";
 
 /** One request as it arrived at the scripted server. */
 export interface ScriptedRequest {
@@ -53,7 +55,13 @@ export interface ScriptedServer {
  * A server on loopback that does to the byte what a test tells it, on `node:net`: no HTTP library stands between the
  * script and the wire, so that every kind of broken answer can be given. Requests of a connection are served in turn.
  */
-export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
+export async function startScriptedServer(
+  script: Script,
+  options: {
+    /** Speaks TLS, with `TEST_CERTIFICATE`. */
+    readonly tls?: boolean;
+  } = {},
+): Promise<ScriptedServer> {
   const sockets = new Set<Socket>();
   const requests: ScriptedRequest[] = [];
   const watchers = new Set<() => void>();
@@ -73,7 +81,7 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   let accepted = 0;
   let writtenBytes = 0;
 
-  const server = createServer((socket) => {
+  const welcome = (socket: Socket): void => {
     const connection = accepted++;
     sockets.add(socket);
     socket.setNoDelay(true);
@@ -85,8 +93,18 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
       sockets.delete(socket);
       notify();
     });
-    serve({ socket, connection, script, hungUp, onRequest: (request) => requests.push(request) && notify() });
-  });
+    const onRequest = (request: ScriptedRequest): void => {
+      requests.push(request);
+      notify();
+    };
+    serve({ socket, connection, script, hungUp, onRequest });
+  };
+  const isTls = options.tls === true;
+  const server = isTls
+    ? createTlsServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, welcome)
+    : createServer(welcome);
+  // A handshake that the client breaks off is part of the play as well.
+  server.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve) => server.listen({ port: 0, host: "127.0.0.1" }, resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
@@ -94,7 +112,7 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   return {
     host: "127.0.0.1",
     port: address.port,
-    url: `http://127.0.0.1:${address.port}`,
+    url: `${isTls ? "https" : "http"}://127.0.0.1:${address.port}`,
     requests,
     get accepted() {
       return accepted;

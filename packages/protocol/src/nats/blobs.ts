@@ -1,0 +1,28 @@
+import { Objm } from "@nats-io/obj";
+import type { BlobStore } from "../blob-store.js";
+import { toLoadError, within } from "./errors.js";
+import type { JetStreamLink } from "./stores.js";
+
+/** Limit of one blob, there or back: at 1 MB/s, 60 MB. */
+const TRANSFER_LIMIT_MS = 60_000;
+
+/** The object store, in chunks of 128 KiB. */
+export async function createNatsBlobs(link: JetStreamLink): Promise<BlobStore> {
+  const store = await new Objm(link.js).open(link.names.blobs, false);
+  const transfer = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await within(work(), TRANSFER_LIMIT_MS, what);
+    } catch (error) {
+      throw toLoadError(error, what);
+    }
+  };
+  return {
+    put: async (name, data) => {
+      await transfer(`storing ${name}`, () => store.putBlob({ name }, data));
+    },
+    get: async (name) => (await transfer(`fetching ${name}`, () => store.getBlob(name))) ?? undefined,
+    delete: async (name) => {
+      await transfer(`deleting ${name}`, () => store.delete(name));
+    },
+  };
+}

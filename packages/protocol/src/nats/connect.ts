@@ -1,0 +1,139 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection, errors as natsErrors } from "@nats-io/transport-node";
+import { LoadError } from "@tokenstorm/core";
+import { subjects } from "../subjects.js";
+import type { Transport } from "../transport.js";
+import { createNatsBlobs } from "./blobs.js";
+import { createNatsBus } from "./bus.js";
+import { messageOf, within } from "./errors.js";
+import { findServer, type ServerGreeting } from "./first-dial.js";
+import { createNatsLog } from "./log.js";
+import { connectionOptions, NATS_DEFAULTS, type NatsOptions, parseServer } from "./options.js";
+import { createNatsState } from "./state.js";
+import { awaitStores, type JetStreamLink, prepareStores, storeNames } from "./stores.js";
+
+/** How long `waitOnFirstConnect` waits. */
+const FIRST_CONNECT_LIMIT_MS = 3_600_000;
+const DIAL_AGAIN_MS = 500;
+/** What `close` waits for messages that are still to be sent. */
+const DRAIN_LIMIT_MS = 2000;
+
+/**
+ * All four channels over one connection, which from then on reconnects by itself for ever. Throws within about
+ * `timeoutMs` for each step: BUS_UNAVAILABLE (no server, too old, no JetStream, nobody prepared it), BUS_DENIED.
+ */
+export async function connectNats(options: NatsOptions): Promise<Transport> {
+  const connection = await connectFirst(options);
+  try {
+    return await openTransport(connection, options);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function openTransport(connection: NatsConnection, options: NatsOptions): Promise<Transport> {
+  const timeoutMs = options.timeoutMs ?? NATS_DEFAULTS.timeoutMs;
+  const names = subjects(options.prefix ?? NATS_DEFAULTS.prefix);
+  const jsOptions = { timeout: timeoutMs, checkAPI: false };
+  const link: JetStreamLink = {
+    connection,
+    js: jetstream(connection, jsOptions),
+    manager: await jetstreamManager(connection, jsOptions),
+    names: storeNames(names.prefix),
+    subjects: names,
+    timeoutMs,
+  };
+  if (options.role === "coordinator")
+    await prepareStores(link, options.resultsMaxBytes ?? NATS_DEFAULTS.resultsMaxBytes);
+  else
+    await awaitStores(link, {
+      limitMs: options.waitOnFirstConnect === true ? FIRST_CONNECT_LIMIT_MS : timeoutMs,
+      mayBeDenied: options.role === "viewer",
+      signal: options.signal,
+      onWaiting: options.waitOnFirstConnect === true ? options.onWaiting : undefined,
+    });
+  const log = createNatsLog(link);
+  let closing: Promise<void> | undefined;
+  return {
+    kind: "nats",
+    bus: createNatsBus(connection),
+    log,
+    state: await createNatsState(link),
+    blobs: await createNatsBlobs(link),
+    server: { version: connection.info?.version ?? "", url: `nats://${connection.getServer()}` },
+    close: () => {
+      closing ??= close(connection, log);
+      return closing;
+    },
+  };
+}
+
+async function close(connection: NatsConnection, log: { close(): void }): Promise<void> {
+  log.close();
+  if (!connection.isClosed()) {
+    // Draining needs a live connection; on a broken one it would wait for the next.
+    await within(connection.drain(), DRAIN_LIMIT_MS, "closing").catch(() => undefined);
+  }
+  await connection.close();
+}
+
+async function connectFirst(options: NatsOptions): Promise<NatsConnection> {
+  const timeoutMs = options.timeoutMs ?? NATS_DEFAULTS.timeoutMs;
+  const servers = (options.servers.length > 0 ? options.servers : [NATS_DEFAULTS.server]).map(parseServer);
+  const connectionOpts = await connectionOptions(options, servers);
+  const deadline = performance.now() + FIRST_CONNECT_LIMIT_MS;
+  for (let dials = 0; ; dials += 1) {
+    try {
+      const greeting = await findServer(servers, timeoutMs);
+      return await connectTo(greeting, connectionOpts, timeoutMs);
+    } catch (error) {
+      const mayWait = options.waitOnFirstConnect === true && performance.now() < deadline;
+      if (!mayWait || options.signal?.aborted) throw error;
+      if (!(error instanceof LoadError) || error.code !== "BUS_UNAVAILABLE") throw error;
+      if (dials === 0) options.onWaiting?.(error);
+      await pause(DIAL_AGAIN_MS, options.signal);
+      if (options.signal?.aborted) throw error;
+    }
+  }
+}
+
+async function connectTo(
+  greeting: ServerGreeting,
+  options: Parameters<typeof connect>[0],
+  timeoutMs: number,
+): Promise<NatsConnection> {
+  const { shown } = greeting.address;
+  const connecting = connect(options);
+  try {
+    return await within(connecting, timeoutMs, `connecting to ${shown}`);
+  } catch (error) {
+    // It may still succeed after the limit; then nobody wants it.
+    void connecting.then(
+      (late) => late.close(),
+      () => undefined,
+    );
+    throw firstConnectError(error, shown);
+  }
+}
+
+function firstConnectError(error: unknown, shown: string): LoadError {
+  if (error instanceof LoadError) return error;
+  if (
+    error instanceof natsErrors.AuthorizationError ||
+    error instanceof natsErrors.UserAuthenticationExpiredError
+  )
+    return new LoadError("BUS_DENIED", `NATS at ${shown} refuses this user: authorization violation`, {
+      hint: "check --nats-user and --nats-password, --nats-creds or --nats-nkey (NATS_USER, NATS_PASSWORD, ...)",
+      cause: error,
+    });
+  return new LoadError("BUS_UNAVAILABLE", `cannot connect to NATS at ${shown}: ${messageOf(error)}`, {
+    hint: "if the server wants TLS, give its authority with --nats-tlsca (NATS_CA)",
+    cause: error,
+  });
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+}

@@ -1,0 +1,75 @@
+import { JetStreamApiError } from "@nats-io/jetstream";
+import { errors as natsErrors } from "@nats-io/transport-node";
+import { LoadError } from "@tokenstorm/core";
+
+/** Codes of the JetStream API that this package tells apart. */
+export const JS_CODES = {
+  streamNotFound: 10059,
+  wrongLastSequence: 10071,
+  wrongLastSequenceUnknown: 10164,
+  noRoom: 10047,
+  noMemory: 10028,
+  maxBytes: 10077,
+} as const;
+
+/** Whether it is the JetStream API's answer with one of these codes. */
+export function isApiError(error: unknown, ...codes: readonly number[]): boolean {
+  return error instanceof JetStreamApiError && codes.includes(error.code);
+}
+
+/** Says what a failed question to NATS means: BUS_DENIED or BUS_UNAVAILABLE, with what was asked for. */
+export function toLoadError(error: unknown, what: string): LoadError {
+  if (error instanceof LoadError) return error;
+  const violation = permissionViolation(error);
+  if (violation !== undefined)
+    return new LoadError(
+      "BUS_DENIED",
+      `${what}: NATS does not allow this user to ${violation.operation === "publish" ? "publish" : "subscribe"} to ${violation.subject}`,
+      { hint: "give this user the permissions of its role", cause: error },
+    );
+  // The class itself is not among the library's public exports.
+  if (error instanceof Error && error.name === "JetStreamNotEnabled")
+    return new LoadError("BUS_UNAVAILABLE", `${what}: no JetStream answers on this NATS`, {
+      hint: "start nats-server with JetStream: nats-server -js",
+      cause: error,
+    });
+  if (error instanceof natsErrors.TimeoutError)
+    return new LoadError("BUS_UNAVAILABLE", `${what}: NATS did not answer in time`, { cause: error });
+  if (isApiError(error, JS_CODES.noRoom, JS_CODES.noMemory, JS_CODES.maxBytes))
+    return new LoadError("BUS_UNAVAILABLE", `${what}: NATS has no room left (${messageOf(error)})`, {
+      hint: "free disk space on the NATS server, raise its JetStream limits, or forget old runs",
+      cause: error,
+    });
+  return new LoadError("BUS_UNAVAILABLE", `${what}: ${messageOf(error)}`, { cause: error });
+}
+
+/** What the server refused, if that is what the error says. */
+export function permissionViolation(
+  error: unknown,
+): { readonly operation: string; readonly subject: string } | undefined {
+  if (error instanceof natsErrors.PermissionViolationError) return error;
+  if (error instanceof Error && error.cause instanceof Error) return permissionViolation(error.cause);
+  return undefined;
+}
+
+export function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message === "" && error instanceof Error ? error.name : message;
+}
+
+/** Rejects with BUS_UNAVAILABLE when `promise` takes longer. What it settles to later is dropped. */
+export async function within<T>(promise: Promise<T>, limitMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new LoadError("BUS_UNAVAILABLE", `${what}: NATS did not answer within ${limitMs} ms`)),
+      limitMs,
+    );
+  });
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,112 @@
+import type { ConsumerMessages } from "@nats-io/jetstream";
+import type { Subscription } from "../bus.js";
+import type { LogEntry, ResultId, ResultLog } from "../result-log.js";
+import { checkedId } from "../subjects.js";
+import { callSafely } from "./bus.js";
+import { toLoadError } from "./errors.js";
+import type { JetStreamLink } from "./stores.js";
+
+/** How many entries the server may send ahead. */
+const FETCH_AHEAD = 256;
+/** Life of one question for entries; the library looks again after so long when a restart took its consumer. */
+const ASK_MS = 2000;
+const REOPEN_MS = 500;
+
+/** Results in the JetStream stream. */
+export function createNatsLog(link: JetStreamLink): ResultLog & { close(): void } {
+  const followers = new Set<Subscription>();
+  return {
+    append: async (id, data, { timeoutMs }) => {
+      const subject = link.subjects.result(id.run, id.agent, id.kind);
+      try {
+        const ack = await link.js.publish(subject, data, { msgID: messageId(id), timeout: timeoutMs });
+        return { duplicate: ack.duplicate };
+      } catch (error) {
+        throw toLoadError(error, `handing over ${id.kind} ${id.seq} of ${id.agent}`);
+      }
+    },
+    follow: async (run, handler, options) => {
+      const follower = createFollower(link, checkedId(run), handler, options?.onError);
+      await follower.open();
+      followers.add(follower);
+      return {
+        close: () => {
+          followers.delete(follower);
+          follower.close();
+        },
+      };
+    },
+    purge: async (run) => {
+      try {
+        await link.manager.streams.purge(link.names.results, { filter: link.subjects.resultsOf(run) });
+      } catch (error) {
+        throw toLoadError(error, `forgetting run ${run}`);
+      }
+    },
+    close: () => {
+      for (const follower of followers) follower.close();
+      followers.clear();
+    },
+  };
+}
+
+function messageId(id: ResultId): string {
+  return [id.run, id.agent, id.epoch, id.kind, id.seq, id.resend].join(":");
+}
+
+/**
+ * Reads a run's entries in order through an ordered consumer. The library makes a new one where it was after a restart;
+ * should it give up, a new one is opened here, for as long as the connection lives.
+ */
+function createFollower(
+  link: JetStreamLink,
+  run: string,
+  handler: (entry: LogEntry) => void,
+  onError: ((error: Error) => void) | undefined,
+): Subscription & { open(): Promise<void> } {
+  const head = link.subjects.resultsOf(run).slice(0, -1);
+  let position = 0;
+  let isClosed = false;
+  let messages: ConsumerMessages | undefined;
+  let reopening: NodeJS.Timeout | undefined;
+
+  const open = async () => {
+    try {
+      const consumer = await link.js.consumers.get(link.names.results, {
+        filter_subjects: link.subjects.resultsOf(run),
+        opt_start_seq: position + 1,
+      });
+      messages = await consumer.consume({
+        max_messages: FETCH_AHEAD,
+        expires: ASK_MS,
+        callback: (message) => {
+          if (isClosed || message.seq <= position) return;
+          position = message.seq;
+          const [agent, kind, more] = message.subject.slice(head.length).split(".");
+          // Of another form is only what somebody else wrote there.
+          if (agent === undefined || kind === undefined || more !== undefined) return;
+          callSafely(() => handler({ position: message.seq, run, agent, kind, data: message.data }));
+        },
+      });
+    } catch (error) {
+      throw toLoadError(error, `following the results of run ${run}`);
+    }
+    if (isClosed) messages.stop();
+    void messages.closed().then(reopenLater);
+  };
+
+  const reopenLater = (error: unknown) => {
+    if (isClosed || link.connection.isClosed()) return;
+    if (error instanceof Error) onError?.(toLoadError(error, `following the results of run ${run}`));
+    reopening = setTimeout(() => void open().catch(reopenLater), REOPEN_MS);
+  };
+
+  return {
+    open,
+    close: () => {
+      isClosed = true;
+      clearTimeout(reopening);
+      messages?.stop();
+    },
+  };
+}

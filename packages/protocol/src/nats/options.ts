@@ -1,0 +1,182 @@
+import { readFile } from "node:fs/promises";
+import { credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from "@nats-io/transport-node";
+import { LoadError } from "@tokenstorm/core";
+
+/**
+ * What a process is to NATS. Only a coordinator prepares the stream and the buckets; the others wait for them. A viewer
+ * may be allowed nothing but the live subjects.
+ */
+export type NatsRole = "coordinator" | "agent" | "operator" | "viewer";
+
+export interface NatsTls {
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
+
+export interface NatsOptions {
+  /** `nats://host:port`, `tls://host:port` or `host:port`; user and password may stand before an @. */
+  readonly servers: readonly string[];
+  /** Shown by the server for this connection. */
+  readonly name: string;
+  readonly role: NatsRole;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly token?: string | undefined;
+  readonly credsFile?: string | undefined;
+  readonly nkeyFile?: string | undefined;
+  readonly tls?: NatsTls | undefined;
+  /** Begins the subjects on which this connection gets its answers; permissions may pin it. */
+  readonly inboxPrefix?: string | undefined;
+  /** First token of every subject; names the stream and the buckets too. */
+  readonly prefix?: string | undefined;
+  /** Limit of the first connection, of preparing, and of each question to the server. */
+  readonly timeoutMs?: number | undefined;
+  /** Waits for a server (and, but for the coordinator, for a coordinator) that is not there yet, up to an hour. */
+  readonly waitOnFirstConnect?: boolean | undefined;
+  /** Ends that wait. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when that wait begins, once for each reason. */
+  readonly onWaiting?: ((why: LoadError) => void) | undefined;
+  /** Room for the results of all runs that are not purged yet. Holds when the stream is made. */
+  readonly resultsMaxBytes?: number | undefined;
+}
+
+export const NATS_DEFAULTS = {
+  server: "nats://127.0.0.1:4222",
+  prefix: "ts",
+  timeoutMs: 5000,
+  resultsMaxBytes: 1024 * 1024 * 1024,
+  /** The library's 10 attempts would end an agent for good after 20 s. */
+  maxReconnectAttempts: -1,
+  reconnectTimeWaitMs: 500,
+  reconnectJitterMs: 250,
+  /** Finds a half-open link in 15 s; the library's default takes 6 minutes. */
+  pingIntervalMs: 5000,
+  maxPingOut: 2,
+} as const;
+
+/** What the NATS command line reads from the environment; unset and empty are the same. */
+export function natsOptionsFromEnv(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<NatsOptions, "servers" | "user" | "password" | "token" | "credsFile" | "nkeyFile" | "tls"> {
+  const read = (name: string) => (env[name] === "" ? undefined : env[name]);
+  const tls = { caFile: read("NATS_CA"), certFile: read("NATS_CERT"), keyFile: read("NATS_KEY") };
+  const usesTls = Object.values(tls).some((file) => file !== undefined);
+  return {
+    servers:
+      read("NATS_URL")
+        ?.split(",")
+        .map((url) => url.trim()) ?? [],
+    user: read("NATS_USER"),
+    password: read("NATS_PASSWORD"),
+    token: read("NATS_TOKEN"),
+    credsFile: read("NATS_CREDS"),
+    nkeyFile: read("NATS_NKEY"),
+    ...(usesTls ? { tls } : {}),
+  };
+}
+
+/** A server's address taken apart; `shown` is how it may be printed, without a password. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly isTls: boolean;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly shown: string;
+}
+
+/** Throws BUS_UNAVAILABLE for what is no address. */
+export function parseServer(text: string): ServerAddress {
+  const refuse = () =>
+    new LoadError(
+      "BUS_UNAVAILABLE",
+      `"${text.replace(/\/\/.*@/, "//...@")}" is no address of a NATS server`,
+      {
+        hint: "write nats://host:port",
+      },
+    );
+  const [, scheme = "nats", rest] = /^(?:([a-z]+):\/\/)?(.+)$/i.exec(text.trim()) ?? [];
+  if (rest === undefined || !["nats", "tls"].includes(scheme.toLowerCase())) throw refuse();
+  let url: URL;
+  try {
+    url = new URL(`nats://${rest}`);
+  } catch {
+    throw refuse();
+  }
+  if (url.hostname === "" || (url.pathname !== "" && url.pathname !== "/")) throw refuse();
+  const port = url.port === "" ? 4222 : Number(url.port);
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port,
+    isTls: scheme.toLowerCase() === "tls",
+    user: url.username === "" ? undefined : decodeURIComponent(url.username),
+    password: url.password === "" ? undefined : decodeURIComponent(url.password),
+    shown: `${scheme.toLowerCase()}://${url.hostname}:${port}`,
+  };
+}
+
+/** The library's options for ours. Reads the files that they name; throws BUS_DENIED where it cannot. */
+export async function connectionOptions(
+  options: NatsOptions,
+  servers: readonly ServerAddress[],
+): Promise<NodeConnectionOptions> {
+  const inUrl = servers.find((server) => server.user !== undefined);
+  const user = options.user ?? inUrl?.user;
+  const password = options.password ?? inUrl?.password;
+  // A lone name before the @ is a token, as the other clients read it.
+  const token =
+    options.token ?? (options.user === undefined && password === undefined ? inUrl?.user : undefined);
+  return {
+    servers: servers.map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)),
+    name: options.name,
+    timeout: options.timeoutMs ?? NATS_DEFAULTS.timeoutMs,
+    maxReconnectAttempts: NATS_DEFAULTS.maxReconnectAttempts,
+    reconnectTimeWait: NATS_DEFAULTS.reconnectTimeWaitMs,
+    reconnectJitter: NATS_DEFAULTS.reconnectJitterMs,
+    reconnectJitterTLS: NATS_DEFAULTS.reconnectJitterMs,
+    pingInterval: NATS_DEFAULTS.pingIntervalMs,
+    maxPingOut: NATS_DEFAULTS.maxPingOut,
+    // A stack for every question costs half of the throughput.
+    noAsyncTraces: true,
+    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+    ...(token === undefined ? {} : { token }),
+    ...(token === undefined && user !== undefined ? { user, pass: password ?? "" } : {}),
+    ...(await credentials(options)),
+    ...tlsOptions(
+      options.tls,
+      servers.some((server) => server.isTls),
+    ),
+  };
+}
+
+async function credentials(options: NatsOptions): Promise<Pick<NodeConnectionOptions, "authenticator">> {
+  if (options.credsFile !== undefined)
+    return { authenticator: credsAuthenticator(await secretFile(options.credsFile)) };
+  if (options.nkeyFile !== undefined) {
+    const seed = (await secretFile(options.nkeyFile)).toString("utf8").trim();
+    return { authenticator: nkeyAuthenticator(Buffer.from(seed, "utf8")) };
+  }
+  return {};
+}
+
+async function secretFile(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new LoadError("BUS_DENIED", `the credentials for NATS in ${file} cannot be read`, { cause });
+  }
+}
+
+function tlsOptions(tls: NatsTls | undefined, isAsked: boolean): Pick<NodeConnectionOptions, "tls"> {
+  if (tls === undefined && !isAsked) return {};
+  const { caFile, certFile, keyFile } = tls ?? {};
+  return {
+    tls: {
+      ...(caFile === undefined ? {} : { caFile }),
+      ...(certFile === undefined ? {} : { certFile }),
+      ...(keyFile === undefined ? {} : { keyFile }),
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  DiscardPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+} from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import { Objm } from "@nats-io/obj";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { LoadError } from "@tokenstorm/core";
+import type { Subjects } from "../subjects.js";
+import { isApiError, JS_CODES, permissionViolation, toLoadError } from "./errors.js";
+
+/** Names in JetStream, made from the subject prefix: TS_RES, TS_STATE, TS_BLOB for `ts`. */
+export interface StoreNames {
+  readonly results: string;
+  readonly state: string;
+  readonly blobs: string;
+}
+
+export function storeNames(prefix: string): StoreNames {
+  const base = prefix.toUpperCase();
+  return { results: `${base}_RES`, state: `${base}_STATE`, blobs: `${base}_BLOB` };
+}
+
+/** One connection with what JetStream needs of it. */
+export interface JetStreamLink {
+  readonly connection: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly names: StoreNames;
+  readonly subjects: Subjects;
+  readonly timeoutMs: number;
+}
+
+/** A server forgets message ids after so long; a later twin is caught by the fold. */
+const DUPLICATE_WINDOW_MS = 120_000;
+const NANOS_PER_MS = 1_000_000;
+/** Pause between two looks for what a coordinator makes. */
+const LOOK_AGAIN_MS = 250;
+
+/** Makes what is not there yet; what is there is left as it is. The state bucket comes last: others wait for it. */
+export async function prepareStores(link: JetStreamLink, resultsMaxBytes: number): Promise<void> {
+  try {
+    await prepareResults(link, resultsMaxBytes);
+    await new Objm(link.js).create(link.names.blobs, { storage: StorageType.File });
+    await new Kvm(link.js).create(link.names.state, {
+      history: 1,
+      storage: StorageType.File,
+      // A direct read may be answered by a server that is behind; compare-and-set needs the newest.
+      allow_direct: false,
+    });
+  } catch (error) {
+    throw toLoadError(error, "preparing NATS for tokenstorm");
+  }
+}
+
+async function prepareResults(link: JetStreamLink, maxBytes: number): Promise<void> {
+  const name = link.names.results;
+  const info = await orNotFound(link.manager.streams.info(name));
+  if (info === undefined) {
+    await link.manager.streams.add({
+      name,
+      subjects: [link.subjects.results],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      // Full means refused, and so noticed; the other policy would drop the oldest results.
+      discard: DiscardPolicy.New,
+      max_bytes: maxBytes,
+      duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
+      num_replicas: 1,
+    });
+  } else if (!info.config.subjects?.includes(link.subjects.results)) {
+    throw new LoadError(
+      "BUS_UNAVAILABLE",
+      `the stream ${name} on this NATS is not that of the prefix "${link.subjects.prefix}"`,
+      { hint: "choose another --subject-prefix" },
+    );
+  }
+}
+
+/** Waits for what only a coordinator makes. A user who may not even look (a viewer) is let through if `mayBeDenied`. */
+export async function awaitStores(
+  link: JetStreamLink,
+  options: {
+    readonly limitMs: number;
+    readonly mayBeDenied: boolean;
+    readonly signal?: AbortSignal | undefined;
+    readonly onWaiting?: ((why: LoadError) => void) | undefined;
+  },
+): Promise<void> {
+  const deadline = performance.now() + options.limitMs;
+  const missing = new LoadError(
+    "BUS_UNAVAILABLE",
+    `no coordinator has ever prepared this NATS for the prefix "${link.subjects.prefix}"`,
+    { hint: "start one: tokenstorm coordinator --nats URL" },
+  );
+  for (let looks = 0; ; looks += 1) {
+    try {
+      if ((await orNotFound(link.manager.streams.info(`KV_${link.names.state}`))) !== undefined) return;
+    } catch (error) {
+      if (options.mayBeDenied && permissionViolation(error) !== undefined) return;
+      throw toLoadError(error, "looking for tokenstorm's state on NATS");
+    }
+    if (performance.now() + LOOK_AGAIN_MS > deadline || options.signal?.aborted) throw missing;
+    if (looks === 0) options.onWaiting?.(missing);
+    await wait(
+      LOOK_AGAIN_MS,
+      undefined,
+      options.signal === undefined ? {} : { signal: options.signal },
+    ).catch(() => undefined);
+  }
+}
+
+async function orNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isApiError(error, JS_CODES.streamNotFound)) return undefined;
+    throw error;
+  }
+}
