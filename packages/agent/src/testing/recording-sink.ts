@@ -1,5 +1,5 @@
 import type { RequestEnd } from "@tokenstorm/core";
-import type { RequestSink } from "../target/target.js";
+import type { PreparedRequest, RequestSink, Target } from "../target/target.js";
 
 export interface SeenEvent {
   readonly tUs: number;
@@ -80,4 +80,26 @@ export class RecordingSink implements RequestSink {
 /** One word for an outcome: its kind, or the reason of a failure. */
 export function outcomeWord(end: RequestEnd): string {
   return end.outcome.kind === "failed" ? end.outcome.reason : end.outcome.kind;
+}
+
+/** Sends a request with a body of no meaning, on slot 0 unless it says otherwise. */
+export function send(
+  target: Target,
+  change: {
+    readonly slot?: number;
+    readonly id?: string;
+    readonly exact?: number | null;
+    readonly body?: Uint8Array;
+  } = {},
+): { readonly sink: RecordingSink; cancel(): void } {
+  const sink = new RecordingSink();
+  const request: PreparedRequest = {
+    key: { kind: "closed", stage: 0, user: 0, j: 0 },
+    id: change.id ?? "request",
+    url: 0,
+    body: change.body ?? Buffer.from('{"model":"m"}'),
+    exactOutputTokens: change.exact ?? null,
+  };
+  const ticket = target.send(change.slot ?? 0, request, sink);
+  return { sink, cancel: () => ticket.cancel() };
 }
