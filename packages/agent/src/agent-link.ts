@@ -43,10 +43,13 @@ export class AgentLink {
     const { bus, subjects, id } = this.#options.deps;
     this.#isOpen = true;
     this.#subscriptions.push(
-      bus.onStatus((status) => this.#heedStatus(status)),
       bus.subscribe(subjects.clock(id), (message) => this.#answerProbe(message)),
       bus.subscribe(subjects.beacon, (message) => this.#heedBeacon(message)),
     );
+    const status = bus.onStatus((present) => this.#heedStatus(present));
+    // The present state may have been the end of it.
+    if (this.#isOpen) this.#subscriptions.push(status);
+    else status.close();
   }
 
   say(heartbeat: Heartbeat): void {

@@ -100,6 +100,7 @@ class AgentProcess implements Agent {
   #serve(): void {
     const { id, instance, logger } = this.#deps;
     this.#link.open();
+    if (this.#hasEnded) return;
     logger.info("agent is ready for runs", { agent: id, instance });
     this.#beat();
   }

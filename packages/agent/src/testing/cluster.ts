@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Clock, Final, PlanInput, RunRecord, ShardAssignment, Snapshot } from "@tokenstorm/core";
-import { initialStageStarts, resolveStages } from "@tokenstorm/core";
+import type { Cancel, Clock, Final, PlanInput, RunRecord, ShardAssignment, Snapshot } from "@tokenstorm/core";
+import { initialStageStarts, nextStageStarts, resolveStages } from "@tokenstorm/core";
 import {
   type Beacon,
   createMemoryHub,
@@ -77,6 +77,8 @@ export class Cluster {
     refused: [],
     givenUp: [],
   };
+  /** Until then no agent's calls are made: their processes stand still. */
+  stalledUntilUs = 0;
   /** Confirms everything as soon as it is in the log. */
   isConfirming = true;
   #isLeading = false;
@@ -95,7 +97,7 @@ export class Cluster {
     const clock: Clock = {
       nowUs: () => this.clock.nowUs() + offsetUs,
       wallMs: () => this.clock.wallMs(),
-      at: (us, fn) => this.clock.at(us - offsetUs, fn),
+      at: (us, fn) => this.#callUnlessStalled(us - offsetUs, fn),
     };
     const targets: FakeTarget[] = [];
     const lines: LogLine[] = [];
@@ -160,6 +162,7 @@ export class Cluster {
 
   /** Begins to speak as the leader: a beacon a second, and after each change. */
   async lead(): Promise<void> {
+    if (this.#isLeading) return;
     this.#isLeading = true;
     const beat = () => {
       if (!this.#isLeading) return;
@@ -199,10 +202,12 @@ export class Cluster {
   }
 
   /** A submitted run of this plan, whose results are followed. */
-  async submit(plan: Partial<PlanInput>): Promise<void> {
+  async submit(plan: Partial<PlanInput>, id = RUN): Promise<void> {
+    this.snapshots.length = 0;
+    this.finals.length = 0;
     this.record = {
       v: 1,
-      id: RUN,
+      id,
       name: "test",
       createdAtMs: this.clock.wallMs(),
       plan: aPlan({ warmUp: { requests: 0 }, ...plan }),
@@ -219,7 +224,7 @@ export class Cluster {
       problem: null,
       result: null,
     };
-    await this.transport.log.follow(RUN, ({ kind, data }) => {
+    await this.transport.log.follow(id, ({ kind, data }) => {
       if (kind === "final") this.finals.push(decodeFinal(data));
       else this.snapshots.push(decodeSnapshot(data));
     });
@@ -227,7 +232,9 @@ export class Cluster {
   }
 
   /** Admits all agents. */
-  async prepare(agents: readonly TestAgent[] = this.agents): Promise<void> {
+  async prepare(
+    agents: readonly Pick<TestAgent, "id" | "instance" | "offsetUs">[] = this.agents,
+  ): Promise<void> {
     assert.ok(this.record !== null);
     const stages = resolveStages(this.record.plan);
     await this.write({
@@ -272,13 +279,24 @@ export class Cluster {
   }
 
   /** All the way to time zero. */
-  async start(plan: Partial<PlanInput>): Promise<void> {
+  async start(plan: Partial<PlanInput>, id = RUN): Promise<void> {
     await this.lead();
-    await this.submit(plan);
+    await this.submit(plan, id);
     await this.prepare();
     await this.propose();
     await this.commit();
     await this.clock.advanceToAsync(this.zeroUs);
+  }
+
+  /** Once all have done the stage before the next unknown start, commits that, 1.1 s ahead. */
+  async commitNextStage(): Promise<void> {
+    const record = this.record;
+    const next = record?.stageStartsUs.indexOf(null) ?? -1;
+    if (record === null || next < 1) return;
+    if (this.agents.some((agent) => this.last(agent).stageDone < next - 1)) return;
+    const stages = resolveStages(record.plan);
+    const startUs = this.clock.nowUs() - this.zeroUs + 1_100_000;
+    await this.write({ stageStartsUs: nextStageStarts(stages, record.stageStartsUs, next, startUs) });
   }
 
   /** Time zero on the test's clock. */
@@ -312,6 +330,15 @@ export class Cluster {
     }
     await this.transport.close();
     assert.equal(this.clock.pending, 0, "calls are left behind");
+  }
+
+  #callUnlessStalled(us: number, fn: () => void): Cancel {
+    const call = () => {
+      if (this.clock.nowUs() < this.stalledUntilUs) cancel = this.clock.at(this.stalledUntilUs, call);
+      else fn();
+    };
+    let cancel = this.clock.at(us, call);
+    return () => cancel();
   }
 
   #confirmed(): Beacon["confirmed"] {

@@ -1,0 +1,523 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LoadError, type PlanInput } from "@tokenstorm/core";
+import { decodeClockReply, encodeClockProbe } from "@tokenstorm/protocol";
+import { seededRandom, settle } from "@tokenstorm/testkit";
+import { Cluster, NAMES, RUN } from "./testing/cluster.js";
+import { FOUND } from "./testing/fake-target.js";
+import { checkBooks, sentBy } from "./testing/looks.js";
+
+type UserStages = Extract<PlanInput["load"], { kind: "users" }>["stages"];
+
+const users = (...stages: UserStages): Partial<PlanInput> => ({ load: { kind: "users", stages } });
+const twoSeconds = users({ users: 3, rampUpMs: 300, settleMs: 200, durationMs: 1500 });
+const long = users({ users: 4, rampUpMs: 0, settleMs: 0, durationMs: 600_000 });
+
+test("an agent goes through a run from admission to idle, saying each state once", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", { offsetUs: 77_000_000 });
+  await cluster.start(twoSeconds);
+  assert.equal(cluster.last(agent).state, "running");
+  assert.equal(cluster.last(agent).startErrorUs, 0);
+  await cluster.runTo(4_000_000);
+  assert.deepEqual(cluster.states(agent), [
+    "idle",
+    "preparing",
+    "ready",
+    "armed",
+    "running",
+    "draining",
+    "delivering",
+    "done",
+  ]);
+  checkBooks(cluster);
+  await cluster.write({ state: "completed" });
+  const idle = cluster.last(agent);
+  assert.deepEqual([idle.state, idle.run, idle.ledger, idle.problem], ["idle", null, null, null]);
+  assert.equal(agent.targets[0]?.isClosed, true);
+  await cluster.close();
+  assert.deepEqual(await agent.exit, { code: 0, spooled: [] });
+});
+
+test("heartbeats carry the whole state: readiness, attempt, start error, stage, ledger, vitals", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.start(twoSeconds);
+  const ready = agent.heartbeats.find(({ state }) => state === "ready");
+  assert.deepEqual({ ...ready?.ready, walkDigest: "" }, { ...FOUND, version: "0.1.0", walkDigest: "" });
+  assert.match(ready?.ready?.walkDigest ?? "", /^[0-9a-f]{32}$/);
+  assert.equal(agent.heartbeats.find(({ state }) => state === "armed")?.armedAttempt, 1);
+  await cluster.runTo(1_500_000);
+  const running = cluster.last(agent);
+  assert.equal(running.run, RUN);
+  assert.equal(running.epoch, 7);
+  assert.equal(running.revision, cluster.record?.revision);
+  assert.equal(running.beaconSeq, cluster.beacon.seq);
+  assert.equal(running.stage, 0);
+  assert.ok(running.lastCut >= 1 && running.lastAcked >= 1);
+  assert.ok((running.ledger?.completed ?? 0) > 0);
+  assert.equal(running.vitals?.descriptors, 20);
+  await cluster.close();
+});
+
+test("a heartbeat comes each second also when nothing happens, and at once after every change", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.clock.advanceByAsync(5_000_000);
+  assert.equal(agent.heartbeats.length, 6);
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  assert.deepEqual(cluster.states(agent), ["idle", "preparing", "ready"]);
+  await cluster.close();
+});
+
+test("one run after another: the second finds the agent as the first did", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  for (const id of ["r1", "r2"]) {
+    await cluster.start(twoSeconds, id);
+    await cluster.runTo(4_000_000);
+    assert.equal(cluster.last(agent).state, "done", id);
+    await cluster.write({ state: "completed" });
+    assert.equal(cluster.last(agent).state, "idle", id);
+  }
+  assert.equal(agent.targets.length, 2);
+  await cluster.close();
+});
+
+test("clock probes are answered with receive and answer times of the agent's own clock", async () => {
+  const cluster = new Cluster();
+  await cluster.addAgent("a1", { offsetUs: 123_456 });
+  const answer = cluster.transport.bus.request(NAMES.clock("a1"), encodeClockProbe({ t0: 42 }), {
+    timeoutMs: 500,
+  });
+  await settle();
+  const reply = decodeClockReply((await answer) ?? new Uint8Array());
+  const now = cluster.clock.nowUs() + 123_456;
+  assert.deepEqual(reply, { t0: 42, t1: now, t2: now, instance: "a1-i1", host: "host-of-a1", pid: 4711 });
+  await cluster.close();
+});
+
+test("a second process with a living id is refused, with the place of the first, and the first goes on", async () => {
+  const cluster = new Cluster();
+  const first = await cluster.addAgent("a1");
+  const second = await cluster.addAgent("a1");
+  const exit = await second.exit;
+  assert.ok(exit instanceof LoadError && exit.code === "AGENT_NOT_READY");
+  assert.match(exit.message, /an agent named a1 is already running on host-of-a1 \(pid 4711\)/);
+  assert.match(exit.hint ?? "", /--id/);
+  assert.equal(second.heartbeats.length, 0);
+  await cluster.clock.advanceByAsync(2_000_000);
+  assert.equal(first.heartbeats.length, 3);
+  await cluster.close();
+});
+
+test("an instance that the leader refuses ends, and only that one", async () => {
+  const cluster = new Cluster();
+  const one = await cluster.addAgent("a1");
+  const other = await cluster.addAgent("a2");
+  await cluster.lead();
+  cluster.sendBeacon({ refused: [other.instance] });
+  await settle();
+  const exit = await other.exit;
+  assert.ok(exit instanceof LoadError && exit.code === "AGENT_NOT_READY");
+  assert.equal(cluster.last(one).state, "idle");
+  await cluster.close();
+});
+
+test("garbage on every subject and in the StateStore is counted and does no harm", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  const random = seededRandom(11);
+  const { bus, state } = cluster.transport;
+  await cluster.lead();
+  await state.compareAndSet("run.garbled", new Uint8Array([1, 2, 3]), undefined);
+  cluster.sendBeacon({ run: "garbled", state: "preparing", revision: 3 });
+  await settle();
+  assert.equal(agent.lines.filter(({ level }) => level === "warn").length, 1);
+  for (let i = 0; i < 40; i += 1) {
+    bus.publish(NAMES.beacon, random.bytes(random.int(0, 300)));
+    bus.publish(NAMES.clock("a1"), random.bytes(random.int(0, 300)));
+  }
+  cluster.sendBeacon({ run: null, state: null });
+  await cluster.clock.advanceByAsync(1_000_000);
+  assert.ok(cluster.last(agent).refusals >= 81, `${cluster.last(agent).refusals}`);
+  assert.equal(agent.lines.filter(({ level }) => level === "warn").length, 1, "told once, then only counted");
+  await cluster.start(twoSeconds);
+  await cluster.runTo(4_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  await cluster.close();
+});
+
+test("a plan that needs more descriptors than the hard limit is refused, naming both numbers and the way out", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.lead();
+  await cluster.submit(users({ users: 925, settleMs: 0, durationMs: 1000 }));
+  await cluster.prepare();
+  const { state, problem } = cluster.last(agent);
+  assert.equal(state, "failed");
+  assert.equal(problem?.code, "AGENT_NOT_READY");
+  assert.match(problem?.message ?? "", /925 connections.*1025 file descriptors.*1024/);
+  assert.match(problem?.hint ?? "", /ulimit/);
+  await cluster.close();
+});
+
+test("what the target refuses in preflight is the heartbeat's problem, and the agent is free for the next run", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", {
+    target: {
+      preflight: async () => {
+        throw new LoadError("TARGET_UNREACHABLE", "nothing listens at http://127.0.0.1:8000", {
+          hint: "start it",
+        });
+      },
+    },
+  });
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  const { state, problem } = cluster.last(agent);
+  assert.deepEqual([state, problem?.code, problem?.hint], ["failed", "TARGET_UNREACHABLE", "start it"]);
+  assert.equal(agent.targets[0]?.isClosed, true);
+  await cluster.write({ state: "failed" });
+  assert.equal(cluster.last(agent).state, "idle");
+  await cluster.close();
+});
+
+test("only the committed start starts anyone", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  await cluster.propose();
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).armedAttempt], ["armed", 1]);
+  await cluster.clock.advanceByAsync(4_000_000);
+  assert.equal(sentBy(cluster, agent).length, 0);
+  await cluster.propose(2_000_000, 2);
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).armedAttempt], ["armed", 2]);
+  await cluster.commit();
+  await cluster.runTo(0);
+  assert.equal(cluster.last(agent).state, "running");
+  await cluster.close();
+});
+
+test("a commit that is read less than 200 ms before time zero starts nobody, and is reported", async () => {
+  for (const [beforeUs, state] of [
+    [200_000, "armed"],
+    [199_999, "failed"],
+    [-50_000, "failed"],
+  ] as const) {
+    const cluster = new Cluster();
+    const agent = await cluster.addAgent("a1");
+    await cluster.lead();
+    await cluster.submit(twoSeconds);
+    await cluster.prepare();
+    await cluster.propose();
+    // The beacon after the commit is lost; the next one comes when the test says so.
+    cluster.stopLeading();
+    await cluster.commit({ isSilent: true });
+    await cluster.clock.advanceToAsync(cluster.zeroUs - beforeUs);
+    cluster.sendBeacon();
+    await settle();
+    assert.equal(cluster.last(agent).state, state, `${beforeUs} us before`);
+    if (state === "failed") {
+      assert.equal(cluster.last(agent).problem?.code, "AGENT_NOT_READY");
+      await cluster.clock.advanceByAsync(3_000_000);
+      assert.equal(sentBy(cluster, agent).length, 0);
+    }
+    await cluster.close();
+  }
+});
+
+test("another process under the same id is not the one that was admitted", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare([{ ...agent, instance: "a1-before" }]);
+  await cluster.clock.advanceByAsync(2_000_000);
+  assert.deepEqual(cluster.states(agent), ["idle"]);
+  await cluster.close();
+});
+
+test("stop drain sends nothing new and lets requests finish; their results are delivered", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", { target: { latencyUs: () => 700_000 } });
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  await cluster.write({ state: "draining", stop: { level: "drain", reason: "asked" } });
+  assert.equal(cluster.last(agent).state, "draining");
+  const before = sentBy(cluster, agent).length;
+  await cluster.runTo(3_000_000);
+  assert.equal(sentBy(cluster, agent).length, before);
+  assert.equal(cluster.last(agent).state, "done");
+  assert.deepEqual(agent.targets[0]?.cancelled, []);
+  checkBooks(cluster);
+  assert.equal(cluster.finals[0]?.ledger.completed, before);
+  await cluster.close();
+});
+
+test("what is still in flight at the grace limit of a stop is censored, not cancelled", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", { target: { latencyUs: () => 60_000_000 } });
+  await cluster.start({ ...long, gracePeriodMs: 2000 });
+  await cluster.runTo(1_500_000);
+  await cluster.write({ stop: { level: "drain", reason: "asked" } });
+  await cluster.runTo(3_400_000);
+  assert.equal(cluster.last(agent).state, "draining");
+  await cluster.runTo(5_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  assert.equal(agent.targets[0]?.cancelled.length, 4);
+  checkBooks(cluster);
+  const due = cluster.snapshots.flatMap(({ blocks }) => blocks.map((block) => block.due));
+  assert.equal(
+    due.reduce((sum, { censored }) => sum + censored, 0),
+    4,
+  );
+  assert.equal(
+    due.reduce((sum, { cancelled }) => sum + cancelled, 0),
+    0,
+  );
+  await cluster.close();
+});
+
+test("stop cut ends what is in flight at once, as cancelled, also while draining", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", { target: { latencyUs: () => 60_000_000 } });
+  await cluster.start(long);
+  await cluster.runTo(1_500_000);
+  await cluster.write({ stop: { level: "drain", reason: "asked" } });
+  await cluster.runTo(2_000_000);
+  assert.equal(cluster.last(agent).state, "draining");
+  await cluster.write({ stop: { level: "cut", reason: "asked again" } });
+  await cluster.runTo(4_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  assert.equal(agent.targets[0]?.cancelled.length, 4);
+  checkBooks(cluster);
+  assert.equal(cluster.finals[0]?.ledger.cancelled, 4);
+  await cluster.close();
+});
+
+test("a beacon's stop is heeded although the StateStore cannot be read", async () => {
+  const cluster = new Cluster();
+  let isDown = false;
+  const agent = await cluster.addAgent("a1", {
+    transport: (transport) => ({
+      ...transport,
+      state: {
+        ...transport.state,
+        get: async (key) => {
+          if (isDown) throw new LoadError("BUS_UNAVAILABLE", "no answer from NATS");
+          return transport.state.get(key);
+        },
+      },
+    }),
+  });
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  isDown = true;
+  await cluster.write({ stop: { level: "cut", reason: "asked" } });
+  await cluster.runTo(3_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  assert.equal(agent.lines.filter(({ message }) => /could not be read/.test(message)).length, 1);
+  await cluster.close();
+});
+
+test("a stop between commit and time zero sends nothing, and still delivers a final", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  await cluster.propose();
+  await cluster.commit();
+  await cluster.write({ state: "draining", stop: { level: "drain", reason: "asked" } });
+  await cluster.runTo(2_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  assert.equal(sentBy(cluster, agent).length, 0);
+  assert.equal(cluster.finals[0]?.ledger.offered, 0);
+  await cluster.close();
+});
+
+test("a stop before the start closes the target and leaves the agent free", async () => {
+  for (const step of ["preparing", "armed"] as const) {
+    const cluster = new Cluster();
+    const agent = await cluster.addAgent("a1");
+    await cluster.lead();
+    await cluster.submit(twoSeconds);
+    await cluster.prepare();
+    if (step === "armed") await cluster.propose();
+    await cluster.write({ state: "aborted", stop: { level: "drain", reason: "asked" } });
+    assert.equal(cluster.last(agent).state, "idle", step);
+    assert.equal(agent.targets[0]?.isClosed, true);
+    await cluster.close();
+  }
+});
+
+test("without any leader for orphanMs an agent stops sending and keeps its intervals", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.start({ ...long, orphanMs: 10_000, deliverMs: 5000 });
+  await cluster.runTo(2_500_000);
+  cluster.stopLeading();
+  await cluster.runTo(11_000_000);
+  assert.equal(cluster.last(agent).state, "running");
+  await cluster.runTo(14_500_000);
+  assert.match(cluster.last(agent).problem?.message ?? "", /no leader was heard/);
+  assert.equal(cluster.last(agent).state, "delivering");
+  await cluster.runTo(25_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  const lastUs = Math.max(...sentBy(cluster, agent).map(({ tUs }) => tUs));
+  assert.ok(lastUs < 14_000_000, `${lastUs}`);
+  assert.equal(agent.spool.size, 1);
+  checkBooks(cluster);
+  await cluster.close();
+  assert.deepEqual(await agent.exit, { code: 1, spooled: ["/spool/r1-a1-e7.spool.ndjson"] });
+});
+
+test("an agent that a beacon names as given up stops sending", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  cluster.sendBeacon({ givenUp: ["a1"] });
+  await cluster.runTo(3_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  assert.match(cluster.last(agent).problem?.message ?? "", /given this agent up/);
+  await cluster.close();
+});
+
+test("a run that is stopped in the StateStore while nobody leads is stopped", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  cluster.stopLeading();
+  await cluster.write({ stop: { level: "drain", reason: "asked" } }, { isSilent: true });
+  await cluster.runTo(6_000_000);
+  assert.notEqual(cluster.last(agent).state, "running");
+  await cluster.close();
+});
+
+test("beacons of a lower term are ignored during a run; an idle agent follows them after a long silence", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  cluster.beacon = { ...cluster.beacon, term: 5 };
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  cluster.stopLeading();
+  cluster.sendBeacon({ term: 4, stop: "cut" });
+  await cluster.runTo(1_500_000);
+  assert.equal(cluster.last(agent).state, "running");
+  cluster.sendBeacon({ term: 5, stop: "cut" });
+  await cluster.runTo(3_000_000);
+  cluster.sendBeacon({ term: 5 });
+  await settle();
+  await cluster.write({ state: "aborted" });
+  assert.equal(cluster.last(agent).state, "idle");
+  cluster.sendBeacon({ term: 1, run: null, state: null });
+  await cluster.clock.advanceByAsync(1_000_000);
+  assert.equal(cluster.last(agent).term, 5);
+  await cluster.clock.advanceByAsync(16_000_000);
+  cluster.sendBeacon({ term: 1, run: null, state: null });
+  await cluster.clock.advanceByAsync(1_000_000);
+  assert.equal(cluster.last(agent).term, 1);
+  await cluster.close();
+});
+
+test("a run that ends without the agent is cut, its results are kept in a file, and the agent is free", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  cluster.isConfirming = false;
+  await cluster.start(long);
+  await cluster.runTo(2_500_000);
+  await cluster.write({ state: "failed" });
+  await cluster.runTo(4_000_000);
+  assert.equal(cluster.last(agent).state, "delivering");
+  await cluster.runTo(7_000_000);
+  assert.equal(cluster.last(agent).state, "idle");
+  assert.equal(agent.spool.size, 1);
+  await cluster.close();
+  assert.deepEqual(await agent.exit, { code: 1, spooled: ["/spool/r1-a1-e7.spool.ndjson"] });
+});
+
+test("close during a run drains and delivers before it resolves; twice does no harm", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", { target: { latencyUs: () => 400_000 } });
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  let isClosed = false;
+  const closed = Promise.all([agent.agent.close(), agent.agent.close()]).then(() => {
+    isClosed = true;
+  });
+  await settle();
+  assert.equal(cluster.last(agent).state, "draining");
+  assert.equal(cluster.last(agent).problem?.code, "RUN_ABORTED");
+  assert.equal(isClosed, false);
+  await cluster.runTo(4_000_000);
+  await closed;
+  assert.deepEqual(await agent.exit, { code: 0, spooled: [] });
+  assert.deepEqual(agent.targets[0]?.cancelled, []);
+  checkBooks(cluster);
+  await cluster.close();
+});
+
+test("close with now cuts the run, and does not wait long for a leader that confirms nothing", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", { target: { latencyUs: () => 60_000_000 } });
+  cluster.isConfirming = false;
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  const draining = agent.agent.close();
+  await cluster.runTo(2_000_000);
+  const cutting = agent.agent.close({ now: true });
+  await cluster.runTo(5_500_000);
+  await Promise.all([draining, cutting]);
+  assert.equal(agent.targets[0]?.cancelled.length, 4);
+  assert.equal((await agent.exit) instanceof Error, false);
+  assert.equal(agent.spool.size, 1);
+  await cluster.close();
+});
+
+test("requests that do not end although they were cancelled do not hold up the run", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", {
+    target: { latencyUs: () => 60_000_000, isDeafToCancel: true },
+  });
+  await cluster.start(long);
+  await cluster.runTo(1_000_000);
+  await cluster.write({ stop: { level: "cut", reason: "asked" } });
+  await cluster.runTo(5_000_000);
+  assert.equal(cluster.last(agent).state, "done");
+  checkBooks(cluster);
+  assert.ok(agent.lines.some(({ level, message }) => level === "error" && /did not end/.test(message)));
+  await cluster.close();
+});
+
+test("a lost connection and a refused subject end the agent with the reason", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await agent.transport.close();
+  await cluster.clock.advanceByAsync(1_000_000);
+  const exit = await agent.exit;
+  assert.ok(exit instanceof LoadError && exit.code === "BUS_UNAVAILABLE");
+  const refused = await cluster.addAgent("a2", {
+    transport: (transport) => ({
+      ...transport,
+      bus: {
+        ...transport.bus,
+        onStatus: (handler) => {
+          handler({ kind: "denied", subject: NAMES.heartbeat("a2"), message: "permissions violation" });
+          return { close: () => undefined };
+        },
+      },
+    }),
+  });
+  const denied = await refused.exit;
+  assert.ok(denied instanceof LoadError && denied.code === "BUS_DENIED");
+  assert.match(denied.message, /ts\.v1\.hb\.a2/);
+  await cluster.close();
+});
