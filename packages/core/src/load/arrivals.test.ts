@@ -56,6 +56,8 @@ const profiles: Readonly<Record<string, Profile>> = {
     [80, 80, 1000],
   ],
   "rates that are no whole numbers": [
+    // In floating point 0.29 x 100 is a little less than 29.
+    [0.29, 0.29, 100_000],
     [33.3, 33.3, 60_000],
     [0.1, 7.7, 33_333],
     [7.7, 2.5, 1234],
@@ -107,6 +109,17 @@ for (const [name, profile] of Object.entries(profiles)) {
     });
   }
 }
+
+test("a stage whose rate times length is a whole number sends that many, whatever the rounding", () => {
+  for (const [rps, seconds, count] of [
+    [0.29, 100, 29],
+    [33.3, 60, 1998],
+    [1.1, 10, 11],
+    [0.7, 30, 21],
+  ] as const) {
+    assert.equal(walk([[rps, rps, seconds * 1000]], "even").length, count, `${rps} for ${seconds} s`);
+  }
+});
 
 test("a million arrivals do not drift", () => {
   let last = 0;

@@ -53,7 +53,8 @@ function userStage(
   },
 ): ResolvedUserStage {
   const { index, before, thinkUs, nameOf } = options;
-  const goesOn = before?.kind === "users" && !before.isWarmUp && before.bound.kind === "duration";
+  // The warm-up is bounded by requests, so nobody goes on from it either.
+  const goesOn = before?.kind === "users" && before.bound.kind === "duration";
   const staying = goesOn ? Math.min(before.users, stage.users) : 0;
   const added = stage.users - staying;
   return {

@@ -34,7 +34,10 @@ const digest = (plan: PlanInput, salt = "abc", calibration = NO_CALIBRATION) =>
 test("a digest is frozen: a saved salt and seed must send the same requests for ever", () => {
   assert.equal(digest(closed), "7d8763354bf4edff2fc8efab2da99da6");
   assert.equal(digest(open), "a2fd3f00c05aa201a9228a9770bae95d");
-  assert.equal(digest({ ...open, target: { ...open.target, api: "openai-completions" } }), "7ca41cd2e813d6fd3247b3219d49ab35");
+  assert.equal(
+    digest({ ...open, target: { ...open.target, api: "openai-completions" } }),
+    "7ca41cd2e813d6fd3247b3219d49ab35",
+  );
 });
 
 const changes: Readonly<Record<string, () => string>> = {

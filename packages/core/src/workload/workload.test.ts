@@ -152,15 +152,19 @@ for (const { api, head } of apis) {
     const requests = source({ api, workload });
     const common = units(requests.requestFor(key(0)));
     let short = 0;
+    let endAlike = 0;
     for (let user = 1; user < 300; user += 1) {
       const request = requests.requestFor(key(user));
       const found = units(request);
       assert.equal(found.length, request.promptTokens);
       const shared = Math.min(39, common.length - 1, found.length - 1);
       assert.deepEqual(found.slice(0, shared), common.slice(0, shared));
-      if (found.length <= 39) short += 1;
+      if (found.length > 39) continue;
+      short += 1;
+      if (found.at(-1) === common[found.length - 1]) endAlike += 1;
     }
     assert.ok(short > 50);
+    assert.ok(endAlike < 5, `${endAlike} of ${short} have no unit of their own`);
   });
 
   test(`identical prompts are one prompt for all keys, runs and salts, with outputs of their own, ${api}`, () => {
