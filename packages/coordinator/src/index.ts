@@ -1,1 +1,4 @@
-export {};
+export { createCoordinator } from "./coordinator.js";
+export type { Coordinator, CoordinatorDeps, HttpGet } from "./deps.js";
+export type { Logger } from "./logger.js";
+export { createRunDirectory, type RunDirectory, type RunDirectoryStore } from "./run-directory.js";

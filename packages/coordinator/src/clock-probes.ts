@@ -1,0 +1,73 @@
+import {
+  type Clock,
+  type ClockExchange,
+  type ClockOffset,
+  estimateOffset,
+  LoadError,
+} from "@tokenstorm/core";
+import { type Bus, decodeClockReply, encodeClockProbe, type Subjects } from "@tokenstorm/protocol";
+import { COORDINATOR_LIMITS } from "./limits.js";
+
+export interface ProbeOptions {
+  readonly bus: Bus;
+  readonly subjects: Subjects;
+  readonly clock: Clock;
+  /** A reply that is none. */
+  readonly onRefusal: (error: LoadError) => void;
+}
+
+/**
+ * Compares the clocks of these agents with the leader's, all side by side. An agent that does not answer, or under
+ * another instance, is not in the result. Bounded by probes x timeout.
+ */
+export async function probeClocks(
+  agents: readonly { readonly agent: string; readonly instance: string }[],
+  options: ProbeOptions,
+): Promise<ReadonlyMap<string, ClockOffset>> {
+  const offsets = new Map<string, ClockOffset>();
+  await Promise.all(
+    agents.map(async (agent) => {
+      const exchanges = await exchangeWith(agent, options);
+      if (exchanges.length >= COORDINATOR_LIMITS.clockAnswers)
+        offsets.set(agent.agent, estimateOffset(exchanges));
+    }),
+  );
+  return offsets;
+}
+
+async function exchangeWith(
+  agent: { readonly agent: string; readonly instance: string },
+  options: ProbeOptions,
+): Promise<ClockExchange[]> {
+  const exchanges: ClockExchange[] = [];
+  for (let probe = 1; probe <= COORDINATOR_LIMITS.clockProbes; probe += 1) {
+    const left = COORDINATOR_LIMITS.clockProbes - probe + 1;
+    // Whoever cannot make enough of them any more is not waited for.
+    if (exchanges.length + left < COORDINATOR_LIMITS.clockAnswers) return exchanges;
+    const exchange = await exchangeOnce(agent, options);
+    if (exchange !== undefined) exchanges.push(exchange);
+  }
+  return exchanges;
+}
+
+async function exchangeOnce(
+  agent: { readonly agent: string; readonly instance: string },
+  { bus, subjects, clock, onRefusal }: ProbeOptions,
+): Promise<ClockExchange | undefined> {
+  const t0 = clock.nowUs();
+  try {
+    const data = await bus.request(subjects.clock(agent.agent), encodeClockProbe({ t0 }), {
+      timeoutMs: COORDINATOR_LIMITS.clockTimeoutMs,
+    });
+    const t3 = clock.nowUs();
+    if (data === undefined) return undefined;
+    const reply = decodeClockReply(data);
+    const isPossible = reply.t2 >= reply.t1 && reply.t2 - reply.t1 <= t3 - t0;
+    if (reply.instance !== agent.instance || reply.t0 !== t0 || !isPossible) return undefined;
+    return { t0, t1: reply.t1, t2: reply.t2, t3 };
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    onRefusal(error);
+    return undefined;
+  }
+}

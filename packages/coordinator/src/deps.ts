@@ -1,0 +1,39 @@
+import type { Clock, TestPlan } from "@tokenstorm/core";
+import type { Subjects, Transport } from "@tokenstorm/protocol";
+import type { Logger } from "./logger.js";
+import type { RunDirectoryStore } from "./run-directory.js";
+
+/** One GET: rejects where no answer came within the limit, with a reason for a person. */
+export type HttpGet = (
+  url: string,
+  options: { readonly timeoutMs: number },
+) => Promise<{ readonly status: number; readonly body: string }>;
+
+/** All of the world that a coordinator touches. */
+export interface CoordinatorDeps {
+  readonly id: string;
+  /** Of this process alone. */
+  readonly instance: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly transport: Pick<Transport, "kind" | "bus" | "log" | "state" | "blobs">;
+  readonly subjects: Subjects;
+  readonly logger: Logger;
+  /** For the target's metrics. */
+  readonly http: HttpGet;
+  readonly store: RunDirectoryStore;
+  /** The plan as it is kept in the run directory. */
+  readonly toYaml: (plan: TestPlan) => string;
+  /** It leads now: runs will be found. */
+  readonly onLeading?: (term: number) => void;
+}
+
+export interface Coordinator {
+  /**
+   * Leads runs until closed. Throws LoadError: BUS_DENIED when another coordinator leads or takes the lead, or the
+   * server refuses what a coordinator needs; BUS_UNAVAILABLE when the connection or the store has ended for good.
+   */
+  run(): Promise<void>;
+  /** Ends the run that is led, within some seconds, and gives up the lead. May be called twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,44 @@
+/** Every period and bound of the coordinator; those of a run's own course are the core's LEADER_LIMITS. */
+export const COORDINATOR_LIMITS = {
+  beaconMs: 1000,
+  /** How often the leader of a run looks at what it waits for; changes are looked at at once. */
+  lookMs: 100,
+  /** How often the store is asked for submitted runs and stops; a hint asks sooner. */
+  readMs: 1000,
+  /** Hints closer together are one. */
+  hintPauseMs: 50,
+  liveMs: 1000,
+  /** The end of a run is told for so long, or until its agents have left it. */
+  lingerMs: 3000,
+  /** Another leader that is heard within so long is alive. */
+  rivalMs: 3000,
+  leadAttempts: 5,
+  /** After a failure the store is asked again so soon; in vain for so long, the coordinator gives up. */
+  storeRetryMs: 500,
+  storeGiveUpMs: 120_000,
+  writeAttempts: 20,
+  clockProbes: 16,
+  /** Fewer answers than this do not make an estimate. */
+  clockAnswers: 4,
+  clockTimeoutMs: 500,
+  /** The run directory is synced at most so often. */
+  syncMs: 250,
+  /** Lines that wait for the disk; beyond it the run fails. */
+  pendingBytes: 256 * 1024 * 1024,
+  /** An interval that the log acknowledged and the leader has not seen for so long is asked for again. */
+  resendAfterMs: 2000,
+  resendSeqs: 1000,
+  /** Scrapes that must be equal lie so far apart. */
+  quiescentGapMs: 200,
+  quiescentMs: 5000,
+  scrapeTimeoutMs: 2000,
+  /** Intervals shorter than this are scraped every so many. */
+  scrapeLeastMs: 100,
+  serverSamples: 1_000_000,
+  events: 1000,
+  purgeAttempts: 3,
+  blobAttempts: 3,
+  /** `close` ends the run that is led, within this. */
+  closeMs: 3500,
+  warnedRefusals: 20,
+} as const;

@@ -1,0 +1,164 @@
+import {
+  applyChange,
+  type Clock,
+  isTerminal,
+  LoadError,
+  type RecordChange,
+  type RunRecord,
+} from "@tokenstorm/core";
+import { decodeRunRecord, encodeRunRecord, type StateStore } from "@tokenstorm/protocol";
+import { COORDINATOR_LIMITS } from "./limits.js";
+import type { StoredRun } from "./run-queue.js";
+import { pause } from "./ticker.js";
+
+export interface RecordWriterOptions {
+  readonly state: StateStore;
+  readonly clock: Clock;
+  readonly stored: StoredRun;
+  readonly term: number;
+  /** The store has the change, or has found it made. */
+  readonly onWritten: (change: RecordChange, record: RunRecord) => void;
+  /** The change would come too late. */
+  readonly onLate: () => void;
+  /** Somebody asks the run to end. */
+  readonly onStop: (stop: RunRecord["stop"]) => void;
+  /** The record is not this leader's any more: led under a higher term, ended, or gone. */
+  readonly onTaken: (why: string) => void;
+  /** The store does not work. */
+  readonly onFailure: (error: LoadError) => void;
+}
+
+/** The one who writes a run's record: one change after the other, each by compare-and-set upon what stands there. */
+export class RecordWriter {
+  readonly #options: RecordWriterOptions;
+  #stored: StoredRun;
+  #work: Promise<void> = Promise.resolve();
+  #isClosed = false;
+  #stop: RunRecord["stop"]["level"];
+
+  constructor(options: RecordWriterOptions) {
+    this.#options = options;
+    this.#stored = options.stored;
+    this.#stop = options.stored.record.stop.level;
+  }
+
+  /** As the store has it, by the last that is known. */
+  get record(): RunRecord {
+    return this.#stored.record;
+  }
+
+  write(change: RecordChange, notAfterUs: number | null): void {
+    this.#next(() => this.#write(change, notAfterUs));
+  }
+
+  /** Looks whether somebody has asked the run to end. */
+  refresh(): void {
+    this.#next(async () => {
+      try {
+        await this.#read();
+      } catch (error) {
+        // It is asked again within a second; a change that cannot be written is what counts.
+        if (!(error instanceof LoadError)) throw error;
+      }
+    });
+  }
+
+  /** Nothing more is written. May be called twice. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #next(work: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#isClosed) return;
+      await work();
+    });
+  }
+
+  async #write(change: RecordChange, notAfterUs: number | null): Promise<void> {
+    const { clock } = this.#options;
+    const giveUpUs = clock.nowUs() + COORDINATOR_LIMITS.storeGiveUpMs * 1000;
+    let conflicts = 0;
+    while (!this.#isClosed) {
+      if (notAfterUs !== null && clock.nowUs() > notAfterUs) return this.#options.onLate();
+      const next = applyChange(this.record, change);
+      if (next === null) return this.#explainRefusal();
+      try {
+        if (await this.#tryWrite(next)) return this.#options.onWritten(change, this.record);
+        conflicts += 1;
+        if (conflicts >= COORDINATOR_LIMITS.writeAttempts) throw contended(this.record.id);
+      } catch (error) {
+        if (!(error instanceof LoadError)) throw error;
+        const isOver = error.code !== "BUS_UNAVAILABLE" || clock.nowUs() >= giveUpUs;
+        if (isOver) return this.#options.onFailure(error);
+        await pause(clock, COORDINATOR_LIMITS.storeRetryMs).over;
+      }
+    }
+  }
+
+  /** True when it stands in the store, by this write or by an earlier one whose answer was lost. */
+  async #tryWrite(next: RunRecord): Promise<boolean> {
+    const { key, revision } = this.#stored;
+    const value = encodeRunRecord(next);
+    const written = await this.#options.state.compareAndSet(key, value, revision);
+    if (written !== undefined) {
+      this.#stored = { key, record: next, revision: written };
+      return true;
+    }
+    const found = await this.#read();
+    return found !== undefined && isSameBytes(found, value);
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
+    const { key, revision } = this.#stored;
+    const entry = await this.#options.state.get(key);
+    if (entry === undefined) {
+      this.#taken("its record was deleted");
+      return undefined;
+    }
+    if (entry.revision !== revision) {
+      this.#stored = { key, record: this.#decode(entry.value), revision: entry.revision };
+      const { stop, term } = this.record;
+      if (term > this.#options.term) this.#taken("another coordinator leads it");
+      else if (stop.level !== this.#stop) {
+        this.#stop = stop.level;
+        this.#options.onStop(stop);
+      }
+    }
+    return entry.value;
+  }
+
+  /** What somebody wrote there that is no record is overwritten with the next change. */
+  #decode(value: Uint8Array): RunRecord {
+    try {
+      const record = decodeRunRecord(value);
+      return record.id === this.record.id ? record : this.record;
+    } catch (error) {
+      if (error instanceof LoadError) return this.record;
+      throw error;
+    }
+  }
+
+  /** A start refused because of a stop is no wonder: `onStop` has told it. */
+  #explainRefusal(): void {
+    const { record } = this;
+    if (record.term > this.#options.term) this.#taken("another coordinator leads it");
+    else if (isTerminal(record.state)) this.#taken(`it was ended as ${record.state}`);
+  }
+
+  #taken(why: string): void {
+    this.close();
+    this.#options.onTaken(why);
+  }
+}
+
+function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
+}
+
+function contended(run: string): LoadError {
+  return new LoadError(
+    "BUS_UNAVAILABLE",
+    `the record of run ${run} is written by somebody else all the time`,
+  );
+}

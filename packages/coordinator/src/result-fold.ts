@@ -1,0 +1,263 @@
+import {
+  type AgentView,
+  type Aggregate,
+  type Cancel,
+  type Clock,
+  checkEncoded,
+  createAggregate,
+  type Final,
+  LoadError,
+  type ResolvedStage,
+  type RunRecord,
+  type ShardAssignment,
+  type Snapshot,
+} from "@tokenstorm/core";
+import {
+  type Beacon,
+  decodeResult,
+  type LogEntry,
+  type ResultLog,
+  type Subscription,
+} from "@tokenstorm/protocol";
+import { COORDINATOR_LIMITS } from "./limits.js";
+import { ResendRequests } from "./resend-requests.js";
+import type { RunDirectory } from "./run-directory.js";
+
+export const SNAPSHOT_FILE = "snapshots.ndjson";
+export const EVENT_FILE = "events.ndjson";
+
+export interface ResultFoldOptions {
+  readonly run: string;
+  readonly stages: readonly ResolvedStage[];
+  readonly shards: readonly ShardAssignment[];
+  readonly clock: Clock;
+  readonly log: ResultLog;
+  readonly directory: RunDirectory;
+  /** Number of the highest interval that can have been cut by now; what claims more is refused. */
+  readonly highestSeq: () => number;
+  /** More is confirmed than before. */
+  readonly onConfirmed: () => void;
+  readonly onRefusal: (reason: string) => void;
+  /** The directory takes nothing any more. */
+  readonly onFailure: (error: LoadError) => void;
+  readonly onNote: (text: string) => void;
+}
+
+/** What is on the disk of one agent: all intervals up to seq, and perhaps its final. */
+type Confirmed = Beacon["confirmed"][string];
+
+/**
+ * Folds a run's results as the log brings them and keeps each as a line; confirms an interval only when it and all
+ * before it are on the disk itself.
+ */
+export class ResultFold {
+  readonly aggregate: Aggregate;
+  readonly #options: ResultFoldOptions;
+  readonly #finals = new Map<string, Final>();
+  readonly #resend: ResendRequests;
+  readonly #delivered = new Set<string>();
+  #confirmed: ReadonlyMap<string, Confirmed> = new Map();
+  #subscription: Subscription | undefined;
+  #syncing: Promise<void> | undefined;
+  #timer: Cancel | undefined;
+  #syncedAtUs = Number.NEGATIVE_INFINITY;
+  #pendingBytes = 0;
+  #isDirty = false;
+  #hasFailed = false;
+  #isClosed = false;
+
+  constructor(options: ResultFoldOptions) {
+    this.#options = options;
+    this.aggregate = createAggregate({ stages: options.stages, shards: options.shards });
+    this.#resend = new ResendRequests(options.shards, this.aggregate);
+  }
+
+  /** Begins with the first result that the log has. Throws BUS_UNAVAILABLE, BUS_DENIED. */
+  async follow(): Promise<void> {
+    const { log, run, onNote } = this.#options;
+    const subscription = await log.follow(run, (entry) => this.#take(entry), {
+      onError: (error) => onNote(`the results cannot be followed at the moment: ${error.message}`),
+    });
+    if (this.#isClosed) subscription.close();
+    else this.#subscription = subscription;
+  }
+
+  /** What the agents' heartbeats say that they cut: at least so much is expected of them. */
+  expect(agents: Iterable<AgentView>): void {
+    const highest = this.#options.highestSeq();
+    for (const view of agents) {
+      this.aggregate.expectAtLeast(view.agent, view.epoch, Math.min(view.lastCut, highest));
+    }
+  }
+
+  /** A line for events.ndjson. */
+  appendEvent(line: string): void {
+    this.#append(EVENT_FILE, line);
+  }
+
+  /** By agent; for the beacon. */
+  confirmed(): Beacon["confirmed"] {
+    return Object.fromEntries(this.#confirmed);
+  }
+
+  /** Agents whose final and all intervals are on the disk. */
+  get delivered(): ReadonlySet<string> {
+    return this.#delivered;
+  }
+
+  /** What the log acknowledged and never showed, by agent; for the beacon. */
+  wanted(agents: ReadonlyMap<string, AgentView>): Beacon["resend"] {
+    const nowUs = this.#options.clock.nowUs();
+    return this.#resend.wanted({ nowUs, agents, hasFinal: (agent) => this.#finals.has(agent) });
+  }
+
+  finals(): ReadonlyMap<string, Final> {
+    return this.#finals;
+  }
+
+  /** Resolves when all that was appended is on the disk, or cannot get there. */
+  async flush(): Promise<void> {
+    while ((this.#isDirty || this.#syncing !== undefined) && !this.#hasFailed) {
+      this.#timer?.();
+      this.#timer = undefined;
+      await (this.#syncing ?? this.#sync());
+    }
+  }
+
+  /** Follows nothing any more. May be called twice. */
+  close(): void {
+    this.#isClosed = true;
+    this.#subscription?.close();
+    this.#timer?.();
+  }
+
+  #take(entry: LogEntry): void {
+    if (this.#isClosed || entry.kind === "event") return;
+    try {
+      if (entry.kind !== "snapshot" && entry.kind !== "final") throw refused(`no result: ${entry.kind}`);
+      const { result, line } = decodeResult(entry.kind, entry.data);
+      const body = result.kind === "snapshot" ? result.snapshot : result.final;
+      // The subject is what permissions pin an agent to; the body is what it says.
+      if (body.agent !== entry.agent || body.run !== this.#options.run)
+        throw refused(`of ${body.agent}, not its own`);
+      const seq = result.kind === "snapshot" ? result.snapshot.seq : result.final.lastSeq;
+      if (seq > this.#options.highestSeq()) throw refused(`interval ${seq} has not been yet`);
+      if (result.kind === "snapshot") checkHistograms(result.snapshot);
+      const folded =
+        result.kind === "snapshot"
+          ? this.aggregate.fold(result.snapshot)
+          : this.aggregate.foldFinal(result.final);
+      if (folded === "duplicate") return;
+      if (folded === "foreign")
+        throw refused(`${body.agent} with epoch ${body.epoch} has no part in this run`);
+      if (result.kind === "final") this.#finals.set(body.agent, result.final);
+      this.#append(SNAPSHOT_FILE, line);
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      this.#options.onRefusal(`a ${entry.kind.slice(0, 20)} of ${entry.agent}: ${error.message}`);
+    }
+  }
+
+  #append(file: string, line: string): void {
+    if (this.#hasFailed || this.#isClosed) return;
+    this.#pendingBytes += line.length;
+    if (this.#pendingBytes > COORDINATOR_LIMITS.pendingBytes) {
+      const bytes = `${Math.round(this.#pendingBytes / 2 ** 20)} MiB wait`;
+      this.#fail(
+        new LoadError(
+          "RESULTS_UNREADABLE",
+          `the disk of ${this.#options.directory.path} is too slow: ${bytes}`,
+          {
+            hint: "use a faster disk (--out), or a longer intervalMs",
+          },
+        ),
+      );
+      return;
+    }
+    this.#options.directory.appendLine(file, line);
+    this.#isDirty = true;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#syncing !== undefined || this.#timer !== undefined || this.#hasFailed) return;
+    const { clock } = this.#options;
+    const dueUs = Math.max(clock.nowUs(), this.#syncedAtUs + COORDINATOR_LIMITS.syncMs * 1000);
+    this.#timer = clock.at(dueUs, () => {
+      this.#timer = undefined;
+      if (this.#syncing === undefined) void this.#sync();
+    });
+  }
+
+  #sync(): Promise<void> {
+    this.#syncing = this.#syncOnce().finally(() => {
+      this.#syncing = undefined;
+      if (this.#isDirty && !this.#isClosed) this.#schedule();
+    });
+    return this.#syncing;
+  }
+
+  async #syncOnce(): Promise<void> {
+    this.#syncedAtUs = this.#options.clock.nowUs();
+    this.#isDirty = false;
+    const bytes = this.#pendingBytes;
+    // Taken before: only what was appended by now is on the disk when the sync is done.
+    const marks = this.#marks();
+    try {
+      await this.#options.directory.sync();
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      this.#fail(error);
+      return;
+    }
+    this.#pendingBytes -= bytes;
+    this.#confirm(marks);
+  }
+
+  #marks(): ReadonlyMap<string, Confirmed> {
+    return new Map(
+      this.#options.shards.map(({ agent, epoch }) => [
+        agent,
+        { epoch, seq: this.aggregate.contiguous(agent), final: this.#finals.has(agent) },
+      ]),
+    );
+  }
+
+  #confirm(marks: ReadonlyMap<string, Confirmed>): void {
+    let isMore = false;
+    for (const [agent, mark] of marks) {
+      const before = this.#confirmed.get(agent);
+      if (before === undefined || before.seq < mark.seq || (mark.final && !before.final)) isMore = true;
+      const lastSeq = this.#finals.get(agent)?.lastSeq;
+      if (mark.final && lastSeq !== undefined && mark.seq >= lastSeq) this.#delivered.add(agent);
+    }
+    this.#confirmed = marks;
+    if (isMore) this.#options.onConfirmed();
+  }
+
+  #fail(error: LoadError): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.onFailure(error);
+  }
+}
+
+/** Before anything of it is folded: half a snapshot could not be taken out again. */
+function checkHistograms({ blocks }: Snapshot): void {
+  for (const { histograms } of blocks) {
+    for (const encoded of Object.values(histograms)) checkEncoded(encoded);
+  }
+}
+
+/** Number of the highest interval that an agent can have cut at this run time. */
+export function highestSeqBy(record: RunRecord, runTimeUs: number | undefined): number {
+  const intervals = Math.max(0, runTimeUs ?? 0) / (record.plan.intervalMs * 1000);
+  return Math.ceil(intervals) + SEQ_SLACK;
+}
+
+/** Agents cut by their own clocks, and once more when they finish. */
+const SEQ_SLACK = 60;
+
+function refused(why: string): LoadError {
+  return new LoadError("PROTOCOL_MALFORMED", why);
+}

@@ -1,0 +1,162 @@
+import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { LoadError } from "@tokenstorm/core";
+
+/** Where the directories of runs are made; the coordinator's only disk. */
+export interface RunDirectoryStore {
+  /** A new directory. Throws RESULTS_UNREADABLE when it cannot be made, or is there already. */
+  open(name: string): Promise<RunDirectory>;
+}
+
+/** One run's directory. All its errors are RESULTS_UNREADABLE, naming the place and the reason. */
+export interface RunDirectory {
+  /** As a person finds it. */
+  readonly path: string;
+  /** Adds a line (without its newline); on disk after the next `sync`. */
+  appendLine(file: string, line: string): void;
+  /** Resolves when every line appended before is on the disk itself (fsync). */
+  sync(): Promise<void>;
+  /** The whole file or nothing; on the disk when it resolves. */
+  writeFile(file: string, text: string): Promise<void>;
+  /** May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Run directories below `out`, which is made when the first run needs it. */
+export function createRunDirectory(out: string): RunDirectoryStore {
+  return {
+    open: async (name) => {
+      const path = resolve(out, name);
+      await told(path, async () => {
+        await mkdir(resolve(out), { recursive: true });
+        await mkdir(path);
+        await syncDirectory(resolve(out));
+      });
+      return new NodeRunDirectory(path);
+    },
+  };
+}
+
+/**
+ * `<YYYY-MM-DD>-<name>-<id>`, the date in UTC. Whatever the name holds, it stays within the folder: anybody who may
+ * write to the store chose it.
+ */
+export function runDirectoryName(run: {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+}) {
+  const date = new Date(Math.min(run.createdAtMs, LAST_DATE_MS)).toISOString().slice(0, 10);
+  const name = run.name.replace(/[^A-Za-z0-9._-]/g, "_").slice(0, LONGEST_NAME);
+  return `${date}-${name === "" ? "run" : name}-${run.id}`;
+}
+
+const LONGEST_NAME = 64;
+/** 9999-12-31; later years have more digits. */
+const LAST_DATE_MS = 253_402_214_400_000;
+
+class NodeRunDirectory implements RunDirectory {
+  readonly path: string;
+  readonly #pending = new Map<string, string[]>();
+  readonly #handles = new Map<string, FileHandle>();
+  #work: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  appendLine(file: string, line: string): void {
+    const lines = this.#pending.get(file);
+    if (lines === undefined) this.#pending.set(file, [line]);
+    else lines.push(line);
+  }
+
+  sync(): Promise<void> {
+    return this.#next(async () => {
+      const pending = [...this.#pending];
+      this.#pending.clear();
+      for (const [file, lines] of pending) {
+        const handle = await this.#handle(file);
+        await handle.appendFile(`${lines.join("\n")}\n`);
+        await handle.datasync();
+      }
+    });
+  }
+
+  writeFile(file: string, text: string): Promise<void> {
+    return this.#next(async () => {
+      const path = join(this.path, file);
+      const draft = `${path}.tmp`;
+      const handle = await open(draft, "w");
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(draft, path);
+      await syncDirectory(this.path);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#next(async () => {
+      this.#isClosed = true;
+      const handles = [...this.#handles.values()];
+      this.#handles.clear();
+      for (const handle of handles) await handle.close();
+    });
+  }
+
+  async #handle(file: string): Promise<FileHandle> {
+    const known = this.#handles.get(file);
+    if (known !== undefined) return known;
+    if (this.#isClosed) throw new Error("it was closed");
+    const handle = await open(join(this.path, file), "a");
+    this.#handles.set(file, handle);
+    await syncDirectory(this.path);
+    return handle;
+  }
+
+  /** One after the other: lines keep their order, and a sync means all that was appended before. */
+  #next(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(() => told(this.path, work));
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** A new name is safe only once the directory that holds it is. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left on the disk",
+  EDQUOT: "the disk quota is used up",
+  ENOTDIR: "a part of the path is a file",
+  EEXIST: "it is there already",
+  EIO: "the disk reports an error",
+};
+
+async function told(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    throw new LoadError("RESULTS_UNREADABLE", `the run directory ${path} cannot be written: ${reason}`, {
+      hint: "give the coordinator a folder with room that it may write to: --out DIRECTORY",
+      cause,
+    });
+  }
+}

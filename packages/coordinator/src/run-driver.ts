@@ -1,0 +1,410 @@
+import {
+  type AgentReady,
+  type AgentRegistry,
+  type AgentView,
+  beginLeading,
+  buildLiveUpdate,
+  type Cancel,
+  candidatesFor,
+  isTerminal,
+  type LeaderConfig,
+  type LeaderEffect,
+  type LeaderEvent,
+  type LeaderState,
+  type LiveUpdate,
+  type LoadError,
+  leadRun,
+  type Problem,
+  type QuiescentScrape,
+  type RecordChange,
+  type RunRecord,
+  runTimeUs,
+  type ServerSample,
+  silenceNotes,
+  type Transition,
+  waitingNotes,
+} from "@tokenstorm/core";
+import type { Beacon } from "@tokenstorm/protocol";
+import { probeClocks } from "./clock-probes.js";
+import type { CoordinatorDeps } from "./deps.js";
+import { EventLines } from "./event-lines.js";
+import { COORDINATOR_LIMITS } from "./limits.js";
+import { RecordWriter } from "./record-writer.js";
+import { highestSeqBy, ResultFold } from "./result-fold.js";
+import { type RunDirectory, runDirectoryName } from "./run-directory.js";
+import { finishRun, problemOf } from "./run-finisher.js";
+import type { StoredRun } from "./run-queue.js";
+import { ServerScraper } from "./server-scraper.js";
+import { startTicker } from "./ticker.js";
+
+export interface RunDriverOptions {
+  readonly deps: CoordinatorDeps;
+  readonly config: LeaderConfig;
+  readonly stored: StoredRun;
+  readonly registry: AgentRegistry;
+  /** The beacon says something else than before. */
+  readonly onChange: () => void;
+  /** A message was refused; counted for the run's facts. */
+  readonly onRefusal: (reason: string) => void;
+  readonly refusals: () => number;
+  /** The store does not work: nothing can be led. */
+  readonly onFailure: (error: LoadError) => void;
+}
+
+/** What stands in the run directory, once there is one. */
+interface Kept {
+  readonly directory: RunDirectory;
+  readonly fold: ResultFold;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** Leads one run: carries out what the core's machine decides, and tells it what came of it. */
+export class RunDriver {
+  readonly #options: RunDriverOptions;
+  readonly #writer: RecordWriter;
+  readonly #scraper: ServerScraper;
+  readonly #events: EventLines;
+  readonly #refusalsBefore: number;
+  readonly #samples: ServerSample[] = [];
+  readonly #queue: LeaderEvent[] = [];
+  readonly #ticker: Cancel;
+  #state: LeaderState;
+  #isStepping = false;
+  #isOver = false;
+  #opening: Promise<Kept | undefined> = Promise.resolve(undefined);
+  #kept: Kept | undefined;
+  #ready: AgentReady | null = null;
+  #serverBefore: QuiescentScrape | null = null;
+  #serverAfter: QuiescentScrape | null = null;
+  #endedAtMs: number | null = null;
+  #finish: () => void = () => undefined;
+  /** Resolves when nothing of the run is left to do; never rejects. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#finish = resolve;
+  });
+
+  constructor(options: RunDriverOptions) {
+    const { deps, config, stored } = options;
+    const { clock, http } = deps;
+    this.#options = options;
+    this.#refusalsBefore = options.refusals();
+    this.#events = new EventLines(clock);
+    this.#scraper = new ServerScraper({
+      plan: stored.record.plan,
+      clock,
+      http,
+      onSample: (sample) => this.#keepSample(sample),
+      onNote: (text) => this.#note(text),
+    });
+    this.#writer = new RecordWriter({
+      state: deps.transport.state,
+      clock,
+      stored,
+      term: config.term,
+      onWritten: (change, record) => this.#written(change, record),
+      onLate: () => this.#dispatch({ kind: "late", nowUs: clock.nowUs() }),
+      onStop: (stop) => this.#dispatch({ kind: "stopped", nowUs: clock.nowUs(), stop }),
+      onTaken: (why) => void this.#abandon(why),
+      onFailure: (error) => options.onFailure(error),
+    });
+    const first = beginLeading(stored.record, config, clock.nowUs());
+    this.#state = first.state;
+    this.#ticker = startTicker(clock, COORDINATOR_LIMITS.lookMs, () => this.look());
+    this.#step(first);
+  }
+
+  get record(): RunRecord {
+    return this.#writer.record;
+  }
+
+  /** Something may have changed that the run waits for. */
+  look(): void {
+    if (this.#isOver) return;
+    const agents = this.#views();
+    this.#kept?.fold.expect(this.#ownViews(agents));
+    const delivered = this.#kept?.fold.delivered ?? NOBODY;
+    this.#dispatch({ kind: "look", nowUs: this.#options.deps.clock.nowUs(), agents, delivered });
+  }
+
+  /** Reads the record: has somebody asked the run to end? */
+  refresh(): void {
+    if (!this.#isOver) this.#writer.refresh();
+  }
+
+  /** Ends the run soon, with what is there. */
+  abort(problem: Problem): void {
+    this.#scraper.hurry();
+    const nowUs = this.#options.deps.clock.nowUs();
+    this.#dispatch({ kind: "troubled", nowUs, problem, isKeepingNothing: false });
+  }
+
+  /** Lets go of everything, whatever it is doing. May be called twice. */
+  async dispose(): Promise<void> {
+    this.#isOver = true;
+    this.#ticker();
+    this.#writer.close();
+    this.#scraper.stopWatching();
+    this.#scraper.hurry();
+    const kept = await this.#opening;
+    kept?.fold.close();
+    try {
+      await kept?.directory.close();
+    } catch (error) {
+      this.#options.deps.logger.warn("the run directory was not closed", {
+        reason: problemOf(error).message,
+      });
+    }
+    this.#finish();
+  }
+
+  /** The run's part of the beacon. */
+  beacon(): Pick<Beacon, "run" | "state" | "revision" | "stop" | "confirmed" | "resend" | "givenUp"> {
+    const { id, state, revision, stop } = this.record;
+    const fold = this.#kept?.fold;
+    return {
+      run: id,
+      state,
+      revision,
+      stop: stop.level,
+      confirmed: fold?.confirmed() ?? {},
+      resend: fold === undefined || isTerminal(state) ? {} : fold.wanted(this.#views()),
+      givenUp: [...this.#state.givenUp],
+    };
+  }
+
+  /** No agent is in this run any more. */
+  get isLeft(): boolean {
+    return this.#ownViews(this.#views()).every((view) => view.run !== this.record.id);
+  }
+
+  liveUpdate(): LiveUpdate {
+    const { deps } = this.#options;
+    const nowUs = deps.clock.nowUs();
+    const agents = this.#views();
+    const own = this.#ownViews(agents);
+    const delivered = this.#kept?.fold.delivered ?? NOBODY;
+    const isGathering = this.#state.step.kind === "gathering";
+    return buildLiveUpdate({
+      record: { ...this.record, problem: this.#state.record.problem },
+      stages: this.#state.stages,
+      transport: deps.transport.kind,
+      runTimeUs: runTimeUs(this.record, nowUs),
+      agents: isGathering ? candidatesFor(this.record, agents) : own,
+      givenUp: this.#state.givenUp,
+      aggregate: this.#kept?.fold.aggregate ?? null,
+      server: this.#scraper.latest,
+      notes: [
+        ...this.#events.recentNotes(),
+        ...silenceNotes(this.#state, agents),
+        ...waitingNotes(this.#state, { nowUs, agents, delivered }),
+      ],
+    });
+  }
+
+  #views(): ReadonlyMap<string, AgentView> {
+    return this.#options.registry.views(this.#options.deps.clock.nowUs());
+  }
+
+  /** Of the processes that were admitted. */
+  #ownViews(agents: ReadonlyMap<string, AgentView>): AgentView[] {
+    return this.#state.shards.flatMap(({ agent, instance }) => {
+      const view = agents.get(agent);
+      return view?.instance === instance ? [view] : [];
+    });
+  }
+
+  /** One event after the other, also those that effects bring at once. */
+  #dispatch(event: LeaderEvent): void {
+    if (this.#isOver) return;
+    this.#queue.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#step(leadRun(this.#state, next));
+    }
+    this.#isStepping = false;
+    if (event.kind !== "look") this.look();
+  }
+
+  #step({ state, effects }: Transition): void {
+    const isNews = state.givenUp !== this.#state.givenUp;
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+    if (isNews) this.#options.onChange();
+  }
+
+  #carryOut(effect: LeaderEffect): void {
+    switch (effect.kind) {
+      case "write":
+        this.#writer.write(effect.change, effect.notAfterUs);
+        break;
+      case "probe":
+        void this.#probe(effect.agents);
+        break;
+      case "open":
+        this.#opening = this.#open();
+        break;
+      case "scrape":
+        void this.#scrape(effect.when);
+        break;
+      case "watch-server":
+        this.#watchServer();
+        break;
+      case "note":
+        this.#note(effect.text);
+        break;
+      case "finish":
+        void this.#finishRun();
+        break;
+      case "close":
+        void this.#close();
+    }
+  }
+
+  #written(change: RecordChange, record: RunRecord): void {
+    const { clock, logger } = this.#options.deps;
+    if (change.fields.state !== undefined) {
+      this.#events.state(change.fields.state);
+      logger.info(`run ${record.id} is ${record.state}`, { run: record.id });
+    }
+    this.#dispatch({ kind: "written", nowUs: clock.nowUs(), name: change.name });
+    this.#options.onChange();
+  }
+
+  async #probe(agents: readonly { readonly agent: string; readonly instance: string }[]): Promise<void> {
+    const { clock, transport, subjects } = this.#options.deps;
+    const onRefusal = (error: LoadError) => this.#options.onRefusal(error.message);
+    const offsets = await probeClocks(agents, { bus: transport.bus, subjects, clock, onRefusal });
+    this.#dispatch({ kind: "probed", nowUs: clock.nowUs(), offsets });
+  }
+
+  async #open(): Promise<Kept | undefined> {
+    const { deps } = this.#options;
+    const { stages, shards, record } = this.#state;
+    try {
+      const directory = await deps.store.open(runDirectoryName(record));
+      await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
+      const fold = new ResultFold({
+        run: record.id,
+        stages,
+        shards,
+        clock: deps.clock,
+        log: deps.transport.log,
+        directory,
+        highestSeq: () => highestSeqBy(record, runTimeUs(this.#state.record, deps.clock.nowUs())),
+        onConfirmed: () => this.#confirmed(),
+        onRefusal: this.#options.onRefusal,
+        onFailure: (error) => this.#trouble(error),
+        onNote: (text) => this.#note(text),
+      });
+      this.#kept = { directory, fold };
+      this.#events.open((line) => fold.appendEvent(line));
+      await fold.follow();
+    } catch (error) {
+      this.#trouble(error);
+    }
+    return this.#kept;
+  }
+
+  #confirmed(): void {
+    this.look();
+    this.#options.onChange();
+  }
+
+  /** Nothing can be kept, or nothing heard: the run is worth nothing. */
+  #trouble(error: unknown): void {
+    const problem = problemOf(error);
+    const nowUs = this.#options.deps.clock.nowUs();
+    this.#dispatch({ kind: "troubled", nowUs, problem, isKeepingNothing: true });
+  }
+
+  async #scrape(when: "before" | "after"): Promise<void> {
+    const { clock } = this.#options.deps;
+    if (when === "before") {
+      this.#ready = this.#ownViews(this.#views())[0]?.ready ?? null;
+      this.#serverBefore = await this.#scraper.quiescent();
+    } else {
+      this.#endedAtMs = clock.wallMs();
+      this.#scraper.stopWatching();
+      this.#serverAfter = this.#serverBefore === null ? null : await this.#scraper.quiescent();
+    }
+    this.#dispatch({ kind: "scraped", nowUs: clock.nowUs(), when });
+  }
+
+  #watchServer(): void {
+    const { start } = this.#state.record;
+    if (start !== null && this.#serverBefore !== null) this.#scraper.watch(start.leaderUs);
+  }
+
+  #keepSample(sample: ServerSample): void {
+    if (this.#samples.length < COORDINATOR_LIMITS.serverSamples) this.#samples.push(sample);
+    this.#events.server(sample);
+  }
+
+  #note(text: string): void {
+    this.#events.note(text);
+    this.#options.deps.logger.info(text, { run: this.record.id });
+  }
+
+  async #finishRun(): Promise<void> {
+    const { deps, refusals } = this.#options;
+    this.#scraper.stopWatching();
+    const kept = await this.#opening;
+    const finished =
+      kept === undefined
+        ? { problem: null, result: null }
+        : await finishRun({
+            state: this.#state,
+            record: this.record,
+            ...kept,
+            blobs: deps.transport.blobs,
+            transport: deps.transport.kind,
+            version: deps.version,
+            endedAtMs: this.#endedAtMs,
+            ready: this.#ready,
+            serverBefore: this.#serverBefore,
+            serverAfter: this.#serverAfter,
+            serverSamples: this.#samples,
+            refusals: refusals() - this.#refusalsBefore,
+          });
+    this.#dispatch({ kind: "finished", nowUs: deps.clock.nowUs(), ...finished });
+  }
+
+  /** The record is terminal, and its directory holds all there is: the log may forget the run. */
+  async #close(): Promise<void> {
+    const { logger } = this.#options.deps;
+    this.#ticker();
+    const kept = this.#kept;
+    await kept?.fold.flush();
+    kept?.fold.close();
+    const { id, result, state, problem } = this.record;
+    const isSafe = result !== null && !this.#state.isKeepingNothing && problem?.code !== "RESULTS_UNREADABLE";
+    if (isSafe) await this.#purge();
+    const fields = { run: id, state, directory: result?.directory };
+    if (problem === null) logger.info(`run ${id} is over`, fields);
+    else logger.warn(`run ${id} ended as ${state}: ${problem.message}`, fields);
+    await this.dispose();
+  }
+
+  async #purge(): Promise<void> {
+    const { logger, transport } = this.#options.deps;
+    for (let attempt = 1; attempt <= COORDINATOR_LIMITS.purgeAttempts; attempt += 1) {
+      try {
+        await transport.log.purge(this.record.id);
+        return;
+      } catch (error) {
+        logger.warn("the log still holds a run that is over", {
+          run: this.record.id,
+          reason: problemOf(error).message,
+        });
+      }
+    }
+  }
+
+  /** Somebody else has the run now: nothing more is written of it. */
+  async #abandon(why: string): Promise<void> {
+    this.#options.deps.logger.warn(`run ${this.record.id} is not led here any more: ${why}`);
+    await this.dispose();
+  }
+}

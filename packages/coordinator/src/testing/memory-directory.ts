@@ -1,0 +1,80 @@
+import { LoadError } from "@tokenstorm/core";
+import type { RunDirectory, RunDirectoryStore } from "../run-directory.js";
+
+/** A run directory in memory, whose disk a test can slow down, fill up or take away. */
+export class MemoryDirectory implements RunDirectory {
+  readonly path: string;
+  /** On the disk. */
+  readonly files = new Map<string, string>();
+  /** Awaited by every sync. */
+  beforeSync: () => Promise<void> = async () => undefined;
+  isFull = false;
+  isClosed = false;
+  syncs = 0;
+  #pending: { readonly file: string; readonly line: string }[] = [];
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  appendLine(file: string, line: string): void {
+    this.#pending.push({ file, line });
+  }
+
+  async sync(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.syncs += 1;
+    await this.beforeSync();
+    if (this.isFull) throw full(this.path);
+    for (const { file, line } of pending) this.files.set(file, `${this.files.get(file) ?? ""}${line}\n`);
+  }
+
+  async writeFile(file: string, text: string): Promise<void> {
+    if (this.isFull) throw full(this.path);
+    this.files.set(file, text);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  /** Parsed lines of a file. */
+  lines(file: string): unknown[] {
+    const text = this.files.get(file) ?? "";
+    return text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line): unknown => JSON.parse(line));
+  }
+}
+
+export class MemoryDirectories implements RunDirectoryStore {
+  readonly directories = new Map<string, MemoryDirectory>();
+  isWritable = true;
+  onOpen: (directory: MemoryDirectory) => void = () => undefined;
+
+  async open(name: string): Promise<RunDirectory> {
+    if (!this.isWritable) {
+      throw new LoadError(
+        "RESULTS_UNREADABLE",
+        `the run directory ${name} cannot be written: permission denied`,
+      );
+    }
+    const directory = new MemoryDirectory(name);
+    this.directories.set(name, directory);
+    this.onOpen(directory);
+    return directory;
+  }
+
+  /** The only one. */
+  get only(): MemoryDirectory {
+    const [directory, ...others] = this.directories.values();
+    if (directory === undefined || others.length > 0) throw new Error(`${others.length} run directories`);
+    return directory;
+  }
+}
+
+function full(path: string): LoadError {
+  return new LoadError("RESULTS_UNREADABLE", `the run directory ${path} cannot be written: no space is left`);
+}

@@ -1,0 +1,82 @@
+import type { ServerCounters, ServerSample } from "@tokenstorm/core";
+import { type PrometheusSample, parsePrometheus } from "./prometheus.js";
+
+/** Gauges and counters of one moment, summed over engines and servers; kvUsage is the fullest one's. */
+export type ServerMetrics = Omit<ServerSample, "tUs">;
+
+/** vLLM's names; the second is that of releases before 0.12. */
+const NAMES = {
+  running: ["vllm:num_requests_running"],
+  waiting: ["vllm:num_requests_waiting"],
+  kvUsage: ["vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"],
+  promptTokens: ["vllm:prompt_tokens_total"],
+  generationTokens: ["vllm:generation_tokens_total"],
+  successes: ["vllm:request_success_total"],
+  preemptions: ["vllm:num_preemptions_total"],
+  prefixHits: ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"],
+  prefixQueries: ["vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"],
+} as const satisfies Record<keyof ServerMetrics, readonly string[]>;
+
+/** Without these a page says nothing of load. A counter that has not been touched yet may be absent: it is 0. */
+const NEEDED = ["running", "waiting"] as const;
+/** Requests that vLLM counts by how they ended, though not well. */
+const UNSUCCESSFUL = new Set(["abort", "error"]);
+const WANTED: ReadonlySet<string> = new Set(Object.values(NAMES).flat());
+
+/** Reads a page of vLLM's metrics. Throws an Error that says what is wrong with it. */
+export function readServerMetrics(page: string): ServerMetrics {
+  const samples = parsePrometheus(page, WANTED);
+  for (const sample of samples) {
+    if (!Number.isFinite(sample.value) || sample.value < 0)
+      throw new Error(`${sample.name} is ${sample.value}`);
+  }
+  for (const key of NEEDED) {
+    if (valuesOf(samples, NAMES[key]).length === 0) throw new Error(`it has no ${NAMES[key][0]}`);
+  }
+  const successes = samples.filter((sample) => !UNSUCCESSFUL.has(sample.labels["finished_reason"] ?? ""));
+  return {
+    running: sum(valuesOf(samples, NAMES.running)),
+    waiting: sum(valuesOf(samples, NAMES.waiting)),
+    kvUsage: Math.max(0, ...valuesOf(samples, NAMES.kvUsage)),
+    promptTokens: sum(valuesOf(samples, NAMES.promptTokens)),
+    generationTokens: sum(valuesOf(samples, NAMES.generationTokens)),
+    successes: sum(valuesOf(successes, NAMES.successes)),
+    preemptions: sum(valuesOf(samples, NAMES.preemptions)),
+    prefixHits: sum(valuesOf(samples, NAMES.prefixHits)),
+    prefixQueries: sum(valuesOf(samples, NAMES.prefixQueries)),
+  };
+}
+
+/** Of several servers together. */
+export function addServerMetrics(all: readonly ServerMetrics[]): ServerMetrics {
+  const total = (read: (metrics: ServerMetrics) => number) => sum(all.map(read));
+  return {
+    running: total((metrics) => metrics.running),
+    waiting: total((metrics) => metrics.waiting),
+    kvUsage: Math.max(0, ...all.map((metrics) => metrics.kvUsage)),
+    promptTokens: total((metrics) => metrics.promptTokens),
+    generationTokens: total((metrics) => metrics.generationTokens),
+    successes: total((metrics) => metrics.successes),
+    preemptions: total((metrics) => metrics.preemptions),
+    prefixHits: total((metrics) => metrics.prefixHits),
+    prefixQueries: total((metrics) => metrics.prefixQueries),
+  };
+}
+
+export function countersOf(metrics: ServerMetrics): ServerCounters {
+  const { running: _running, waiting: _waiting, kvUsage: _kvUsage, ...counters } = metrics;
+  return counters;
+}
+
+/** The first name of the list that is there: a release that shows both means the same by them. */
+function valuesOf(samples: readonly PrometheusSample[], names: readonly string[]): number[] {
+  for (const name of names) {
+    const values = samples.filter((sample) => sample.name === name).map((sample) => sample.value);
+    if (values.length > 0) return values;
+  }
+  return [];
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
