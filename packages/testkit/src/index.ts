@@ -1,4 +1,5 @@
 export * from "./a-plan.js";
+export * from "./a-snapshot.js";
 export * from "./nats.js";
 export * from "./property.js";
 export * from "./random.js";
