@@ -6,7 +6,8 @@ import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
 import { nearest } from "./nearest.js";
 import { type PlanProblem, problem, shown } from "./problem.js";
-import { Length, RateStage, type TestPlan, UserStage } from "./schema.js";
+import { Length, type TestPlan } from "./schema.js";
+import { RateStage, UserStage } from "./schema-load.js";
 
 /**
  * What no single key shows. Reads the plan as it was written, so that these problems come together with those of the

@@ -1,0 +1,121 @@
+import { z } from "zod";
+import { PLAN_BOUNDS, PLAN_DEFAULTS } from "./defaults.js";
+import { durationMs, note } from "./schema-parts.js";
+
+const stageName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name: letters, digits, . _ -, at most 64")
+  .optional();
+
+export const UserStage = z.strictObject({
+  name: stageName.meta(
+    note("Name in reports and thresholds; `u100` for 100 users by default.", { example: "peak" }),
+  ),
+  users: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .meta(
+      note("How many users, each sending its next request after the answer.", {
+        unit: "users",
+        example: 100,
+      }),
+    ),
+  rampUpMs: durationMs(
+    "Time over which added users start; by default 1 s per 50 added users.",
+    PLAN_BOUNDS.rampMs,
+    "5s",
+  ).optional(),
+  settleMs: durationMs(
+    "Time after the ramp before measuring begins. A stage bounded by requests is measured whole.",
+    PLAN_BOUNDS.rampMs,
+    "2s",
+  ).prefault(PLAN_DEFAULTS.stage.settleMs),
+  durationMs: durationMs(
+    "Length of the measured window; ramp and settle precede it. Either this or requests.",
+    PLAN_BOUNDS.stageMs,
+    "2m",
+  ).optional(),
+  requests: z
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .optional()
+    .meta(
+      note("Instead of durationMs: exactly so many requests, measured whole.", {
+        unit: "requests",
+        example: 1000,
+      }),
+    ),
+  maxDurationMs: durationMs("Limit for a stage bounded by requests.", PLAN_BOUNDS.stageMs, "10m").prefault(
+    PLAN_DEFAULTS.stage.maxDurationMs,
+  ),
+});
+
+export const RateStage = z.strictObject({
+  name: stageName.meta(
+    note("Name in reports and thresholds; `r50`, or `r50-100` for a slope, by default.", { example: "rush" }),
+  ),
+  durationMs: durationMs("Length of the stage.", PLAN_BOUNDS.stageMs, "2m"),
+  fromRps: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .meta(note("Arrivals at its beginning.", { unit: "requests/s", example: 50 })),
+  toRps: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta(
+      note(
+        "Arrivals at its end; as fromRps by default. Between two rates they change evenly, and nothing is measured.",
+        {
+          unit: "requests/s",
+          example: 100,
+        },
+      ),
+    ),
+});
+
+export const Load = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z
+      .literal("users")
+      .meta(note("Closed load: each user sends, waits for the answer, thinks, sends again.")),
+    thinkMs: durationMs(
+      "Pause of a user between an answer and its next request.",
+      PLAN_BOUNDS.thinkMs,
+      "500ms",
+    ).prefault(PLAN_DEFAULTS.load.thinkMs),
+    stages: z
+      .array(UserStage)
+      .min(1)
+      .max(1000)
+      .meta(
+        note("Levels, one after the other. Staying users go on at an edge, added ones start over the ramp."),
+      ),
+  }),
+  z.strictObject({
+    kind: z
+      .literal("arrival-rate")
+      .meta(note("Open load: requests are sent when they are due, whatever is in flight.")),
+    spacing: z
+      .enum(["even", "poisson"])
+      .default(PLAN_DEFAULTS.load.spacing)
+      .meta(note("Distances between arrivals: equal, or exponentially distributed.", { example: "even" })),
+    maxInFlight: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(PLAN_DEFAULTS.load.maxInFlight)
+      .meta(
+        note("Over this bound a due request is dropped, and counted.", { unit: "requests", example: 2000 }),
+      ),
+    stages: z.array(RateStage).min(1).max(1000).meta(note("Rates, one after the other.")),
+  }),
+]);
+
+export type UserStage = z.output<typeof UserStage>;
+export type RateStage = z.output<typeof RateStage>;
+export type Load = z.output<typeof Load>;
