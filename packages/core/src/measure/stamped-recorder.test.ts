@@ -122,6 +122,16 @@ test("an event stamped after an edge closes the interval at the edge first", () 
   );
 });
 
+test("a request that becomes due at an edge is offered in the interval that follows", () => {
+  const { recorder, snapshots } = recording();
+  offer(recorder, S - 1);
+  offer(recorder, S);
+  assert.deepEqual(
+    snapshots.map(({ ledger }) => [ledger.offered, ledger.waiting]),
+    [[1, 1]],
+  );
+});
+
 test("an interval that a phase's edge divides holds both parts, each with its own time and tokens", () => {
   const { recorder, snapshots } = recording({ intervalUs: 1_500_000 });
   const sample = send(recorder, 0);
@@ -320,6 +330,9 @@ test("the user that completed fewest is found among all users of the shard, also
       [4, 2],
       [7, 1],
     ] as const;
+    const inRamp = send(recorder, 1_000_000, 7);
+    recorder.event(inRamp, 1_100_000, 1, true, false);
+    recorder.end(inRamp, 1_200_000, completed);
     for (const [user, requests] of counts) {
       for (let j = 0; j < requests; j += 1) {
         const sample = send(recorder, 2_000_000 + j * 1000, user);
