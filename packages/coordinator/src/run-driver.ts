@@ -19,7 +19,6 @@ import {
   type RecordChange,
   type RunRecord,
   runTimeUs,
-  type ServerSample,
   silenceNotes,
   type Transition,
   waitingNotes,
@@ -27,12 +26,10 @@ import {
 import type { Beacon } from "@tokenstorm/protocol";
 import { probeClocks } from "./clock-probes.js";
 import type { CoordinatorDeps } from "./deps.js";
-import { EventLines } from "./event-lines.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { RecordWriter } from "./record-writer.js";
-import { highestSeqBy, ResultFold } from "./result-fold.js";
-import { type RunDirectory, runDirectoryName } from "./run-directory.js";
-import { finishRun, problemOf } from "./run-finisher.js";
+import { problemOf } from "./run-finisher.js";
+import { RunKeeper } from "./run-keeper.js";
 import type { StoredRun } from "./run-queue.js";
 import { ServerScraper } from "./server-scraper.js";
 import { startTicker } from "./ticker.js";
@@ -51,12 +48,6 @@ export interface RunDriverOptions {
   readonly onFailure: (error: LoadError) => void;
 }
 
-/** What stands in the run directory, once there is one. */
-interface Kept {
-  readonly directory: RunDirectory;
-  readonly fold: ResultFold;
-}
-
 const NOBODY: ReadonlySet<string> = new Set();
 
 /** Leads one run: carries out what the core's machine decides, and tells it what came of it. */
@@ -64,16 +55,13 @@ export class RunDriver {
   readonly #options: RunDriverOptions;
   readonly #writer: RecordWriter;
   readonly #scraper: ServerScraper;
-  readonly #events: EventLines;
+  readonly #keeper: RunKeeper;
   readonly #refusalsBefore: number;
-  readonly #samples: ServerSample[] = [];
   readonly #queue: LeaderEvent[] = [];
   readonly #ticker: Cancel;
   #state: LeaderState;
   #isStepping = false;
   #isOver = false;
-  #opening: Promise<Kept | undefined> = Promise.resolve(undefined);
-  #kept: Kept | undefined;
   #ready: AgentReady | null = null;
   #serverBefore: QuiescentScrape | null = null;
   #serverAfter: QuiescentScrape | null = null;
@@ -89,13 +77,19 @@ export class RunDriver {
     const { clock, http } = deps;
     this.#options = options;
     this.#refusalsBefore = options.refusals();
-    this.#events = new EventLines(clock);
+    this.#keeper = new RunKeeper({
+      deps,
+      state: () => this.#state,
+      onConfirmed: () => this.#confirmed(),
+      onRefusal: options.onRefusal,
+      onTrouble: (error) => this.#trouble(error),
+    });
     this.#scraper = new ServerScraper({
       plan: stored.record.plan,
       clock,
       http,
-      onSample: (sample) => this.#keepSample(sample),
-      onNote: (text) => this.#note(text),
+      onSample: (sample) => this.#keeper.sample(sample),
+      onNote: (text) => this.#keeper.note(text),
     });
     this.#writer = new RecordWriter({
       state: deps.transport.state,
@@ -122,8 +116,8 @@ export class RunDriver {
   look(): void {
     if (this.#isOver) return;
     const agents = this.#views();
-    this.#kept?.fold.expect(this.#ownViews(agents));
-    const delivered = this.#kept?.fold.delivered ?? NOBODY;
+    this.#keeper.fold?.expect(this.#ownViews(agents));
+    const delivered = this.#keeper.fold?.delivered ?? NOBODY;
     this.#dispatch({ kind: "look", nowUs: this.#options.deps.clock.nowUs(), agents, delivered });
   }
 
@@ -146,22 +140,14 @@ export class RunDriver {
     this.#writer.close();
     this.#scraper.stopWatching();
     this.#scraper.hurry();
-    const kept = await this.#opening;
-    kept?.fold.close();
-    try {
-      await kept?.directory.close();
-    } catch (error) {
-      this.#options.deps.logger.warn("the run directory was not closed", {
-        reason: problemOf(error).message,
-      });
-    }
+    await this.#keeper.close();
     this.#finish();
   }
 
   /** The run's part of the beacon. */
   beacon(): Pick<Beacon, "run" | "state" | "revision" | "stop" | "confirmed" | "resend" | "givenUp"> {
     const { id, state, revision, stop } = this.record;
-    const fold = this.#kept?.fold;
+    const { fold } = this.#keeper;
     return {
       run: id,
       state,
@@ -183,7 +169,7 @@ export class RunDriver {
     const nowUs = deps.clock.nowUs();
     const agents = this.#views();
     const own = this.#ownViews(agents);
-    const delivered = this.#kept?.fold.delivered ?? NOBODY;
+    const delivered = this.#keeper.fold?.delivered ?? NOBODY;
     const isGathering = this.#state.step.kind === "gathering";
     return buildLiveUpdate({
       record: { ...this.record, problem: this.#state.record.problem },
@@ -192,10 +178,10 @@ export class RunDriver {
       runTimeUs: runTimeUs(this.record, nowUs),
       agents: isGathering ? candidatesFor(this.record, agents) : own,
       givenUp: this.#state.givenUp,
-      aggregate: this.#kept?.fold.aggregate ?? null,
+      aggregate: this.#keeper.fold?.aggregate ?? null,
       server: this.#scraper.latest,
       notes: [
-        ...this.#events.recentNotes(),
+        ...this.#keeper.events.recentNotes(),
         ...silenceNotes(this.#state, agents),
         ...waitingNotes(this.#state, { nowUs, agents, delivered }),
       ],
@@ -243,7 +229,7 @@ export class RunDriver {
         void this.#probe(effect.agents);
         break;
       case "open":
-        this.#opening = this.#open();
+        this.#keeper.open();
         break;
       case "scrape":
         void this.#scrape(effect.when);
@@ -252,7 +238,7 @@ export class RunDriver {
         this.#watchServer();
         break;
       case "note":
-        this.#note(effect.text);
+        this.#keeper.note(effect.text);
         break;
       case "finish":
         void this.#finishRun();
@@ -265,7 +251,7 @@ export class RunDriver {
   #written(change: RecordChange, record: RunRecord): void {
     const { clock, logger } = this.#options.deps;
     if (change.fields.state !== undefined) {
-      this.#events.state(change.fields.state);
+      this.#keeper.events.state(change.fields.state);
       logger.info(`run ${record.id} is ${record.state}`, { run: record.id });
     }
     this.#dispatch({ kind: "written", nowUs: clock.nowUs(), name: change.name });
@@ -277,34 +263,6 @@ export class RunDriver {
     const onRefusal = (error: LoadError) => this.#options.onRefusal(error.message);
     const offsets = await probeClocks(agents, { bus: transport.bus, subjects, clock, onRefusal });
     this.#dispatch({ kind: "probed", nowUs: clock.nowUs(), offsets });
-  }
-
-  async #open(): Promise<Kept | undefined> {
-    const { deps } = this.#options;
-    const { stages, shards, record } = this.#state;
-    try {
-      const directory = await deps.store.open(runDirectoryName(record));
-      await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
-      const fold = new ResultFold({
-        run: record.id,
-        stages,
-        shards,
-        clock: deps.clock,
-        log: deps.transport.log,
-        directory,
-        highestSeq: () => highestSeqBy(record, runTimeUs(this.#state.record, deps.clock.nowUs())),
-        onConfirmed: () => this.#confirmed(),
-        onRefusal: this.#options.onRefusal,
-        onFailure: (error) => this.#trouble(error),
-        onNote: (text) => this.#note(text),
-      });
-      this.#kept = { directory, fold };
-      this.#events.open((line) => fold.appendEvent(line));
-      await fold.follow();
-    } catch (error) {
-      this.#trouble(error);
-    }
-    return this.#kept;
   }
 
   #confirmed(): void {
@@ -337,69 +295,27 @@ export class RunDriver {
     if (start !== null && this.#serverBefore !== null) this.#scraper.watch(start.leaderUs);
   }
 
-  #keepSample(sample: ServerSample): void {
-    if (this.#samples.length < COORDINATOR_LIMITS.serverSamples) this.#samples.push(sample);
-    this.#events.server(sample);
-  }
-
-  #note(text: string): void {
-    this.#events.note(text);
-    this.#options.deps.logger.info(text, { run: this.record.id });
-  }
-
   async #finishRun(): Promise<void> {
-    const { deps, refusals } = this.#options;
     this.#scraper.stopWatching();
-    const kept = await this.#opening;
-    const finished =
-      kept === undefined
-        ? { problem: null, result: null }
-        : await finishRun({
-            state: this.#state,
-            record: this.record,
-            ...kept,
-            blobs: deps.transport.blobs,
-            transport: deps.transport.kind,
-            version: deps.version,
-            endedAtMs: this.#endedAtMs,
-            ready: this.#ready,
-            serverBefore: this.#serverBefore,
-            serverAfter: this.#serverAfter,
-            serverSamples: this.#samples,
-            refusals: refusals() - this.#refusalsBefore,
-          });
-    this.#dispatch({ kind: "finished", nowUs: deps.clock.nowUs(), ...finished });
+    const finished = await this.#keeper.finish(this.record, {
+      ready: this.#ready,
+      serverBefore: this.#serverBefore,
+      serverAfter: this.#serverAfter,
+      endedAtMs: this.#endedAtMs,
+      refusals: this.#options.refusals() - this.#refusalsBefore,
+    });
+    this.#dispatch({ kind: "finished", nowUs: this.#options.deps.clock.nowUs(), ...finished });
   }
 
-  /** The record is terminal, and its directory holds all there is: the log may forget the run. */
   async #close(): Promise<void> {
     const { logger } = this.#options.deps;
     this.#ticker();
-    const kept = this.#kept;
-    await kept?.fold.flush();
-    kept?.fold.close();
+    await this.#keeper.end(this.record);
     const { id, result, state, problem } = this.record;
-    const isSafe = result !== null && !this.#state.isKeepingNothing && problem?.code !== "RESULTS_UNREADABLE";
-    if (isSafe) await this.#purge();
     const fields = { run: id, state, directory: result?.directory };
     if (problem === null) logger.info(`run ${id} is over`, fields);
     else logger.warn(`run ${id} ended as ${state}: ${problem.message}`, fields);
     await this.dispose();
-  }
-
-  async #purge(): Promise<void> {
-    const { logger, transport } = this.#options.deps;
-    for (let attempt = 1; attempt <= COORDINATOR_LIMITS.purgeAttempts; attempt += 1) {
-      try {
-        await transport.log.purge(this.record.id);
-        return;
-      } catch (error) {
-        logger.warn("the log still holds a run that is over", {
-          run: this.record.id,
-          reason: problemOf(error).message,
-        });
-      }
-    }
   }
 
   /** Somebody else has the run now: nothing more is written of it. */

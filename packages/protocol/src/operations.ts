@@ -6,6 +6,7 @@ import {
   type RunReport,
   resolveStages,
   type StopLevel,
+  stopProblem,
   strongerStop,
   type TestPlan,
 } from "@tokenstorm/core";
@@ -107,9 +108,9 @@ export async function stopRun(
 /** Nobody leads a submitted run yet, and nobody need begin. */
 function withStop(record: RunRecord, stop: RunRecord["stop"]): RunRecord {
   const stopped: RunRecord = { ...record, stop, revision: record.revision + 1 };
-  if (record.state !== "submitted") return stopped;
-  const message = `the run was stopped before it began${stop.reason === "" ? "" : `: ${stop.reason}`}`;
-  return { ...stopped, state: "aborted", problem: { code: "RUN_ABORTED", message } };
+  return record.state === "submitted"
+    ? { ...stopped, state: "aborted", problem: stopProblem(stop) }
+    : stopped;
 }
 
 /** Tells the coordinator to look now; it looks each second anyway. */

@@ -11,7 +11,7 @@ import {
   type LeaderState,
   type Transition,
 } from "./leader-state.js";
-import { applyChange, type RecordChange, strongerStop } from "./record-change.js";
+import { applyChange, type RecordChange, stopProblem, strongerStop } from "./record-change.js";
 import type { Problem, RunRecord, ShardAssignment } from "./run-record.js";
 import { endedEarly, nextStages, runningProblem } from "./stage-progress.js";
 
@@ -20,7 +20,7 @@ type Event<Kind extends LeaderEvent["kind"]> = Extract<LeaderEvent, { kind: Kind
 /** Takes the lead of a submitted run. */
 export function beginLeading(record: RunRecord, config: LeaderConfig, nowUs: number): Transition {
   const state = initialLeaderState(record, config, nowUs);
-  if (record.stop.level !== "none") return endEarly(state, stoppedProblem(record.stop));
+  if (record.stop.level !== "none") return endEarly(state, stopProblem(record.stop));
   const { term, leader } = config;
   return write(state, { name: "gather", fields: { state: "gathering", term, leader } });
 }
@@ -295,7 +295,7 @@ function stopped(state: LeaderState, { nowUs, stop }: Event<"stopped">): Transit
   const stronger = strongerStop(state.record.stop, stop);
   if (stronger === state.record.stop) return keep(state);
   const known = { ...state, record: { ...state.record, stop: stronger } };
-  const problem = state.record.problem ?? stoppedProblem(stronger);
+  const problem = state.record.problem ?? stopProblem(stronger);
   switch (state.step.kind) {
     case "running":
       return beginDrain(known, nowUs, { problem });
@@ -356,11 +356,6 @@ export function terminalState(problem: Problem | null): "completed" | "failed" |
 }
 
 const LONGEST_REASON = 500;
-
-function stoppedProblem(stop: RunRecord["stop"]): Problem {
-  const why = stop.reason === "" ? "" : `: ${stop.reason}`;
-  return { code: "RUN_ABORTED", message: `the run was stopped${why}` };
-}
 
 function lateProblem(): Problem {
   return {

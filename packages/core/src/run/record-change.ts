@@ -1,4 +1,4 @@
-import { isTerminal, type RunRecord, type StopLevel } from "./run-record.js";
+import { isTerminal, type Problem, type RunRecord, type StopLevel } from "./run-record.js";
 
 /** A change of a run record as the leader wants it. What others may write meanwhile, a stop, is kept beside it. */
 export interface RecordChange {
@@ -33,4 +33,14 @@ export function strongerStop(
   second: RunRecord["stop"] | undefined,
 ): RunRecord["stop"] {
   return second !== undefined && STOP_RANK[second.level] > STOP_RANK[first.level] ? second : first;
+}
+
+/** What a stopped run ends with. Reasons are written by people and programs: `stopped by Ctrl-C`, `disk is needed`. */
+export function stopProblem(stop: RunRecord["stop"]): Problem {
+  if (stop.reason.startsWith("stopped"))
+    return { code: "RUN_ABORTED", message: `the run was ${stop.reason}` };
+  return {
+    code: "RUN_ABORTED",
+    message: `the run was stopped${stop.reason === "" ? "" : `: ${stop.reason}`}`,
+  };
 }
