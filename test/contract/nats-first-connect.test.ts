@@ -77,6 +77,22 @@ test("a server that is too old is told with its version", LIMIT, async (t) => {
   await refused({ ...base, servers: [old] }, "BUS_UNAVAILABLE", /2\.8\.4.*2\.9 or newer/);
 });
 
+test("one server that answers is enough, and the others keep nobody waiting", LIMIT, async (t) => {
+  const silent = await fakeServer(t, "");
+  const old = await fakeServer(
+    t,
+    `INFO ${JSON.stringify({ version: "2.8.4", proto: 1, max_payload: 1 })}\r\n`,
+  );
+  await withNatsServer(t, async ({ url }) => {
+    const servers = [silent, old, "nats://127.0.0.1:1", url];
+    const started = performance.now();
+    const transport = await connectNats({ ...base, servers });
+    assert.equal(transport.server?.url, url);
+    assert.ok(performance.now() - started < base.timeoutMs);
+    await transport.close();
+  });
+});
+
 test("a server that greets and then says no more ends the connection in time", LIMIT, async (t) => {
   const stuck = await fakeServer(
     t,

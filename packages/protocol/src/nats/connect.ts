@@ -9,7 +9,7 @@ import { createNatsBus } from "./bus.js";
 import { messageOf, within } from "./errors.js";
 import { findServer, type ServerGreeting } from "./first-dial.js";
 import { createNatsLog } from "./log.js";
-import { connectionOptions, NATS_DEFAULTS, type NatsOptions, parseServer } from "./options.js";
+import { authority, connectionOptions, NATS_DEFAULTS, type NatsOptions, parseServer } from "./options.js";
 import { createNatsState } from "./state.js";
 import { awaitStores, type JetStreamLink, prepareStores, storeNames } from "./stores.js";
 
@@ -87,7 +87,9 @@ async function connectFirst(options: NatsOptions): Promise<NatsConnection> {
   for (let dials = 0; ; dials += 1) {
     try {
       const greeting = await findServer(servers, timeoutMs);
-      return await connectTo(greeting, connectionOpts, timeoutMs);
+      const rest = servers.filter((server) => server !== greeting.address);
+      const order = [greeting.address, ...rest].map(authority);
+      return await connectTo(greeting, { ...connectionOpts, servers: order, noRandomize: true }, timeoutMs);
     } catch (error) {
       const mayWait = options.waitOnFirstConnect === true && performance.now() < deadline;
       if (!mayWait || options.signal?.aborted) throw error;
@@ -107,7 +109,8 @@ async function connectTo(
   const { shown } = greeting.address;
   const connecting = connect(options);
   try {
-    return await within(connecting, timeoutMs, `connecting to ${shown}`);
+    // The library has this limit too, but for each address of a name anew.
+    return await within(connecting, timeoutMs, "connecting");
   } catch (error) {
     // It may still succeed after the limit; then nobody wants it.
     void connecting.then(
@@ -119,17 +122,18 @@ async function connectTo(
 }
 
 function firstConnectError(error: unknown, shown: string): LoadError {
-  if (error instanceof LoadError) return error;
-  if (
+  const isRefused =
     error instanceof natsErrors.AuthorizationError ||
-    error instanceof natsErrors.UserAuthenticationExpiredError
-  )
+    error instanceof natsErrors.UserAuthenticationExpiredError;
+  if (isRefused)
     return new LoadError("BUS_DENIED", `NATS at ${shown} refuses this user: authorization violation`, {
       hint: "check --nats-user and --nats-password, --nats-creds or --nats-nkey (NATS_USER, NATS_PASSWORD, ...)",
       cause: error,
     });
-  return new LoadError("BUS_UNAVAILABLE", `cannot connect to NATS at ${shown}: ${messageOf(error)}`, {
-    hint: "if the server wants TLS, give its authority with --nats-tlsca (NATS_CA)",
+  const isLate = error instanceof LoadError || error instanceof natsErrors.TimeoutError;
+  const why = isLate ? "it does not go on after its greeting" : messageOf(error);
+  return new LoadError("BUS_UNAVAILABLE", `cannot connect to NATS at ${shown}: ${why}`, {
+    hint: "if the server wants TLS: its authority is NATS_CA, a certificate of your own NATS_CERT and NATS_KEY",
     cause: error,
   });
 }

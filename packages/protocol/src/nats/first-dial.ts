@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { LoadError } from "@tokenstorm/core";
+import { messageOf } from "./errors.js";
 import type { ServerAddress } from "./options.js";
 
 /** What a nats-server says of itself before anything is asked. */
@@ -12,49 +13,52 @@ const OLDEST = [2, 9] as const;
 const MAX_GREETING_BYTES = 64 * 1024;
 
 /**
- * Finds out whether a nats-server answers at one of the addresses, and which version. The library would not say why it
- * could not connect, and would leave a socket open for minutes behind a host that does not answer.
+ * The first of these addresses at which a nats-server of 2.9 or newer answers. The library would not say why it could
+ * not connect, and would leave a socket open for minutes behind a host that does not answer.
  * Throws BUS_UNAVAILABLE within the limit.
  */
 export async function findServer(
   servers: readonly ServerAddress[],
   timeoutMs: number,
 ): Promise<ServerGreeting> {
-  const greetings = await Promise.allSettled(servers.map((server) => greet(server, timeoutMs)));
-  const reasons: string[] = [];
-  for (const greeting of greetings) {
-    if (greeting.status === "rejected") reasons.push(String(greeting.reason));
-    else if (isOldEnough(greeting.value.version)) return greeting.value;
-    else reasons.push(`${greeting.value.address.shown} is nats-server ${greeting.value.version}`);
+  const found = new AbortController();
+  try {
+    return await Promise.any(servers.map((server) => greet(server, timeoutMs, found.signal)));
+  } catch (error) {
+    if (!(error instanceof AggregateError)) throw error;
+    const reasons = error.errors.map(messageOf);
+    throw new LoadError("BUS_UNAVAILABLE", `no NATS answers at ${reasons.join("; ")}`, {
+      hint: "start one (nats-server -js), or name another with --nats",
+    });
+  } finally {
+    found.abort();
   }
-  if (greetings.some((greeting) => greeting.status === "fulfilled"))
-    throw new LoadError("BUS_UNAVAILABLE", `${reasons.join("; ")}; 2.9 or newer is needed`);
-  throw new LoadError("BUS_UNAVAILABLE", `no NATS answers at ${reasons.join("; ")}`, {
-    hint: "start one (nats-server -js), or name another with --nats",
-  });
 }
 
-function isOldEnough(version: string): boolean {
+function isNewEnough(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
 }
 
-/** Rejects with the text that a person reads: address and reason. */
-function greet(address: ServerAddress, timeoutMs: number): Promise<ServerGreeting> {
+/** Rejects with address and reason. */
+function greet(address: ServerAddress, timeoutMs: number, signal: AbortSignal): Promise<ServerGreeting> {
   return new Promise((resolve, reject) => {
     let text = "";
     const socket = connect({ host: address.host, port: address.port });
     const limit = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
     const finish = () => {
       clearTimeout(limit);
+      signal.removeEventListener("abort", giveUp);
       socket.removeAllListeners();
       socket.on("error", () => undefined);
       socket.destroy();
     };
     const fail = (why: string) => {
       finish();
-      reject(`${address.shown}: ${why}`);
+      reject(new Error(`${address.shown}: ${why}`));
     };
+    const giveUp = () => fail("another one answered first");
+    signal.addEventListener("abort", giveUp);
     socket.setEncoding("latin1");
     socket.on("error", (error) => fail(reasonOf(error)));
     socket.on("close", () => fail("it closed the connection"));
@@ -64,6 +68,7 @@ function greet(address: ServerAddress, timeoutMs: number): Promise<ServerGreetin
       if (end < 0 && text.length < MAX_GREETING_BYTES) return;
       const version = versionIn(text.slice(0, end));
       if (version === undefined) return fail("it is no NATS server");
+      if (!isNewEnough(version)) return fail(`it is nats-server ${version}; 2.9 or newer is needed`);
       finish();
       resolve({ address, version });
     });

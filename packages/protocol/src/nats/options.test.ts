@@ -75,5 +75,6 @@ test("the connection never gives up and sees a dead link in seconds", async () =
   assert.equal(options.maxReconnectAttempts, -1);
   assert.ok((options.pingInterval ?? 0) * ((options.maxPingOut ?? 0) + 1) <= 15_000);
   assert.equal(options.noAsyncTraces, true);
-  assert.deepEqual([options.servers, options.tls], [["[::1]:5"], {}]);
+  assert.deepEqual(options.servers, ["[::1]:5"]);
+  assert.ok(options.tls !== undefined);
 });

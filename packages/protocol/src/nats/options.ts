@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
 
@@ -117,6 +119,11 @@ export function parseServer(text: string): ServerAddress {
   };
 }
 
+/** As the library wants it: host and port. */
+export function authority({ host, port }: ServerAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** The library's options for ours. Reads the files that they name; throws BUS_DENIED where it cannot. */
 export async function connectionOptions(
   options: NatsOptions,
@@ -129,7 +136,7 @@ export async function connectionOptions(
   const token =
     options.token ?? (options.user === undefined && password === undefined ? inUrl?.user : undefined);
   return {
-    servers: servers.map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)),
+    servers: servers.map(authority),
     name: options.name,
     timeout: options.timeoutMs ?? NATS_DEFAULTS.timeoutMs,
     maxReconnectAttempts: NATS_DEFAULTS.maxReconnectAttempts,
@@ -144,10 +151,7 @@ export async function connectionOptions(
     ...(token === undefined ? {} : { token }),
     ...(token === undefined && user !== undefined ? { user, pass: password ?? "" } : {}),
     ...(await credentials(options)),
-    ...tlsOptions(
-      options.tls,
-      servers.some((server) => server.isTls),
-    ),
+    ...tlsOptions(options.tls, servers),
   };
 }
 
@@ -169,14 +173,36 @@ async function secretFile(file: string): Promise<Buffer> {
   }
 }
 
-function tlsOptions(tls: NatsTls | undefined, isAsked: boolean): Pick<NodeConnectionOptions, "tls"> {
-  if (tls === undefined && !isAsked) return {};
+function tlsOptions(
+  tls: NatsTls | undefined,
+  servers: readonly ServerAddress[],
+): Pick<NodeConnectionOptions, "tls"> {
+  if (tls === undefined && !servers.some((server) => server.isTls)) return {};
   const { caFile, certFile, keyFile } = tls ?? {};
   return {
     tls: {
       ...(caFile === undefined ? {} : { caFile }),
       ...(certFile === undefined ? {} : { certFile }),
       ...(keyFile === undefined ? {} : { keyFile }),
+      ...identityCheck(servers.map((server) => server.host)),
+    },
+  };
+}
+
+/**
+ * The library checks the certificate of a server that is named by its address against the name "localhost"; it is
+ * checked against the addresses that were given instead. Host names are checked as ever.
+ */
+function identityCheck(hosts: readonly string[]): Pick<ConnectionOptions, "checkServerIdentity"> {
+  const addresses = hosts.filter((host) => isIP(host) !== 0);
+  if (addresses.length === 0) return {};
+  return {
+    checkServerIdentity: (name, certificate) => {
+      const isFallback = name === "localhost" && !hosts.includes("localhost");
+      const problems = [...(isFallback ? [] : [name]), ...addresses].map((one) =>
+        checkServerIdentity(one, certificate),
+      );
+      return problems.includes(undefined) ? undefined : problems[0];
     },
   };
 }

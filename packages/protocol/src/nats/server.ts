@@ -195,7 +195,7 @@ async function readPort(portsDir: string): Promise<number | undefined> {
   if (file === undefined) return undefined;
   const text = await readFile(join(portsDir, file), "utf8").catch(() => "");
   // Written in place, so it may be seen half written.
-  const port = /"nats":\s*\[\s*"nats:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
+  const port = /"nats":\s*\[\s*"[a-z]+:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
   return port === undefined ? undefined : Number(port);
 }
 
