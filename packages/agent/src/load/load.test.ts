@@ -231,6 +231,35 @@ test("an arrival over the bound is dropped and counted, and the bound's shares a
   );
 });
 
+test("a slot that has become free is used again", async () => {
+  const load: Load = {
+    kind: "arrival-rate",
+    spacing: "even",
+    maxInFlight: 2,
+    stages: [{ durationMs: 1000, fromRps: 20 }],
+  };
+  const { sent } = await outing(
+    { load },
+    { agents: 1, lastsUs: 4_000_000, target: { latencyUs: () => 90_000 } },
+  );
+  assert.equal(sent.length, 20);
+});
+
+test("after a warm-up arrivals are due since the start of the first rate stage", async () => {
+  const { sent, cluster } = await outing(
+    { warmUp: { requests: 4, users: 2 }, load: openLoad("even") },
+    { agents: 2, lastsUs: 8_000_000 },
+  );
+  const startUs = cluster.record?.stageStartsUs[1] ?? 0;
+  assert.ok(startUs > 1_000_000, `${startUs}`);
+  const arrivals = sent.filter(({ stage }) => stage > 0);
+  assert.ok(arrivals.length > 100);
+  for (const { id, tUs } of arrivals) {
+    assert.ok(tUs >= startUs && tUs < startUs + 2_500_000, `${id} at ${tUs}`);
+    assert.equal(id.split("-d")[1], String(tUs));
+  }
+});
+
 test("an arrival that could not be sent within maxLatenessMs is dropped as late, and the next ones go out", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");

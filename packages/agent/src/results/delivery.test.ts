@@ -69,10 +69,10 @@ test("what the leader misses is sent again under a new id, but not for another e
   const agent = await cluster.addAgent("a1", { transport: watchedLog(appends, () => false) });
   cluster.isConfirming = false;
   await cluster.start({ load });
-  await cluster.runTo(3_500_000);
+  await cluster.runTo(4_500_000);
   cluster.sendBeacon({ resend: { a1: { epoch: 6, seqs: [1], final: false } } });
   cluster.sendBeacon({ resend: { a2: { epoch: 7, seqs: [1], final: false } } });
-  await cluster.runTo(4_600_000);
+  await cluster.runTo(4_700_000);
   assert.equal(appends.filter(({ id }) => id.resend > 0).length, 0);
   cluster.sendBeacon({ resend: { a1: { epoch: 7, seqs: [1], final: false } } });
   await cluster.runTo(4_900_000);
