@@ -34,8 +34,8 @@ async function parentWithServer(bin: string, dataDir: string) {
   const program = `
     const { startNatsServer } = await import(${JSON.stringify(nats)});
     const server = await startNatsServer(${JSON.stringify({ bin, dataDir })});
-    console.log(JSON.stringify({ pid: server.pid, port: server.port }));
     process.on("SIGINT", () => console.log("interrupted"));
+    console.log(JSON.stringify({ pid: server.pid, port: server.port }));
     setInterval(() => {}, 1000);`;
   const parent = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
