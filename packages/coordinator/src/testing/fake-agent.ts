@@ -99,7 +99,10 @@ export class FakeAgent {
       answersProbes: true,
       ...options.script,
     };
-    transport.bus.subscribe(subjects.beacon, ({ data }) => void this.#onBeacon(decodeBeacon(data)));
+    transport.bus.subscribe(subjects.beacon, ({ data }) => {
+      const beacon = readBeacon(data);
+      if (beacon !== undefined) void this.#onBeacon(beacon);
+    });
     transport.bus.subscribe(subjects.clock(id), (message) => {
       if (!this.#isAlive || !this.script.answersProbes) return;
       const t1 = this.#clock.nowUs();
@@ -126,6 +129,11 @@ export class FakeAgent {
   /** Ends its load for a reason of its own. */
   leaveEarly(): void {
     this.#load?.stop("drain");
+  }
+
+  /** From now on what is in flight stays in flight. */
+  holdRequests(): void {
+    this.#load?.hold();
   }
 
   #beat(): void {
@@ -311,6 +319,14 @@ export class FakeAgent {
     this.problem = null;
     this.state = "idle";
     this.#tell();
+  }
+}
+
+function readBeacon(data: Uint8Array): Beacon | undefined {
+  try {
+    return decodeBeacon(data);
+  } catch {
+    return undefined;
   }
 }
 

@@ -39,6 +39,7 @@ export class FakeLoad {
   #stageDone = -1;
   #isDraining = false;
   #isOver = false;
+  #isHeld = false;
   #cancel: Cancel = () => undefined;
 
   constructor(options: FakeLoadOptions) {
@@ -82,6 +83,10 @@ export class FakeLoad {
     if (level === "cut") this.#finish(nowUs);
   }
 
+  hold(): void {
+    this.#isHeld = true;
+  }
+
   close(): void {
     this.#isOver = true;
     this.#cancel();
@@ -95,13 +100,13 @@ export class FakeLoad {
     if (this.#isOver) return;
     const nowUs = this.#nowUs();
     this.#recorder.advance(nowUs);
-    this.#complete(nowUs);
+    if (!this.#isHeld) this.#complete(nowUs);
     this.#nextStage(nowUs);
-    if (this.#isDraining) {
+    if (this.#isDraining && this.#open === undefined) {
       this.#finish(nowUs);
       return;
     }
-    this.#send(nowUs);
+    if (!this.#isDraining && this.#open === undefined) this.#send(nowUs);
     this.#cancel = this.#options.clock.at(this.#options.clock.nowUs() + TICK_US, () => this.#tick());
   }
 

@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LoadError } from "@tokenstorm/core";
+import { encodeBeacon, LEADER_KEY } from "@tokenstorm/protocol";
+import { seededRandom, VirtualClock } from "@tokenstorm/testkit";
+import { Cluster } from "./testing/cluster.js";
+
+async function cluster(): Promise<Cluster> {
+  const started = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  started.coordinate();
+  started.agent("a1");
+  started.agent("a2");
+  await started.pass(100);
+  return started;
+}
+
+const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? error.code : undefined);
+
+test("garbage on every subject, in the log and in the store changes nothing, and is counted", async () => {
+  const quiet = await cluster();
+  await quiet.submit();
+  await quiet.untilOver();
+  const noisy = await cluster();
+  const seed = 11;
+  const random = seededRandom(seed);
+  const { bus, log, state } = noisy.transport;
+  const { subjects } = noisy;
+  await state.compareAndSet("run.zzz", random.bytes(40), undefined);
+  const shout = async () => {
+    for (const subject of [
+      subjects.beacon,
+      subjects.hint,
+      subjects.heartbeat("a1"),
+      subjects.heartbeat("a9"),
+      subjects.live("r1"),
+    ]) {
+      bus.publish(subject, random.bytes(random.int(0, 200)));
+    }
+    for (const kind of ["snapshot", "final"] as const) {
+      const id = { run: "r1", agent: "a1", epoch: 1, kind, seq: random.int(1, 1e9), resend: 9 };
+      await log.append(id, random.bytes(random.int(0, 200)), { timeoutMs: 1000 });
+    }
+  };
+  await noisy.submit();
+  await noisy.until("it is over", async () => {
+    await shout();
+    return (await noisy.record()).state === "completed";
+  });
+  const [kept, keptQuiet] = [noisy, quiet].map((one) =>
+    JSON.parse(one.store.only.files.get("run.json") ?? ""),
+  );
+  assert.ok(kept.facts.refusals > 50, `seed ${seed}: ${kept.facts.refusals}`);
+  assert.deepEqual(kept.report.completeness, keptQuiet.report.completeness);
+  assert.deepEqual(kept.report.totals, keptQuiet.report.totals);
+  // Named some times, not each time.
+  assert.equal(noisy.logged.filter((line) => line.includes("refused a message")).length, 20);
+});
+
+test("a snapshot under another agent's name or epoch, or from the future, is refused", async () => {
+  const forged = await cluster();
+  await forged.submit();
+  await forged.untilState("running");
+  await forged.pass(3200);
+  const entries: { agent: string; data: Uint8Array }[] = [];
+  const following = await forged.transport.log.follow("r1", ({ agent, kind, data }) => {
+    if (kind === "snapshot") entries.push({ agent, data });
+  });
+  await forged.pass(10);
+  following.close();
+  const mine = entries.find(({ agent }) => agent === "a1");
+  assert.ok(mine !== undefined);
+  await forged.transport.log.append(
+    { run: "r1", agent: "a2", epoch: 1, kind: "snapshot", seq: 1, resend: 5 },
+    mine.data,
+    { timeoutMs: 1000 },
+  );
+  await forged.untilOver();
+  const kept = JSON.parse(forged.store.only.files.get("run.json") ?? "");
+  assert.equal(kept.facts.refusals, 1);
+  assert.equal(kept.report.completeness.intervalsReceived, kept.report.completeness.intervalsExpected);
+  assert.match(forged.logged.join("\n"), /a snapshot of a2: of a1, not its own/);
+});
+
+test("of two living processes with one id the later is refused, and the run goes on", async () => {
+  const twins = await cluster();
+  await twins.submit();
+  await twins.untilState("running");
+  const second = twins.agent("a2", { instance: "a2-2" });
+  await twins.until(
+    "the second is refused",
+    () => twins.beacons.some(({ refused }) => refused.includes("a2-2")),
+    3000,
+  );
+  assert.ok(twins.beacons.every(({ refused }) => !refused.includes("a2-1")));
+  assert.equal(second.state, "idle");
+  assert.equal((await twins.untilOver()).state, "completed");
+});
+
+test("a run record under another run's key is passed over", async () => {
+  const forged = await cluster();
+  await forged.submit();
+  await forged.untilOver();
+  await forged.submit({ agents: { min: 9, waitMs: 60_000 } });
+  const entry = await forged.transport.state.get("run.r2");
+  assert.ok(entry !== undefined);
+  await forged.transport.state.compareAndSet("run.r3", entry.value, undefined);
+  await forged.pass(3000);
+  const copy = await forged.transport.state.get("run.r3");
+  assert.deepEqual(copy?.value, entry.value);
+  assert.equal((await forged.record("r2")).state, "gathering");
+});
+
+test("a second coordinator refuses to start while the first one lives", async () => {
+  const both = await cluster();
+  const second = both.coordinate();
+  await both.pass(3500);
+  const error = await second.ended;
+  assert.equal(codeOf(error), "BUS_DENIED");
+  assert.match(String(error), /coordinator c1 leads here already \(term 1\)/);
+  await both.submit();
+  assert.equal((await both.untilOver()).term, 1);
+});
+
+test("two coordinators that start at once come to one leader", async () => {
+  const both = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const ends = [both.coordinate(), both.coordinate()];
+  await both.pass(4000);
+  const refused: unknown[] = [];
+  for (const { ended } of ends) void ended.then((error) => refused.push(codeOf(error)));
+  await both.pass(100);
+  assert.deepEqual(refused, ["BUS_DENIED"]);
+  both.agent("a1");
+  both.agent("a2");
+  await both.submit();
+  assert.equal((await both.untilOver()).state, "completed");
+});
+
+test("after a coordinator that vanished the next one leads under the next term, and ends what it left", async () => {
+  const left = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = left.hub.connect();
+  left.coordinate({ transport });
+  left.agent("a1");
+  left.agent("a2");
+  await left.submit();
+  await left.untilState("preparing");
+  await transport.close();
+  left.coordinate();
+  await left.pass(5000);
+  const record = await left.record();
+  assert.equal(record.state, "failed");
+  assert.match(record.problem?.message ?? "", /its coordinator c1 ended while the run was preparing/);
+  await left.submit();
+  const next = await left.untilOver("r2");
+  assert.deepEqual([next.state, next.term], ["completed", 2]);
+});
+
+test("a leader whose key was taken stops; one that only hears of it does not", async () => {
+  const deposed = await cluster();
+  const leader = deposed.coordinators[0];
+  assert.ok(leader !== undefined);
+  const rival = deposed.beacons.at(-1);
+  assert.ok(rival !== undefined);
+  const shout = () =>
+    deposed.transport.bus.publish(
+      deposed.subjects.beacon,
+      encodeBeacon({ ...rival, leader: "c9", leaderInstance: "c9-1", term: 7 }),
+    );
+  shout();
+  await deposed.pass(100);
+  await deposed.submit();
+  assert.equal((await deposed.untilOver()).state, "completed");
+  const entry = await deposed.transport.state.get(LEADER_KEY);
+  await deposed.transport.state.compareAndSet(LEADER_KEY, new TextEncoder().encode("{}"), entry?.revision);
+  shout();
+  await deposed.pass(100);
+  assert.match(String(await leader.ended), /coordinator c9 has taken the lead/);
+});
+
+test("an outage of the store is waited for; the run goes on", async () => {
+  const flaky = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = flaky.hub.connect();
+  let isOut = false;
+  const guard = () => {
+    if (isOut) throw new LoadError("BUS_UNAVAILABLE", "no answer");
+  };
+  const state: typeof transport.state = {
+    ...transport.state,
+    get: async (key) => {
+      guard();
+      return transport.state.get(key);
+    },
+    compareAndSet: async (...args) => {
+      guard();
+      return transport.state.compareAndSet(...args);
+    },
+  };
+  flaky.coordinate({ transport: { ...transport, state } });
+  flaky.agent("a1");
+  flaky.agent("a2");
+  await flaky.submit();
+  await flaky.untilState("running");
+  isOut = true;
+  await flaky.pass(20_000);
+  assert.equal((await flaky.record()).state, "running");
+  isOut = false;
+  assert.equal((await flaky.untilOver("r1", 5000)).state, "completed");
+});
+
+test("a write whose answer was lost is found made, and not made again", async () => {
+  const flaky = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = flaky.hub.connect();
+  let writes = 0;
+  const state: typeof transport.state = {
+    ...transport.state,
+    compareAndSet: async (key, value, expected) => {
+      const revision = await transport.state.compareAndSet(key, value, expected);
+      if (!key.startsWith("run.") || revision === undefined) return revision;
+      writes += 1;
+      if (writes % 2 === 1) throw new LoadError("BUS_UNAVAILABLE", "the answer was lost");
+      return revision;
+    },
+  };
+  flaky.coordinate({ transport: { ...transport, state } });
+  flaky.agent("a1");
+  flaky.agent("a2");
+  await flaky.submit();
+  const record = await flaky.untilOver();
+  assert.equal(record.state, "completed");
+  // gathering, preparing, arming, running, draining, delivering, the end: seven changes after the submission.
+  assert.equal(record.revision, 8);
+});
+
+test("a user that NATS refuses what a coordinator needs ends it in words", async () => {
+  const denied = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = denied.hub.connect();
+  const bus: typeof transport.bus = {
+    ...transport.bus,
+    onStatus: (handler) => {
+      queueMicrotask(() =>
+        handler({ kind: "denied", subject: "ts.v1.beacon", message: "Permissions Violation" }),
+      );
+      return { close: () => undefined };
+    },
+  };
+  const { ended } = denied.coordinate({ transport: { ...transport, bus } });
+  await denied.pass(100);
+  const error = await ended;
+  assert.equal(codeOf(error), "BUS_DENIED");
+  assert.match(String(error), /ts\.v1\.beacon/);
+});
