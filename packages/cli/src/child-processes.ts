@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { CHILD_ENV } from "./interrupt.js";
 import { parseLine } from "./log.js";
@@ -8,6 +9,7 @@ const COMMAND = fileURLToPath(new URL("../bin/tokenstorm.mjs", import.meta.url))
 /** Kept of a child's talk, to say why it ended. */
 const MOST_LINES = 50;
 const END_LIMIT_MS = 5000;
+const READ_LIMIT_MS = 1000;
 
 export interface ChildEnd {
   readonly code: number | null;
@@ -49,15 +51,13 @@ export function startChild(options: ChildOptions): Child {
     execArgv: [],
   });
   const lines: string[] = [];
-  if (child.stderr !== null) {
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      lines.push(line);
-      if (lines.length > MOST_LINES) lines.shift();
-      options.onLine?.(line);
-    });
-  }
+  const isRead = readLines(child.stderr, (line) => {
+    lines.push(line);
+    if (lines.length > MOST_LINES) lines.shift();
+    options.onLine?.(line);
+  });
   if (options.onMessage !== undefined) child.on("message", options.onMessage);
-  const ended = endOf(child);
+  const ended = endOf(child, isRead);
   return {
     name: options.name,
     pid: child.pid ?? 0,
@@ -70,11 +70,29 @@ export function startChild(options: ChildOptions): Child {
   };
 }
 
-/** Resolves when it has ended and all it wrote was read. */
-function endOf(child: ChildProcess): Promise<ChildEnd> {
+function readLines(input: Readable | null, onLine: (line: string) => void): Promise<void> {
+  if (input === null) return Promise.resolve();
+  const lines = createInterface({ input }).on("line", onLine);
+  return new Promise((resolve) => {
+    lines.once("close", resolve);
+  });
+}
+
+/**
+ * Resolves when it has ended and all it wrote was read. Not by the event `close`, which never comes for a child whose
+ * IPC channel was closed from this side (nodejs/node#19433).
+ */
+function endOf(child: ChildProcess, isRead: Promise<void>): Promise<ChildEnd> {
   return new Promise((resolve) => {
     child.once("error", () => resolve({ code: 1, signal: null }));
-    child.once("close", (code, signal) => resolve({ code, signal }));
+    child.once("exit", (code, signal) => {
+      // A process that the child itself started may still hold the pipe.
+      const limit = setTimeout(() => resolve({ code, signal }), READ_LIMIT_MS);
+      void isRead.then(() => {
+        clearTimeout(limit);
+        resolve({ code, signal });
+      });
+    });
   });
 }
 

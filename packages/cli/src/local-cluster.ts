@@ -15,6 +15,8 @@ export interface LocalClusterOptions {
   /** Folder of the run directories. */
   readonly out: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Ends the start. */
+  readonly signal: AbortSignal;
   /** Warnings and errors of the children, and their unexpected ends. */
   readonly onTrouble: (text: string) => void;
 }
@@ -62,7 +64,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       const args = ["agent", ...access, "--id", id, "--processes", "1", "--wait", ...labels];
       parts.start(`agent ${id}`, args, "one of several");
     }
-    await Promise.race([coordinator, parts.broken]);
+    await Promise.race([coordinator, parts.broken, parts.failOn(options.signal)]);
     return { url: nats.url, broken: parts.broken, close };
   } catch (error) {
     await close();
@@ -90,6 +92,13 @@ class Parts {
 
   fail(message: string, hint?: string): void {
     if (!this.#isClosing()) this.#reject(new LoadError("RUN_ABORTED", message, { hint }));
+  }
+
+  failOn(signal: AbortSignal): Promise<never> {
+    const fail = () => this.fail("interrupted before the run began");
+    signal.addEventListener("abort", fail, { once: true });
+    if (signal.aborted) fail();
+    return this.broken;
   }
 
   /** Resolves with the first thing that it tells us: it is ready. */

@@ -1,6 +1,16 @@
 import { Command, CommanderError } from "commander";
+import { addAgent } from "./commands/agent.js";
+import { addAgents } from "./commands/agents.js";
+import { addCoordinator } from "./commands/coordinator.js";
 import { addInit } from "./commands/init.js";
+import { addProbe } from "./commands/probe.js";
+import { addReport } from "./commands/report.js";
+import { addRun } from "./commands/run.js";
+import { addRuns } from "./commands/runs.js";
 import { addSimulate } from "./commands/simulate.js";
+import { addStop } from "./commands/stop.js";
+import { addSubmit } from "./commands/submit.js";
+import { addTail } from "./commands/tail.js";
 import { addValidate } from "./commands/validate.js";
 import type { CommandContext } from "./context.js";
 import { describeError } from "./errors.js";
@@ -56,7 +66,21 @@ function createProgram(context: CommandContext): Command {
     .configureOutput(outputOf(context.terminal))
     .showHelpAfterError("hint: tokenstorm <command> --help shows what there is")
     .enablePositionalOptions();
-  const add = [addValidate, addInit, addSimulate];
+  const add = [
+    addRun,
+    addProbe,
+    addCoordinator,
+    addAgent,
+    addSubmit,
+    addTail,
+    addStop,
+    addAgents,
+    addRuns,
+    addReport,
+    addValidate,
+    addInit,
+    addSimulate,
+  ];
   for (const one of add) one(program, context);
   for (const command of program.commands) {
     command.option("--debug", "show the stack of an error").helpOption("-h, --help", "show this help");

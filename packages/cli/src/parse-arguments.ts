@@ -1,4 +1,5 @@
 import { parseDurationMs } from "@tokenstorm/core";
+import { isId } from "@tokenstorm/protocol";
 import { InvalidArgumentError } from "commander";
 
 /** Parsers of flag values for commander: a wrong value is wrong use (exit 2). */
@@ -27,6 +28,12 @@ export function durationMs(text: string): number {
   const value = parseDurationMs(text);
   if (value !== undefined) return value;
   throw new InvalidArgumentError("it is no duration: write 500ms, 30s or 2m.");
+}
+
+/** An agent's name: it becomes part of subjects and keys. */
+export function agentId(text: string): string {
+  if (isId(text)) return text;
+  throw new InvalidArgumentError("use letters, digits, _ and -, at most 64.");
 }
 
 /** `key=value`, once or several times. */

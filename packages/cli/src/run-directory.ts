@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { constants, existsSync } from "node:fs";
+import { access, mkdir, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 import { reasonOf } from "./plan-file.js";
 
@@ -11,6 +11,32 @@ export interface LocalRun {
   readonly directory: string;
   /** Its name's last part; the names are `<date>-<name>-<id>`. */
   readonly id: string;
+}
+
+/** Makes the folder of the run directories, and sees that it can be written. Throws RESULTS_UNREADABLE naming it. */
+export async function makeOutFolder(out: string): Promise<void> {
+  try {
+    await makeFolder(resolve(out));
+    await access(out, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new LoadError("RESULTS_UNREADABLE", `results cannot be written to ${out}: ${reasonOf(cause)}`, {
+      hint: "name another folder with --out",
+      cause,
+    });
+  }
+}
+
+/**
+ * The folder and those above it. Not by mkdir's own `recursive`: below /proc, which exists and takes no folder, Node 20
+ * tries for ever.
+ */
+async function makeFolder(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
 }
 
 /** Every run directory in `out`, newest first. Empty where the folder is not there. */
@@ -24,11 +50,9 @@ export async function listLocalRuns(out: string): Promise<LocalRun[]> {
       cause,
     });
   }
-  const found = names
-    .map((name) => join(out, name))
-    .filter((directory) => existsSync(join(directory, "run.json")));
+  const found = names.map((name) => join(out, name)).filter(isRunDirectory);
   const dated = await Promise.all(
-    found.map(async (directory) => ({ directory, at: (await stat(join(directory, "run.json"))).mtimeMs })),
+    found.map(async (directory) => ({ directory, at: (await stat(mainFile(directory))).mtimeMs })),
   );
   return dated
     .sort((a, b) => compareNames(b.directory, a.directory) || b.at - a.at)
@@ -40,7 +64,7 @@ export async function listLocalRuns(out: string): Promise<LocalRun[]> {
  * was named. Undefined where none fits. Throws RUN_UNKNOWN where several fit.
  */
 export async function findLocalRun(named: string | undefined, out: string): Promise<LocalRun | undefined> {
-  if (named !== undefined && existsSync(join(named, "run.json"))) {
+  if (named !== undefined && isRunDirectory(named)) {
     const directory = resolve(named);
     return { directory: named, id: idOf(directory) };
   }
@@ -58,6 +82,14 @@ export async function findLocalRun(named: string | undefined, out: string): Prom
     hint: "write more of the id",
   });
 }
+
+/** A run's own directory, or one with nothing but a report kept from a cluster. */
+const mainFile = (directory: string): string => {
+  const facts = join(directory, "run.json");
+  return existsSync(facts) ? facts : join(directory, "report.json");
+};
+
+const isRunDirectory = (directory: string): boolean => existsSync(mainFile(directory));
 
 const idOf = (directory: string): string => basename(directory).split("-").at(-1) ?? "";
 

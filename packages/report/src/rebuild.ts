@@ -19,12 +19,18 @@ export interface RunLines {
   readonly facts: RunFacts;
   readonly results: Iterable<RunResult> | AsyncIterable<RunResult>;
   readonly events: Iterable<RunEvent>;
+  /** Intervals that an agent is known to have cut, though it left no final word; from what the leader wrote. */
+  readonly expected?: readonly { readonly agent: string; readonly lastSeq: number }[];
 }
 
 /** The report from a run directory's lines alone: the same that the leader wrote, since both fold the same lines. */
-export async function rebuildReport({ facts, results, events }: RunLines): Promise<RunReport> {
+export async function rebuildReport({ facts, results, events, expected = [] }: RunLines): Promise<RunReport> {
   const stages = resolveStages(facts.record.plan);
   const aggregate = createAggregate({ stages, shards: facts.record.shards });
+  for (const { agent, lastSeq } of expected) {
+    const shard = facts.record.shards.find((one) => one.agent === agent);
+    if (shard !== undefined) aggregate.expectAtLeast(agent, shard.epoch, lastSeq);
+  }
   for await (const result of results) {
     if (result.kind === "snapshot") aggregate.fold(result.snapshot);
     else aggregate.foldFinal(result.final);

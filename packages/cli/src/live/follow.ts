@@ -1,22 +1,14 @@
-import { isTerminal, type LiveUpdate, LoadError, type RunRecord } from "@tokenstorm/core";
-import {
-  decodeLive,
-  decodeRunRecord,
-  runKey,
-  type Subjects,
-  type Subscription,
-  type Transport,
-} from "@tokenstorm/protocol";
+import { type LiveUpdate, LoadError, type RunRecord } from "@tokenstorm/core";
+import { systemClock, watchRun } from "@tokenstorm/protocol";
+import type { Cluster } from "../cluster.js";
 
-const POLL_MS = 500;
-/** No coordinator took the run up, or it has said nothing: the run is not waited for any longer. */
+const LOOK_MS = 1000;
+/** No coordinator has taken the run up, or it has said nothing: the run is not waited for any longer. */
 const UNCLAIMED_LIMIT_MS = 15_000;
 const SILENT_LIMIT_MS = 90_000;
 const SILENT_NOTE_MS = 6000;
 
 export interface FollowOptions {
-  readonly transport: Transport;
-  readonly subjects: Subjects;
   readonly run: string;
   readonly onUpdate: (update: LiveUpdate) => void;
   readonly onNote: (text: string) => void;
@@ -29,88 +21,79 @@ export interface FollowOptions {
  * record in its final state. Throws AGENTS_INSUFFICIENT when no coordinator takes the run up, RUN_ABORTED when the
  * coordinator falls silent, BUS_UNAVAILABLE when NATS does, RUN_UNKNOWN when the run is gone.
  */
-export async function followRun(options: FollowOptions): Promise<RunRecord | undefined> {
-  const { transport, subjects, run } = options;
-  const leader = watchLeader(transport, subjects);
-  const live = transport.bus.subscribe(subjects.live(run), (message) => {
-    const update = updateOf(message.data);
-    if (update !== undefined) options.onUpdate(update);
-  });
-  let hasNoted = false;
+export async function followRun(cluster: Cluster, options: FollowOptions): Promise<RunRecord | undefined> {
   let latest: RunRecord | undefined;
+  const watch = watchRun(cluster, {
+    clock: systemClock(),
+    run: options.run,
+    onRecord: (record) => {
+      latest = record;
+    },
+    onLive: options.onUpdate,
+  });
+  const silence = watchSilence(cluster, options, () => latest?.state ?? "submitted");
+  const left = onceAborted(options.signal);
   try {
-    while (!options.signal.aborted) {
-      latest = (await readRecord(options)) ?? latest;
-      if (latest !== undefined && isTerminal(latest.state)) return latest;
-      const silentMs = leader.silentMs();
-      checkSilence(latest, silentMs, run);
-      if (silentMs > SILENT_NOTE_MS && !hasNoted) {
-        options.onNote(`no word from the coordinator for ${Math.round(silentMs / 1000)} s; still waiting`);
-      }
-      hasNoted = silentMs > SILENT_NOTE_MS;
-      await pause(POLL_MS, options.signal);
-    }
-    return undefined;
+    return await Promise.race([watch.ended, silence.tooLong, left.aborted]);
   } finally {
-    live.close();
-    leader.close();
+    watch.close();
+    silence.close();
+    left.close();
   }
 }
 
-/** How long ago a beacon was heard, since this began. */
-function watchLeader(transport: Transport, subjects: Subjects): Subscription & { silentMs(): number } {
+/** Beacons come once a second: rejects when none was heard for too long. */
+function watchSilence(
+  { transport, subjects }: Cluster,
+  { run, onNote }: FollowOptions,
+  state: () => RunRecord["state"],
+): { readonly tooLong: Promise<never>; close(): void } {
   let heardAt = performance.now();
+  let hasNoted = false;
   const subscription = transport.bus.subscribe(subjects.beacon, () => {
     heardAt = performance.now();
+    hasNoted = false;
   });
-  return { silentMs: () => performance.now() - heardAt, close: () => subscription.close() };
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const silentMs = performance.now() - heardAt;
+      const error = silenceError(run, silentMs, state() === "submitted");
+      if (error !== undefined) reject(error);
+      if (silentMs < SILENT_NOTE_MS || hasNoted) return;
+      hasNoted = true;
+      onNote(`no word from a coordinator for ${Math.round(silentMs / 1000)} s; still waiting`);
+    }, LOOK_MS);
+  });
+  tooLong.catch(() => undefined);
+  return {
+    tooLong,
+    close: () => {
+      clearInterval(timer);
+      subscription.close();
+    },
+  };
 }
 
-/** Undefined while NATS is away: the client reconnects by itself, and the leader's silence is the limit. */
-async function readRecord({ transport, run }: FollowOptions): Promise<RunRecord | undefined> {
-  try {
-    const entry = await transport.state.get(runKey(run));
-    if (entry !== undefined) return decodeRunRecord(entry.value);
-  } catch (error) {
-    if (error instanceof LoadError && error.code === "BUS_UNAVAILABLE") return undefined;
-    throw error;
-  }
-  throw new LoadError("RUN_UNKNOWN", `the run ${run} is gone from the state store`);
-}
-
-function checkSilence(record: RunRecord | undefined, silentMs: number, run: string): void {
-  const isUnclaimed = record === undefined || record.state === "submitted";
+function silenceError(run: string, silentMs: number, isUnclaimed: boolean): LoadError | undefined {
   if (isUnclaimed && silentMs > UNCLAIMED_LIMIT_MS) {
-    throw new LoadError("AGENTS_INSUFFICIENT", `no coordinator answers: nobody has taken up run ${run}`, {
+    return new LoadError("AGENTS_INSUFFICIENT", `no coordinator answers: nobody takes up run ${run}`, {
       hint: "start one: tokenstorm coordinator --nats URL",
     });
   }
-  if (silentMs > SILENT_LIMIT_MS) {
-    const seconds = Math.round(silentMs / 1000);
-    throw new LoadError("RUN_ABORTED", `the coordinator of run ${run} has been silent for ${seconds} s`, {
-      hint: `when it is back: tokenstorm tail ${run}, tokenstorm report ${run}`,
-    });
-  }
-}
-
-/** A message that is none is not for us to complain about; the leader counts those that it gets. */
-function updateOf(bytes: Uint8Array): LiveUpdate | undefined {
-  try {
-    return decodeLive(bytes);
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
+  if (silentMs <= SILENT_LIMIT_MS) return undefined;
+  const seconds = Math.round(silentMs / 1000);
+  return new LoadError("RUN_ABORTED", `the coordinator of run ${run} has been silent for ${seconds} s`, {
+    hint: `when it is back: tokenstorm tail ${run}, tokenstorm report ${run}`,
   });
+}
+
+function onceAborted(signal: AbortSignal): { readonly aborted: Promise<undefined>; close(): void } {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    onAbort = () => resolve(undefined);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) resolve(undefined);
+  });
+  return { aborted, close: () => signal.removeEventListener("abort", onAbort) };
 }

@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism, hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { type Agent, createAgent, createUndiciTarget, createVitals, type Logger } from "@tokenstorm/agent";
+import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
+import type { Logger as Pino } from "pino";
+import { VERSION } from "./version.js";
+
+export interface AgentProcessOptions {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly transport: Transport;
+  readonly subjects: Subjects;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Pino;
+  /** Folder for results that could not be delivered. */
+  readonly spool: string;
+}
+
+/** An agent in this process, with everything of the world that it needs. Whoever runs it closes it and the transport. */
+export function createProcessAgent(options: AgentProcessOptions): Agent {
+  const { transport } = options;
+  const clock = systemClock();
+  const vitals = createVitals();
+  const agent = createAgent({
+    id: options.id,
+    instance: randomUUID(),
+    host: hostname(),
+    pid: process.pid,
+    version: VERSION,
+    cores: availableParallelism(),
+    labels: options.labels,
+    clock,
+    bus: transport.bus,
+    log: transport.log,
+    state: transport.state,
+    blobs: transport.blobs,
+    subjects: options.subjects,
+    targets: (wanted) => createUndiciTarget(wanted, clock),
+    env: options.env,
+    vitals,
+    logger: plainLogger(options.log),
+    writeSpool: async (name, bytes) => {
+      const file = join(resolve(options.spool), name);
+      await mkdir(options.spool, { recursive: true });
+      await writeFile(file, bytes);
+      return file;
+    },
+  });
+  return {
+    run: async () => {
+      try {
+        return await agent.run();
+      } finally {
+        vitals.close();
+      }
+    },
+    close: (how) => agent.close(how),
+  };
+}
+
+/** Pino wants the fields first. */
+export function plainLogger(log: Pino): Logger {
+  return {
+    info: (message, fields = {}) => log.info(fields, message),
+    warn: (message, fields = {}) => log.warn(fields, message),
+    error: (message, fields = {}) => log.error(fields, message),
+  };
+}
+
+const LONGEST_ID = 56;
+
+/** A name for an agent that was given none: its host and process, in letters that subjects and keys may have. */
+export function defaultAgentId(): string {
+  return sanitizedId(`${hostname()}-${process.pid}`);
+}
+
+export function sanitizedId(text: string): string {
+  const clean = text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "");
+  return (clean === "" ? "agent" : clean).slice(-LONGEST_ID);
+}

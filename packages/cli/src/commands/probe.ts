@@ -1,0 +1,52 @@
+import { type ProbeResult, probeTarget } from "@tokenstorm/agent";
+import { planFromFlags, type RunFlagValues } from "@tokenstorm/core";
+import { systemClock } from "@tokenstorm/protocol";
+import { type Command, Option } from "commander";
+import { newId } from "../conduct-run.js";
+import type { CommandContext } from "../context.js";
+import { EXIT } from "../exit-codes.js";
+import { checkPlan } from "../plan-file.js";
+import { renderProbe } from "../probe-timeline.js";
+import { addPlanFlag } from "./run.js";
+
+/** The keys of a plan that one request depends on. */
+const PROBE_FLAGS = [
+  "api",
+  "model",
+  "inputTokens",
+  "outputTokens",
+  "respectEos",
+  "temperature",
+  "apiKeyEnv",
+  "apiKeyFile",
+  "header",
+  "insecure",
+  "set",
+] as const;
+
+interface ProbeFlags extends RunFlagValues {
+  readonly json?: boolean;
+}
+
+export function addProbe(program: Command, context: CommandContext): void {
+  const command = program
+    .command("probe")
+    .description("send one request, and show it as a timeline")
+    .argument("<url>", "server, without /v1");
+  for (const name of PROBE_FLAGS) addPlanFlag(command, name);
+  command
+    .addOption(new Option("--json", "as JSON"))
+    .action((url: string, flags: ProbeFlags) => context.finish(probe(url, flags, context)));
+}
+
+async function probe(url: string, flags: ProbeFlags, { terminal, env }: CommandContext): Promise<number> {
+  const plan = checkPlan(planFromFlags(url, flags));
+  const result: ProbeResult = await probeTarget({ plan, env, clock: systemClock(), salt: newId(8) });
+  const { stdout } = terminal;
+  await terminal.print(
+    flags.json === true
+      ? JSON.stringify(result, null, 2)
+      : renderProbe(result, { width: stdout.width(), colour: stdout.colour }),
+  );
+  return result.outcome.kind === "completed" ? EXIT.ok : EXIT.error;
+}

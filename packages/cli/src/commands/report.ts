@@ -1,0 +1,86 @@
+import { LoadError, type RunReport } from "@tokenstorm/core";
+import { findRun } from "@tokenstorm/protocol";
+import { renderJson, renderText } from "@tokenstorm/report";
+import type { Command } from "commander";
+import { withCluster } from "../cluster.js";
+import { fetchReport } from "../conduct-run.js";
+import type { CommandContext } from "../context.js";
+import { EXIT } from "../exit-codes.js";
+import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
+import { oneOf } from "../parse-arguments.js";
+import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
+import { rebuildFromDirectory } from "../run-files.js";
+
+const FORMATS = ["text", "json"] as const;
+
+interface ReportFlags extends NatsFlags {
+  readonly format: (typeof FORMATS)[number];
+  readonly json?: boolean;
+  readonly out: string;
+}
+
+interface Found {
+  readonly report: RunReport;
+  readonly directory: string | undefined;
+}
+
+export function addReport(program: Command, context: CommandContext): void {
+  const command = program
+    .command("report")
+    .description("show a run's report again")
+    .argument("[run]", "id, the beginning of one, or a run directory; the latest by default");
+  addNatsFlags(command)
+    .option("--format <kind>", FORMATS.join(", "), oneOf(FORMATS), "text")
+    .option("--json", "the same as --format json")
+    .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .action((run: string | undefined, flags: ReportFlags) => context.finish(report(run, flags, context)));
+}
+
+async function report(
+  named: string | undefined,
+  flags: ReportFlags,
+  { terminal, env }: CommandContext,
+): Promise<number> {
+  const access = natsAccess(flags, env);
+  const found = (await findHere(named, flags)) ?? (await findThere(named, access, flags.out));
+  if (flags.json === true || flags.format === "json") {
+    await terminal.print(renderJson(found.report));
+    return EXIT.ok;
+  }
+  const { stdout } = terminal;
+  const { directory } = found;
+  await terminal.print(renderText(found.report, { width: stdout.width(), colour: stdout.colour, directory }));
+  return EXIT.ok;
+}
+
+/** With --nats and no name, the latest of the cluster is meant. */
+async function findHere(named: string | undefined, flags: ReportFlags): Promise<Found | undefined> {
+  if (named === undefined && flags.nats !== undefined) return undefined;
+  const local = await findLocalRun(named, flags.out);
+  if (local === undefined) return undefined;
+  return { report: await rebuildFromDirectory(local.directory), directory: local.directory };
+}
+
+async function findThere(
+  named: string | undefined,
+  access: NatsAccess | undefined,
+  out: string,
+): Promise<Found> {
+  if (access === undefined) {
+    const what = named === undefined ? "there is no run yet" : `there is no run ${named}`;
+    throw new LoadError("RUN_UNKNOWN", `${what} in ${out}`, {
+      hint: "tokenstorm runs lists them; --out names another folder, --nats URL asks a cluster",
+    });
+  }
+  return withCluster(access, "operator", async (cluster) => {
+    const record = await findRun(cluster.transport, named);
+    const report = await fetchReport(cluster, record);
+    if (report !== null) {
+      const directory = record.result?.directory;
+      return { report, directory: directory === undefined ? undefined : `${directory} at the coordinator` };
+    }
+    throw new LoadError("RESULTS_UNREADABLE", `run ${record.id} has no report: it is ${record.state}`, {
+      hint: `tokenstorm tail ${record.id} watches it`,
+    });
+  });
+}

@@ -1,0 +1,89 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import type { LiveUpdate, RunRecord, RunReport, TestPlan } from "@tokenstorm/core";
+import { stopRun, submitRun, systemClock } from "@tokenstorm/protocol";
+import type { Cluster } from "./cluster.js";
+import { onInterrupt } from "./interrupt.js";
+import { followRun } from "./live/follow.js";
+import { parseReport } from "./report-file.js";
+
+/** After a second Ctrl-C: how long the coordinator has to end the run and write what there is. */
+const CUT_LIMIT_MS = 5000;
+const TAKE_BACK_LIMIT_MS = 2000;
+
+export interface ConductOptions {
+  readonly plan: TestPlan;
+  readonly onUpdate: (update: LiveUpdate) => void;
+  readonly onNote: (text: string) => void;
+  /** Rejects when a part fails without which the run cannot go on. */
+  readonly broken?: Promise<never>;
+}
+
+/** How a run that this command started has ended, as far as it can be told. */
+export interface Conducted {
+  /** Null after a second Ctrl-C that was not answered in time. */
+  readonly record: RunRecord | null;
+  readonly report: RunReport | null;
+}
+
+/**
+ * Submits a plan and follows its run to the end. The first Ctrl-C drains it, the second cuts it and is waited for some
+ * seconds. Throws what `followRun` throws; a run that nobody takes up is taken back.
+ */
+export async function conductRun(cluster: Cluster, options: ConductOptions): Promise<Conducted> {
+  const { plan } = options;
+  const id = newId(6);
+  const salt = plan.salt ?? newId(8);
+  await submitRun(cluster, { plan, id, salt, createdAtMs: systemClock().wallMs() });
+  const leave = new AbortController();
+  let limit: NodeJS.Timeout | undefined;
+  const stop = async (level: "drain" | "cut", cause: string) => {
+    try {
+      await stopRun(cluster, { run: id, level, reason: `stopped by ${cause}` });
+    } catch (error) {
+      options.onNote(
+        `the run could not be told to stop: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  };
+  const interrupts = onInterrupt((count, cause) => {
+    if (count === 1) {
+      options.onNote(
+        "draining: requests in flight may finish, nothing new is sent; Ctrl-C again ends it at once",
+      );
+      void stop("drain", cause);
+    } else if (limit === undefined) {
+      options.onNote("ending the run at once");
+      void stop("cut", cause);
+      limit = setTimeout(() => leave.abort(), CUT_LIMIT_MS);
+    } else leave.abort();
+  });
+  try {
+    const followed = followRun(cluster, { ...options, run: id, signal: leave.signal });
+    const record = await (options.broken === undefined ? followed : Promise.race([followed, options.broken]));
+    if (record === undefined) return { record: null, report: null };
+    return { record, report: await fetchReport(cluster, record) };
+  } catch (error) {
+    await Promise.race([stop("cut", "an error of the command that began it"), wait(TAKE_BACK_LIMIT_MS)]);
+    throw error;
+  } finally {
+    clearTimeout(limit);
+    interrupts.close();
+    leave.abort();
+  }
+}
+
+/** The report that the coordinator left for everyone; null where it left none. */
+export async function fetchReport({ transport }: Cluster, record: RunRecord): Promise<RunReport | null> {
+  const name = record.result?.reportBlob;
+  if (name === undefined || name === null) return null;
+  const data = await transport.blobs.get(name);
+  return data === undefined ? null : parseReport(Buffer.from(data).toString("utf8"), name);
+}
+
+const LETTERS = "abcdefghijkmnpqrstuvwxyz23456789";
+
+/** Letters and digits that are hard to mistake for one another. */
+export function newId(length: number): string {
+  return [...randomBytes(length)].map((byte) => LETTERS[byte % LETTERS.length] ?? "").join("");
+}

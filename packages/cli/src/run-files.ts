@@ -1,0 +1,149 @@
+import { createReadStream, existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { LoadError, type RunEvent, type RunFacts, type RunReport } from "@tokenstorm/core";
+import { lineToResult, RunRecordMessage } from "@tokenstorm/protocol";
+import { type RunResult, rebuildReport } from "@tokenstorm/report";
+import { reasonOf } from "./plan-file.js";
+import { parseReport } from "./report-file.js";
+
+/** The report of a run directory as the leader wrote it. Throws RESULTS_UNREADABLE naming the file. */
+export async function readLocalReport(directory: string): Promise<RunReport> {
+  const file = join(directory, "report.json");
+  if (!existsSync(file)) return rebuildFromDirectory(directory);
+  return parseReport(await readText(file), file);
+}
+
+/**
+ * The report of a run directory, folded anew from its lines; where they are not there (a report kept from elsewhere), as
+ * it was written. Throws RESULTS_UNREADABLE naming file and line.
+ */
+export async function rebuildFromDirectory(directory: string): Promise<RunReport> {
+  const facts = join(directory, "run.json");
+  const snapshots = join(directory, "snapshots.ndjson");
+  if (!existsSync(facts) || !existsSync(snapshots)) {
+    const file = join(directory, "report.json");
+    return parseReport(await readText(file), file);
+  }
+  const kept = parseRunJson(await readText(facts), facts);
+  return rebuildReport({
+    facts: kept.facts,
+    results: readResults(snapshots),
+    events: await readEvents(join(directory, "events.ndjson")),
+    // An agent that was lost left no final word: what the leader missed of it is still missed.
+    expected: kept.report?.completeness.missing.map(({ agent, to }) => ({ agent, lastSeq: to })) ?? [],
+  });
+}
+
+async function* readResults(file: string): AsyncGenerator<RunResult> {
+  for await (const { line, place } of readLines(file)) {
+    try {
+      yield lineToResult(line);
+    } catch (cause) {
+      if (cause instanceof LoadError) throw unreadable(place, cause.message, cause);
+      throw cause;
+    }
+  }
+}
+
+async function readEvents(file: string): Promise<RunEvent[]> {
+  if (!existsSync(file)) return [];
+  const events: RunEvent[] = [];
+  for await (const { line, place } of readLines(file)) {
+    const value = parseJson(line, place);
+    if (!isRunEvent(value)) throw unreadable(place, "it is no event");
+    events.push(value);
+  }
+  return events;
+}
+
+/** A last line without its end was being written when the leader died: it was never confirmed, so it is not missed. */
+async function* readLines(file: string): AsyncGenerator<{ line: string; place: string }> {
+  const input = createReadStream(file, { encoding: "utf8" });
+  let number = 0;
+  let before: string | undefined;
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (before !== undefined && before !== "") yield { line: before, place: `${file}:${number}` };
+      before = line;
+      number += 1;
+    }
+  } catch (cause) {
+    throw unreadable(file, reasonOf(cause), cause);
+  }
+  if (before === undefined || before === "") return;
+  const isWhole = before.trimEnd().endsWith("}");
+  if (isWhole) yield { line: before, place: `${file}:${number}` };
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw unreadable(file, reasonOf(cause), cause);
+  }
+}
+
+/** `{schemaVersion, facts, report}` as the leader wrote it. */
+function parseRunJson(text: string, file: string): { facts: RunFacts; report: RunReport | null } {
+  const value = parseJson(text, file);
+  if (!isObject(value) || !isObject(value["facts"])) throw unreadable(file, "it is no run.json");
+  if (value["schemaVersion"] !== 1) {
+    throw unreadable(
+      file,
+      `it has schema version ${String(value["schemaVersion"])}; this tokenstorm reads 1`,
+    );
+  }
+  const record = RunRecordMessage.safeParse(value["facts"]["record"]);
+  if (!record.success)
+    throw unreadable(file, `record: ${record.error.issues[0]?.message ?? "is not understood"}`);
+  const facts = { ...value["facts"], record: record.data };
+  if (!isRunFacts(facts)) throw unreadable(file, "parts of it are missing");
+  const report = value["report"];
+  return { facts, report: report === undefined ? null : parseReport(JSON.stringify(report), file) };
+}
+
+function isRunFacts(
+  value: Readonly<Record<string, unknown>> & Pick<RunFacts, "record">,
+): value is RunFacts & typeof value {
+  const { transport, version, endUs, serverBefore, serverAfter } = value;
+  return (
+    (transport === "nats" || transport === "memory") &&
+    typeof version === "string" &&
+    typeof endUs === "number" &&
+    typeof serverBefore === "object" &&
+    typeof serverAfter === "object"
+  );
+}
+
+function isRunEvent(value: unknown): value is RunEvent {
+  if (!isObject(value)) return false;
+  switch (value["kind"]) {
+    case "server":
+      return (
+        isObject(value["sample"]) && Object.values(value["sample"]).every((one) => typeof one === "number")
+      );
+    case "state":
+      return typeof value["state"] === "string" && typeof value["wallMs"] === "number";
+    case "note":
+      return typeof value["text"] === "string" && typeof value["wallMs"] === "number";
+    default:
+      return false;
+  }
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function parseJson(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unreadable(place, "it is no JSON", cause);
+  }
+}
+
+function unreadable(place: string, problem: string, cause?: unknown): LoadError {
+  return new LoadError("RESULTS_UNREADABLE", `${place} cannot be read: ${problem}`, { cause });
+}
