@@ -10,6 +10,10 @@ export interface FoldedBlock {
   /** Flow of all agents; `durationUs` is the longest of the agents' sums, since they run side by side. */
   readonly flow: FlowCounts;
   readonly due: DueCounts;
+  /** Offered, and nothing more was heard: still open; once the run is over, lost with their agent or an interval. */
+  readonly unsettled: number;
+  /** Ended, though no interval that came says that they were offered. */
+  readonly unoffered: number;
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
 }
 
@@ -42,12 +46,13 @@ export interface IntervalSummary {
   readonly flow: FlowCounts;
   readonly stage: number;
   readonly phase: Phase;
-  /** Of this interval alone. */
+  /** Of this interval alone: ttft, itl and e2e, and none for all but the newest intervals. Not to be kept. */
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
 }
 
 /** Fold of snapshots, idempotent by (agent, epoch, seq), only for pairs of the shard map; knows its gaps. */
 export interface Aggregate {
+  /** Throws PROTOCOL_MALFORMED for a histogram that is none, before anything of the snapshot is folded. */
   fold(snapshot: Snapshot): "folded" | "duplicate" | "foreign";
   foldFinal(final: Final): "folded" | "duplicate" | "foreign";
   /** What an agent's heartbeat said it cut: at least so many are expected. */

@@ -68,16 +68,3 @@ export function addTo<Name extends string>(
 export function total(counts: Readonly<Record<string, number | undefined>>): number {
   return Object.values(counts).reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
-
-/** What adds up alike over intervals and over agents. */
-export function addCounts(flow: FlowCounts, other: FlowCounts): void {
-  flow.inFlightUs += other.inFlightUs;
-  flow.sent += other.sent;
-  flow.ended += other.ended;
-  flow.completed += other.completed;
-  flow.outputTokens += other.outputTokens;
-  flow.promptTokens += other.promptTokens;
-  flow.arrivals += other.arrivals;
-  flow.events += other.events;
-  flow.coalesced += other.coalesced;
-}

@@ -1,0 +1,137 @@
+import type { FoldedBlock } from "./aggregate.js";
+import { addTo, emptyDue, emptyFlow, total } from "./counts.js";
+import { HdrHistogram } from "./hdr-histogram.js";
+import {
+  type Block,
+  type DueCounts,
+  type FlowCounts,
+  METRICS,
+  type MetricName,
+  type Phase,
+} from "./snapshot.js";
+
+/** One (stage, phase) of all agents: sums, and by agent what does not add up or must not cancel out. */
+export class BlockFold {
+  readonly stage: number;
+  readonly phase: Phase;
+  readonly #flows = new Map<string, FlowCounts>();
+  /** By agent: offered less ended. */
+  readonly #open = new Map<string, number>();
+  readonly #due = emptyDue();
+  readonly #histograms = new Map<MetricName, HdrHistogram>();
+
+  constructor(stage: number, phase: Phase) {
+    this.stage = stage;
+    this.phase = phase;
+  }
+
+  /** Adds a block whose histograms were checked; says how many samples it brought. */
+  add(agent: string, block: Block): number {
+    let flow = this.#flows.get(agent);
+    if (flow === undefined) {
+      flow = emptyFlow();
+      this.#flows.set(agent, flow);
+    }
+    addInterval(flow, block.flow);
+    addDue(this.#due, block.due);
+    this.#open.set(agent, (this.#open.get(agent) ?? 0) + block.due.offered - endedIn(block.due));
+    let samples = 0;
+    for (const metric of METRICS) {
+      const encoded = block.histograms[metric];
+      if (encoded === undefined) continue;
+      this.#histogram(metric).mergeChecked(encoded);
+      samples += encoded.count;
+    }
+    return samples;
+  }
+
+  flowOf(agent: string): FlowCounts | undefined {
+    return this.#flows.get(agent);
+  }
+
+  folded(): FoldedBlock {
+    const flow = emptyFlow();
+    for (const one of this.#flows.values()) addAgent(flow, one);
+    let unsettled = 0;
+    let unoffered = 0;
+    for (const open of this.#open.values()) {
+      unsettled += Math.max(0, open);
+      unoffered += Math.max(0, -open);
+    }
+    const { stage, phase } = this;
+    return { stage, phase, flow, due: this.#due, unsettled, unoffered, histograms: this.#histograms };
+  }
+
+  #histogram(metric: MetricName): HdrHistogram {
+    const found = this.#histograms.get(metric);
+    if (found !== undefined) return found;
+    const histogram = new HdrHistogram();
+    this.#histograms.set(metric, histogram);
+    return histogram;
+  }
+}
+
+function endedIn(due: DueCounts): number {
+  const { completed, cancelled, unknown, censored } = due;
+  return completed + total(due.failed) + cancelled + total(due.dropped) + unknown + censored;
+}
+
+/** Another interval of the same agent: times follow each other, the bounds widen. */
+function addInterval(flow: FlowCounts, other: FlowCounts): void {
+  addFlow(flow, other);
+  // A block may hold only what became of requests: then its bounds are of no time at all.
+  if (other.durationUs === 0) return;
+  const isFirst = flow.durationUs === 0;
+  flow.inFlightMin = isFirst ? other.inFlightMin : Math.min(flow.inFlightMin, other.inFlightMin);
+  flow.inFlightMax = isFirst ? other.inFlightMax : Math.max(flow.inFlightMax, other.inFlightMax);
+  flow.durationUs += other.durationUs;
+}
+
+/** Another agent, side by side with the first: times do not add up, the bounds do. */
+function addAgent(flow: FlowCounts, other: FlowCounts): void {
+  addFlow(flow, other);
+  flow.durationUs = Math.max(flow.durationUs, other.durationUs);
+  flow.inFlightMin += other.inFlightMin;
+  flow.inFlightMax += other.inFlightMax;
+}
+
+/** What adds up alike over intervals and over agents. */
+export function addFlow(flow: FlowCounts, other: FlowCounts): void {
+  flow.inFlightUs += other.inFlightUs;
+  flow.sent += other.sent;
+  flow.ended += other.ended;
+  flow.completed += other.completed;
+  flow.outputTokens += other.outputTokens;
+  flow.promptTokens += other.promptTokens;
+  flow.arrivals += other.arrivals;
+  flow.events += other.events;
+  flow.coalesced += other.coalesced;
+}
+
+function addDue(due: DueCounts, other: DueCounts): void {
+  due.offered += other.offered;
+  due.sent += other.sent;
+  due.unsent += other.unsent;
+  due.completed += other.completed;
+  due.cancelled += other.cancelled;
+  due.unknown += other.unknown;
+  due.censored += other.censored;
+  due.staleRetries += other.staleRetries;
+  due.promptTokens += other.promptTokens;
+  due.cachedPromptTokens += other.cachedPromptTokens;
+  due.outputTokens += other.outputTokens;
+  due.partialOutputTokens += other.partialOutputTokens;
+  due.good += other.good;
+  due.askedPromptTokens += other.askedPromptTokens;
+  due.askedOutputTokens += other.askedOutputTokens;
+  addByName(due.failed, other.failed);
+  addByName(due.dropped, other.dropped);
+  addByName(due.tokenSource, other.tokenSource);
+}
+
+function addByName<Name extends string>(
+  counts: Partial<Record<Name, number>>,
+  other: Partial<Record<Name, number>>,
+): void {
+  for (const name in other) addTo(counts, name, other[name] ?? 0);
+}
