@@ -209,6 +209,7 @@ test("what is wrong is named by its field", () => {
     [envelope({ ...beacon, term: 2 ** 53 }), "PROTOCOL_MALFORMED", /term: /],
     [envelope({ ...beacon, leaderUs: Number.POSITIVE_INFINITY }), "PROTOCOL_MALFORMED", /leaderUs: /],
     [envelope({ ...beacon, leader: "a.b" }), "PROTOCOL_MALFORMED", /leader: is no id/],
+    [envelope({ ...beacon, leader: "constructor" }), "PROTOCOL_MALFORMED", /leader: is no id/],
     [envelope({ ...beacon, stop: "now" }), "PROTOCOL_MALFORMED", /stop: /],
     [
       envelope({ ...beacon, confirmed: { a1: { epoch: -1, seq: 1, final: true } } }),
