@@ -40,6 +40,7 @@ export interface AgentDeps {
   readonly bus: Bus;
   readonly log: ResultLog;
   readonly state: StateStore;
+  /** For data sets, when plans have them. */
   readonly blobs: BlobStore;
   readonly subjects: Subjects;
   readonly targets: TargetFactory;

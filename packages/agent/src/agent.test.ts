@@ -42,12 +42,12 @@ test("an agent goes through a run from admission to idle, saying each state once
 test("heartbeats carry the whole state: readiness, attempt, start error, stage, ledger, vitals", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");
-  await cluster.start(twoSeconds);
+  await cluster.start(long);
   const ready = agent.heartbeats.find(({ state }) => state === "ready");
   assert.deepEqual({ ...ready?.ready, walkDigest: "" }, { ...FOUND, version: "0.1.0", walkDigest: "" });
   assert.match(ready?.ready?.walkDigest ?? "", /^[0-9a-f]{32}$/);
   assert.equal(agent.heartbeats.find(({ state }) => state === "armed")?.armedAttempt, 1);
-  await cluster.runTo(1_500_000);
+  await cluster.runTo(2_500_000);
   const running = cluster.last(agent);
   assert.equal(running.run, RUN);
   assert.equal(running.epoch, 7);
@@ -183,6 +183,22 @@ test("what the target refuses in preflight is the heartbeat's problem, and the a
   assert.equal(agent.targets[0]?.isClosed, true);
   await cluster.write({ state: "failed" });
   assert.equal(cluster.last(agent).state, "idle");
+  await cluster.close();
+});
+
+test("a problem of any length reaches the leader", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1", {
+    target: {
+      preflight: async () => {
+        throw new LoadError("TARGET_UNREACHABLE", "no! ".repeat(5000), { hint: "x".repeat(5000) });
+      },
+    },
+  });
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  assert.equal(cluster.last(agent).state, "failed");
   await cluster.close();
 });
 

@@ -182,7 +182,7 @@ class AgentProcess implements Agent {
       onEvent: (event) => {
         if (this.#run === run) this.#dispatch(event);
       },
-      onChange: () => {
+      onStageDone: () => {
         if (this.#run === run) this.#sendHeartbeat();
       },
       onSpooled: (file) => this.#spooled.push(file),

@@ -61,7 +61,7 @@ test("requests that were built for a stage in which they are not sent after all 
   const seenBytes: number[] = [];
   for (let tUs = 0; tUs <= 400_000; tUs += 10_000) {
     clock.advanceTo(tUs);
-    load.sendDue(tUs);
+    while (load.sendNext(tUs));
     seenBytes.push(ahead.bytes);
   }
   assert.ok(Math.max(...seenBytes) > 0, "they are built ahead");

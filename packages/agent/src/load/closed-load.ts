@@ -45,7 +45,7 @@ interface OwnStage {
 /**
  * The shard's users: each sends, waits for the end, thinks, and sends again, through all stages of which it is a
  * member. The stage of a request follows from the time at which it is due. Times are run time, us; the caller watches
- * the clock and calls `sendDue`.
+ * the clock and calls `sendNext`.
  */
 export class ClosedLoad {
   readonly #options: ClosedLoadOptions;
@@ -96,10 +96,12 @@ export class ClosedLoad {
     }
   }
 
-  /** Sends every request that is due by then. */
-  sendDue(nowUs: number): void {
-    for (let next = this.#due.takeDue(nowUs); next !== undefined; next = this.#due.takeDue(nowUs))
-      this.#send(next.item, next.dueUs);
+  /** Sends the request that is due first, if it is by then; false when none is. */
+  sendNext(nowUs: number): boolean {
+    const next = this.#due.takeDue(nowUs);
+    if (next === undefined) return false;
+    this.#send(next.item, next.dueUs);
+    return true;
   }
 
   /** The slot's request has ended. */

@@ -43,13 +43,15 @@ export class OpenLoad {
     return this.#ahead[0]?.dueUs;
   }
 
-  sendDue(nowUs: number): void {
-    for (let next = this.#ahead[0]; next !== undefined && next.dueUs <= nowUs; next = this.#ahead[0]) {
-      this.#ahead.shift();
-      // Two for one, so that the window fills again after a burst.
-      this.#fill(2);
-      this.#send(next);
-    }
+  /** Sends, or drops, the next arrival, if it is due by then; false when none is. */
+  sendNext(nowUs: number): boolean {
+    const next = this.#ahead[0];
+    if (next === undefined || next.dueUs > nowUs) return false;
+    this.#ahead.shift();
+    // Two for one, so that the window fills again after a burst.
+    this.#fill(2);
+    this.#send(next);
+    return true;
   }
 
   /** The slot's request has ended. */

@@ -15,7 +15,7 @@ export interface BuiltRequest {
   readonly outputTokens: number;
 }
 
-/** Builds the requests of one run. Pure; takes some 10 us for a thousand prompt tokens, so it is called ahead of time. */
+/** Builds the requests of one run. Pure; takes some 40 us for a thousand prompt tokens, so it is called ahead of time. */
 export interface RequestFactory {
   /** `dueUs`: run time; part of the id of an arrival, unused for users. */
   build(key: RequestKey, dueUs: number): BuiltRequest;

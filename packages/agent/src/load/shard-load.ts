@@ -16,6 +16,10 @@ import { maxInFlightOf, sendingLengthUs, slotsOf } from "./stage-times.js";
 
 /** The first requests of a stage are built so long before it begins. */
 const PREPARE_AHEAD_US = 5_000_000;
+/** However much is due at once, the event loop is held no longer than this at a time: answers are waiting too. */
+const SLICE_US = 2000;
+/** Where time stands still (virtual clocks), so many at a time. */
+const SLICE_STEPS = 1000;
 
 export interface ShardLoadOptions {
   readonly plan: TestPlan;
@@ -183,12 +187,16 @@ export class ShardLoad {
     this.#options.onEnd(edgeUs);
   }
 
-  /** Does all that is due, in the order of time, and waits for what comes next. */
+  /** Does what is due, in the order of time, and waits for what comes next. */
   #pump(): void {
     if (this.#isPumping || !this.#hasStarted) return;
     this.#isPumping = true;
     try {
-      while (this.#doNext(this.sender.nowUs()));
+      const untilUs = this.sender.nowUs() + SLICE_US;
+      for (let steps = 0; steps < SLICE_STEPS; steps += 1) {
+        const nowUs = this.sender.nowUs();
+        if (nowUs >= untilUs || !this.#doNext(nowUs)) break;
+      }
     } finally {
       this.#isPumping = false;
     }
@@ -206,10 +214,7 @@ export class ShardLoad {
       return true;
     }
     if (nextUs === undefined || nextUs > nowUs) return false;
-    const untilUs = event === undefined ? nowUs : Math.min(nowUs, event.tUs - 1);
-    this.#closed.sendDue(untilUs);
-    this.#open?.sendDue(untilUs);
-    return true;
+    return this.#closed.sendNext(nextUs) || this.#open?.sendNext(nextUs) === true;
   }
 
   #wait(): void {

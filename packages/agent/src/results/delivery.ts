@@ -1,6 +1,7 @@
 import type { Cancel, Clock, Final, Problem, Snapshot } from "@tokenstorm/core";
 import { encodeFinal, encodeSnapshot, encodeSpool } from "@tokenstorm/protocol";
 import type { Logger } from "../logger.js";
+import { problemOf } from "../problem.js";
 import { Outbox, type OutboxOptions } from "./outbox.js";
 
 /** A run that has ended without us is waited for so long: its last beacon may still be on its way. */
@@ -12,7 +13,6 @@ export interface DeliveryOptions extends Omit<OutboxOptions, "onChange"> {
   /** How long confirmations are waited for, once the final is there. */
   readonly deliverMs: number;
   readonly writeSpool: (name: string, bytes: Uint8Array) => Promise<string>;
-  readonly onChange: () => void;
   /** All is confirmed: no problem. Else what was done with the rest, and the file it is in, if it could be written. */
   readonly onEnd: (end: { readonly problem: Problem | null; readonly spooled: string | null }) => void;
 }
@@ -45,9 +45,7 @@ export class Delivery {
 
   get problem(): Problem | null {
     const { problem } = this.#outbox;
-    return problem === undefined
-      ? null
-      : { code: problem.code, message: problem.message, hint: problem.hint };
+    return problem === undefined ? null : problemOf(problem);
   }
 
   /** Coded in a turn of its own: cuts happen on the path of tokens. */
@@ -110,7 +108,6 @@ export class Delivery {
   }
 
   #changed(): void {
-    this.#options.onChange();
     if (!this.#hasFinal || this.#hasEnded || !this.#outbox.isDelivered) return;
     this.#hasEnded = true;
     this.#deadline?.();

@@ -10,6 +10,7 @@ import {
 } from "@tokenstorm/core";
 import type { Beacon, Heartbeat } from "@tokenstorm/protocol";
 import type { AgentDeps, AgentOptions } from "../agent-deps.js";
+import { problemOf } from "../problem.js";
 import { Delivery } from "../results/delivery.js";
 import type { Target } from "../target/target.js";
 import { LoadRun } from "./load-run.js";
@@ -22,8 +23,8 @@ export interface ShardRunOptions {
   readonly place: AgentPlace;
   /** What happened; the agent's machine decides what follows. */
   readonly onEvent: (event: AgentEvent) => void;
-  /** Something changed that a heartbeat tells. */
-  readonly onChange: () => void;
+  /** A stage is done: the leader waits for it. What else changes can wait for the next heartbeat. */
+  readonly onStageDone: () => void;
   readonly onSpooled: (file: string) => void;
   readonly onUndelivered: () => void;
   readonly onBug: (error: unknown) => void;
@@ -153,13 +154,12 @@ export class ShardRun {
         onBug(error);
         return;
       }
-      const { code, message, hint } = error;
-      onEvent({ kind: "not-ready", problem: { code, message, hint } });
+      onEvent({ kind: "not-ready", problem: problemOf(error) });
     }
   }
 
   #start(record: RunRecord, atUs: number): void {
-    const { deps, agentOptions, place, onEvent, onChange } = this.#options;
+    const { deps, agentOptions, place, onEvent, onStageDone } = this.#options;
     const preparation = this.#preparation;
     const target = this.#target;
     if (preparation === null || target === null) return;
@@ -174,7 +174,6 @@ export class ShardRun {
       epoch: place.epoch,
       deliverMs: preparation.plan.deliverMs,
       writeSpool: deps.writeSpool,
-      onChange,
       onEnd: ({ problem, spooled }) => this.#delivered(problem, spooled),
     });
     this.#delivery = delivery;
@@ -195,7 +194,7 @@ export class ShardRun {
         delivery.add(snapshot);
       },
       onStarted: () => onEvent({ kind: "started" }),
-      onStageDone: onChange,
+      onStageDone,
       onLoadEnded: () => onEvent({ kind: "load-ended" }),
       onDrained: (final) => {
         this.#final = final;
