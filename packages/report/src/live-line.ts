@@ -4,7 +4,7 @@ import { failureText, stageWords } from "./live-screen.js";
 import { formatClock, formatNumber, formatUs } from "./units.js";
 
 /**
- * One interval as one line, for `--ui plain` and logs. Where a width is given, the parts that matter least are left
+ * One interval as one line, for `--ui plain` and logs. Notes of a run under way are lines of their own. Where a width is given, the parts that matter least are left
  * out until it fits.
  */
 export function renderLiveLine(update: LiveUpdate, options: { readonly width?: number } = {}): string {
@@ -28,7 +28,6 @@ function lineParts(update: LiveUpdate): { text: string; rank: number }[] {
   const asked = inFlight.asked === null ? "" : `/${formatNumber(inFlight.asked)}`;
   const poor = agents.filter((agent) => agent.colour !== "green");
   const colours = poor.length === 0 ? "" : `, ${poor.length} not green`;
-  const note = update.notes.at(-1);
   const parts = [
     { text: [formatClock(update.runTimeUs), ...stageWords(update)].join(" "), rank: 0 },
     { text: `in flight ${formatNumber(inFlight.measured)}${asked}`, rank: 1 },
@@ -43,10 +42,11 @@ function lineParts(update: LiveUpdate): { text: string; rank: number }[] {
     { text: failures === "" ? "no failures" : `FAILED ${failures}`, rank: failures === "" ? 10 : 3 },
     { text: `agents ${agents.length}${colours}`, rank: poor.length === 0 ? 9 : 3 },
   ];
+  if (update.stage !== null) return parts;
   // Before the first stage there is nothing to measure: only what is waited for.
-  const shown =
-    update.stage === null ? parts.filter((part) => part.rank === 0 || /^agents/.test(part.text)) : parts;
-  return note === undefined ? shown : [...shown, { text: printable(note), rank: 11 }];
+  const note = update.notes.at(-1);
+  const waiting = [...parts.slice(0, 1), { text: `agents ${agents.length}`, rank: 1 }];
+  return note === undefined ? waiting : [...waiting, { text: printable(note), rank: 2 }];
 }
 
 function latencyText(name: string, latency: LiveLatency): string {

@@ -1,5 +1,5 @@
 import type { LiveUpdate } from "@tokenstorm/core";
-import { renderLive, renderLiveLine } from "@tokenstorm/report";
+import { printable, renderLive, renderLiveLine } from "@tokenstorm/report";
 import type { Terminal } from "../terminal.js";
 import { createFrame } from "./frame.js";
 
@@ -28,8 +28,13 @@ export function createViewer(kind: UiKind, terminal: Terminal): Viewer {
 
 function plainViewer(terminal: Terminal): Viewer {
   let last = "";
+  let notes: readonly string[] = [];
   return {
     update: (update) => {
+      // The leader repeats a note for some seconds; here it stays on the screen anyway.
+      const news = update.stage === null ? [] : update.notes.filter((note) => !notes.includes(note));
+      for (const note of news) terminal.say(`- ${printable(note)}`);
+      if (update.stage !== null) notes = update.notes;
       const line = terminal.stderr.isTty
         ? renderLiveLine(update, { width: terminal.stderr.width() })
         : renderLiveLine(update);
