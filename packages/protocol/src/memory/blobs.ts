@@ -1,4 +1,5 @@
 import type { BlobStore } from "../blob-store.js";
+import { copyOf } from "../copy-of.js";
 import { type Connection, checkOpen } from "./connection.js";
 
 export interface MemoryBlobs {
@@ -11,11 +12,12 @@ export function createMemoryBlobs(): MemoryBlobs {
     connect: (connection) => ({
       put: async (name, data) => {
         checkOpen(connection);
-        blobs.set(name, data.slice());
+        blobs.set(name, copyOf(data));
       },
       get: async (name) => {
         checkOpen(connection);
-        return blobs.get(name)?.slice();
+        const kept = blobs.get(name);
+        return kept === undefined ? undefined : copyOf(kept);
       },
       delete: async (name) => {
         checkOpen(connection);

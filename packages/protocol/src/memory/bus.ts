@@ -1,5 +1,6 @@
 import { assert, type Clock } from "@tokenstorm/core";
 import type { Bus, BusMessage, BusStatus, Subscription } from "../bus.js";
+import { copyOf } from "../copy-of.js";
 import { isSubject, isSubjectPattern, matchesSubject } from "../subject-pattern.js";
 import { type Connection, checkOpen } from "./connection.js";
 
@@ -20,7 +21,7 @@ export function createSwitchboard(clock: Clock): Switchboard {
   /** Number of subscribers that will be called; each in a microtask of its own, which keeps the order. */
   const send = (subject: string, data: Uint8Array, respond: (data: Uint8Array) => void): number => {
     assert(isSubject(subject), `not a subject: ${subject}`);
-    const copy = data.slice();
+    const copy = copyOf(data);
     const takers = [...subscribers].filter((one) => matchesSubject(one.pattern, subject));
     for (const taker of takers) {
       queueMicrotask(() => {
@@ -65,7 +66,7 @@ export function createSwitchboard(clock: Clock): Switchboard {
             waiting.add(giveUp);
             // Only the first answer counts; the others resolve a promise that is resolved.
             const takers = send(subject, data, (answer) => {
-              const copy = answer.slice();
+              const copy = copyOf(answer);
               queueMicrotask(() => finish(copy));
             });
             if (takers === 0) queueMicrotask(giveUp);

@@ -1,3 +1,4 @@
+import { copyOf } from "../copy-of.js";
 import type { LogEntry, ResultLog } from "../result-log.js";
 import { checkedId } from "../subjects.js";
 import { type Connection, checkOpen } from "./connection.js";
@@ -41,7 +42,7 @@ export function createMemoryLog(): MemoryLog {
           if (run.ids.has(key)) return { duplicate: true };
           run.ids.add(key);
           position += 1;
-          const entry = { position, run: id.run, agent: id.agent, kind: id.kind, data: data.slice() };
+          const entry = { position, run: id.run, agent: id.agent, kind: id.kind, data: copyOf(data) };
           run.entries.push(entry);
           for (const follower of run.followers) deliver(follower, entry);
           return { duplicate: false };

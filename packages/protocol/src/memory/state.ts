@@ -1,3 +1,4 @@
+import { copyOf } from "../copy-of.js";
 import { checkKey, type StateEntry, type StateStore } from "../state-store.js";
 import { type Connection, checkOpen } from "./connection.js";
 
@@ -14,14 +15,14 @@ export function createMemoryState(): MemoryState {
       get: async (key) => {
         checkOpen(connection);
         const entry = entries.get(key);
-        return entry === undefined ? undefined : { ...entry, value: entry.value.slice() };
+        return entry === undefined ? undefined : { ...entry, value: copyOf(entry.value) };
       },
       compareAndSet: async (key, value, expected) => {
         checkOpen(connection);
         checkKey(key);
         if (entries.get(key)?.revision !== expected) return undefined;
         revision += 1;
-        entries.set(key, { key, value: value.slice(), revision });
+        entries.set(key, { key, value: copyOf(value), revision });
         return revision;
       },
       keys: async (prefix) => {

@@ -1,6 +1,7 @@
 import { type NatsConnection, errors as natsErrors } from "@nats-io/transport-node";
 import { assert, LoadError } from "@tokenstorm/core";
 import type { Bus, BusMessage, BusStatus, Subscription } from "../bus.js";
+import { copyOf } from "../copy-of.js";
 import { isSubject, isSubjectPattern } from "../subject-pattern.js";
 import { messageOf, permissionViolation, toLoadError, within } from "./errors.js";
 
@@ -45,7 +46,8 @@ function publishOrDrop(connection: NatsConnection, subject: string, data: Uint8A
       "PROTOCOL_MALFORMED",
       `${data.length} bytes for ${subject} are over this server's limit of ${limit}`,
     );
-  connection.publish(subject, data);
+  // The library sends it later, from the memory that it was given.
+  connection.publish(subject, copyOf(data));
 }
 
 function subscribe(
@@ -125,9 +127,11 @@ function watchStatus(connection: NatsConnection): {
       const listener = (status: BusStatus) => {
         if (isOpen) handler(status);
       };
-      const first = present;
-      queueMicrotask(() => callSafely(() => listener(first)));
-      handlers.add(listener);
+      queueMicrotask(() => {
+        // Only now: a change on the way here must not be told before the state that it changes.
+        if (isOpen) handlers.add(listener);
+        callSafely(() => listener(present));
+      });
       return {
         close: () => {
           isOpen = false;

@@ -1,4 +1,5 @@
 import type { ConsumerMessages } from "@nats-io/jetstream";
+import { LoadError } from "@tokenstorm/core";
 import type { Subscription } from "../bus.js";
 import type { LogEntry, ResultId, ResultLog } from "../result-log.js";
 import { checkedId } from "../subjects.js";
@@ -93,6 +94,20 @@ function createFollower(
     }
     if (isClosed) messages.stop();
     void messages.closed().then(reopenLater);
+    void watch(messages);
+  };
+
+  /** A stream that is gone keeps the library asking for ever, without a word. */
+  const watch = async (followed: ConsumerMessages) => {
+    for await (const notice of followed.status()) {
+      if (notice.type === "stream_not_found")
+        onError?.(
+          new LoadError(
+            "BUS_UNAVAILABLE",
+            `the stream ${notice.name} with the results of run ${run} is gone`,
+          ),
+        );
+    }
   };
 
   const reopenLater = (error: unknown) => {
