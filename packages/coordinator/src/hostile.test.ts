@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
-import { encodeBeacon, LEADER_KEY } from "@tokenstorm/protocol";
+import { decodeSnapshot, encodeBeacon, encodeSnapshot, LEADER_KEY } from "@tokenstorm/protocol";
 import { seededRandom, VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 
@@ -69,16 +69,22 @@ test("a snapshot under another agent's name or epoch, or from the future, is ref
   following.close();
   const mine = entries.find(({ agent }) => agent === "a1");
   assert.ok(mine !== undefined);
-  await forged.transport.log.append(
-    { run: "r1", agent: "a2", epoch: 1, kind: "snapshot", seq: 1, resend: 5 },
-    mine.data,
-    { timeoutMs: 1000 },
-  );
+  const snapshot = decodeSnapshot(mine.data);
+  const forgeries = [
+    { agent: "a2", snapshot, says: /a snapshot of a2: of a1, not its own/ },
+    { agent: "a1", snapshot: { ...snapshot, run: "r9" }, says: /of a1, not its own/ },
+    { agent: "a1", snapshot: { ...snapshot, epoch: 3 }, says: /a1 with epoch 3 has no part in this run/ },
+    { agent: "a1", snapshot: { ...snapshot, seq: 1_000_000 }, says: /interval 1000000 has not been yet/ },
+  ];
+  for (const [i, { agent, snapshot: forgery }] of forgeries.entries()) {
+    const id = { run: "r1", agent, epoch: 1, kind: "snapshot", seq: i, resend: 5 } as const;
+    await forged.transport.log.append(id, encodeSnapshot(forgery), { timeoutMs: 1000 });
+  }
   await forged.untilOver();
   const kept = JSON.parse(forged.store.only.files.get("run.json") ?? "");
-  assert.equal(kept.facts.refusals, 1);
+  assert.equal(kept.facts.refusals, forgeries.length);
   assert.equal(kept.report.completeness.intervalsReceived, kept.report.completeness.intervalsExpected);
-  assert.match(forged.logged.join("\n"), /a snapshot of a2: of a1, not its own/);
+  for (const { says } of forgeries) assert.match(forged.logged.join("\n"), says);
 });
 
 test("of two living processes with one id the later is refused, and the run goes on", async () => {

@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 
 /** Where the directories of runs are made; the coordinator's only disk. */
@@ -28,7 +28,7 @@ export function createRunDirectory(out: string): RunDirectoryStore {
     open: async (name) => {
       const path = resolve(out, name);
       await told(path, async () => {
-        await mkdir(resolve(out), { recursive: true });
+        await makeFolder(resolve(out));
         await mkdir(path);
         await syncDirectory(resolve(out));
       });
@@ -127,6 +127,21 @@ class NodeRunDirectory implements RunDirectory {
   }
 }
 
+/** With what it lies in. Node's own `recursive` never returns for a folder below /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      if (!(again instanceof Error && "code" in again && again.code === "EEXIST")) throw again;
+    });
+  }
+}
+
 /** A new name is safe only once the directory that holds it is. */
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, "r");
@@ -138,6 +153,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "its folder cannot be made",
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "the file system is read-only",

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { LoadError } from "@tokenstorm/core";
+import { tempDir } from "@tokenstorm/testkit";
+import { createRunDirectory, runDirectoryName } from "./run-directory.js";
+
+test("lines are in their files, in their order, after a sync; whole files appear at once", async (t) => {
+  const out = join(await tempDir(t), "not", "there", "yet");
+  const directory = await createRunDirectory(out).open("2026-01-02-n-r1");
+  assert.equal(directory.path, join(out, "2026-01-02-n-r1"));
+  directory.appendLine("a.ndjson", "1");
+  directory.appendLine("b.ndjson", "x");
+  directory.appendLine("a.ndjson", "2");
+  await directory.sync();
+  directory.appendLine("a.ndjson", "3");
+  await Promise.all([directory.sync(), directory.sync(), directory.writeFile("run.json", "{}")]);
+  await directory.writeFile("run.json", "{1}");
+  await directory.close();
+  await directory.close();
+  const read = (file: string) => readFileSync(join(directory.path, file), "utf8");
+  assert.equal(read("a.ndjson"), "1\n2\n3\n");
+  assert.equal(read("b.ndjson"), "x\n");
+  assert.equal(read("run.json"), "{1}");
+  assert.deepEqual(readdirSync(directory.path).sort(), ["a.ndjson", "b.ndjson", "run.json"]);
+});
+
+test("a directory that cannot be made is told with its place and the reason", async (t) => {
+  const out = await tempDir(t);
+  writeFileSync(join(out, "file"), "");
+  mkdirSync(join(out, "2026-01-02-n-r1"));
+  const table = [
+    { folder: join(out, "file"), says: /file.*(a part of the path is a file|there already)/ },
+    { folder: out, says: /2026-01-02-n-r1 cannot be written: it is there already/ },
+    { folder: "/proc/nowhere", says: /\/proc\/nowhere/ },
+  ];
+  for (const { folder, says } of table) {
+    await assert.rejects(createRunDirectory(folder).open("2026-01-02-n-r1"), (error: unknown) => {
+      assert.ok(error instanceof LoadError && error.code === "RESULTS_UNREADABLE");
+      assert.match(error.message, says);
+      assert.match(error.hint ?? "", /--out/);
+      return true;
+    });
+  }
+});
+
+test("a disk without room is told as such, and lines after it are not lost in silence", async (t) => {
+  const directory = await createRunDirectory(await tempDir(t)).open("r");
+  symlinkSync("/dev/full", join(directory.path, "a.ndjson"));
+  directory.appendLine("a.ndjson", "1");
+  await assert.rejects(directory.sync(), /no space is left on the disk/);
+  directory.appendLine("a.ndjson", "2");
+  await assert.rejects(directory.sync(), /no space is left on the disk/);
+  await directory.close();
+});
+
+test("the name of a directory stays within its folder, whatever the run is called", () => {
+  const createdAtMs = Date.UTC(2026, 10, 23, 23, 59);
+  const table: readonly (readonly [string, string])[] = [
+    ["chat-512", "2026-11-23-chat-512-r1"],
+    ["../../etc", "2026-11-23-.._.._etc-r1"],
+    ["a b/ü", "2026-11-23-a_b__-r1"],
+    ["", "2026-11-23-run-r1"],
+    ["x".repeat(4000), `2026-11-23-${"x".repeat(64)}-r1`],
+  ];
+  for (const [name, expected] of table) {
+    assert.equal(runDirectoryName({ id: "r1", name, createdAtMs }), expected);
+  }
+  assert.match(
+    runDirectoryName({ id: "r1", name: "n", createdAtMs: Number.MAX_SAFE_INTEGER }),
+    /^9999-12-31-n-r1$/,
+  );
+});
