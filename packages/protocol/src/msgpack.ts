@@ -5,7 +5,13 @@ const MAX_DEPTH = 24;
 /** Values in one message: a live update of 10,000 agents has some 200,000. */
 const MAX_VALUES = 300_000;
 
-const OPTIONS = { useRecords: false, mapsAsObjects: true, moreTypes: false, structuredClone: false } as const;
+const OPTIONS = {
+  useRecords: false,
+  mapsAsObjects: true,
+  variableMapSize: true,
+  moreTypes: false,
+  structuredClone: false,
+} as const;
 const packr = new Packr(OPTIONS);
 const unpackr = new Unpackr({ ...OPTIONS, int64AsType: "number" });
 
