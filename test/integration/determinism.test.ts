@@ -8,7 +8,7 @@ import { runCli, scratch, startSimulator, type TruthRecord } from "./cli.js";
 function received(requests: readonly TruthRecord[]): Map<string, string> {
   const byKey = new Map<string, string>();
   for (const request of requests) {
-    const key = /^ts-[a-z0-9]+-(.+)$/.exec(request.id)?.[1];
+    const key = /^ts-[a-z0-9]+-(s\d+-.+)$/.exec(request.id)?.[1];
     if (key === undefined) continue; // preflight's own requests
     assert.ok(!byKey.has(key), `${key} was sent twice`);
     byKey.set(key, `${request.promptDigest} ${request.promptTokens} ${request.maxTokens}`);

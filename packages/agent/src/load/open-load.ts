@@ -66,7 +66,7 @@ export class OpenLoad {
 
   #send({ key, dueUs }: Arrival): void {
     const { recorder, sender, ahead, maxLatenessUs } = this.#options;
-    const built = ahead.take(key, dueUs);
+    const built = ahead.take(key, dueUs - (this.#startUs ?? 0));
     const sample = recorder.offer({
       stage: key.stage,
       dueUs,
@@ -96,9 +96,10 @@ export class OpenLoad {
         this.#isDone = true;
         return;
       }
-      const arrival = { key: next.value.key, dueUs: (this.#startUs ?? 0) + next.value.dueUs };
-      this.#ahead.push(arrival);
-      ahead.want(arrival.key, arrival.dueUs);
+      const { key, dueUs } = next.value;
+      this.#ahead.push({ key, dueUs: (this.#startUs ?? 0) + dueUs });
+      // Known by its time in the load: when the load starts differs from run to run.
+      ahead.want(key, dueUs);
     }
   }
 }

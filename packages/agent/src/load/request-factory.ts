@@ -17,7 +17,7 @@ export interface BuiltRequest {
 
 /** Builds the requests of one run. Pure; takes some 40 us for a thousand prompt tokens, so it is called ahead of time. */
 export interface RequestFactory {
-  /** `dueUs`: run time; part of the id of an arrival, unused for users. */
+  /** `dueUs`: since the load's first stage; part of the id of an arrival, unused for users. */
   build(key: RequestKey, dueUs: number): BuiltRequest;
 }
 

@@ -15,7 +15,7 @@ export interface Shard {
 
 /**
  * The request id that goes to the target as X-Request-Id, so that a server's record can be joined with the plan:
- * `ts-<run>-s<stage>-k<k>-d<due>` (open; due in run-time us) or `ts-<run>-s<stage>-u<user>-j<j>` (closed).
+ * `ts-<run>-s<stage>-k<k>-d<due>` (open; due in us since the load's first stage) or `ts-<run>-s<stage>-u<user>-j<j>` (closed).
  */
 export function requestId(run: string, key: RequestKey, dueUs: number): string {
   return key.kind === "open"
