@@ -22,8 +22,8 @@ export interface LiveAgent {
 }
 
 /**
- * The one merged message a second that viewers read. Rates, in-flight and latencies are those of the last complete
- * interval (all agents in), `stageLatency` of the current stage's measured part so far. Durations in us.
+ * The one merged message a second that viewers read. Rates and in-flight are those of the last complete interval (all
+ * agents in), latencies those of the stage's last intervals, up to ten seconds. Durations in us.
  */
 export interface LiveUpdate {
   readonly run: string;

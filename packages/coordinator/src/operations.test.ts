@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type LiveUpdate, LoadError, type LoadErrorCode, type RunRecord } from "@tokenstorm/core";
+import {
+  findLeader,
+  findRun,
+  getReport,
+  listAgents,
+  listRuns,
+  planDigest,
+  reportBlob,
+  stopRun,
+  submitRun,
+  watchRun,
+} from "@tokenstorm/protocol";
+import { VirtualClock } from "@tokenstorm/testkit";
+import { Cluster, testPlan } from "./testing/cluster.js";
+
+function empty(): Cluster {
+  return new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+}
+
+const failsWith = (code: LoadErrorCode, says: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof LoadError, String(error));
+  assert.equal(error.code, code);
+  assert.match(error.message, says);
+  return true;
+};
+
+async function submitAs(cluster: Cluster, id: string, createdAtMs: number): Promise<RunRecord> {
+  return submitRun(cluster, { plan: testPlan(), id, salt: "s", createdAtMs });
+}
+
+test("runs are found by the beginning of their id, the latest where none is named", async () => {
+  const cluster = empty();
+  await assert.rejects(findRun(cluster.transport, undefined), failsWith("RUN_UNKNOWN", /no run yet/));
+  await submitAs(cluster, "abc1", 3000);
+  await submitAs(cluster, "abd", 9000);
+  await submitAs(cluster, "ab", 1000);
+  await cluster.transport.state.compareAndSet("run.broken", new Uint8Array([1, 2]), undefined);
+  assert.deepEqual(
+    (await listRuns(cluster.transport)).map(({ id }) => id),
+    ["abd", "abc1", "ab"],
+  );
+  assert.equal((await findRun(cluster.transport, undefined)).id, "abd");
+  assert.equal((await findRun(cluster.transport, "abc")).id, "abc1");
+  // An exact id is meant, though others begin with it.
+  assert.equal((await findRun(cluster.transport, "ab")).id, "ab");
+  await assert.rejects(
+    findRun(cluster.transport, "a"),
+    failsWith("RUN_UNKNOWN", /3 runs begin with a: abd, abc1, ab/),
+  );
+  await assert.rejects(findRun(cluster.transport, "x"), failsWith("RUN_UNKNOWN", /there is no run x/));
+});
+
+test("an id that is taken is refused, and ids that are none never reach the store", async () => {
+  const cluster = empty();
+  await submitAs(cluster, "r1", 0);
+  await assert.rejects(submitAs(cluster, "r1", 0), failsWith("RUN_UNKNOWN", /r1 is there already/));
+  await assert.rejects(submitAs(cluster, "r.1", 0), failsWith("PROTOCOL_MALFORMED", /r\.1/));
+  const stop = { run: "nope", level: "cut", reason: "" } as const;
+  await assert.rejects(stopRun(cluster, stop), failsWith("RUN_UNKNOWN", /there is no run nope/));
+});
+
+test("a stop is written once, grows stronger only, and leaves what is over alone", async () => {
+  const cluster = empty();
+  cluster.coordinate();
+  cluster.agent("a1", { script: { prepareMs: 20_000 } });
+  cluster.agent("a2");
+  await cluster.submit();
+  await cluster.untilState("preparing");
+  const drained = await stopRun(cluster, { run: "r1", level: "drain", reason: "first" });
+  assert.deepEqual(drained.stop, { level: "drain", reason: "first" });
+  const cut = await stopRun(cluster, { run: "r1", level: "cut", reason: "second" });
+  assert.deepEqual([cut.stop, cut.revision], [{ level: "cut", reason: "second" }, drained.revision + 1]);
+  const again = await stopRun(cluster, { run: "r1", level: "drain", reason: "third" });
+  assert.deepEqual([again.stop.reason, again.revision], ["second", cut.revision]);
+  const over = await cluster.untilOver();
+  assert.equal((await stopRun(cluster, { run: "r1", level: "cut", reason: "late" })).revision, over.revision);
+});
+
+test("a watch shows every state from whenever it began, and gives the end", async () => {
+  const cluster = empty();
+  cluster.coordinate();
+  cluster.agent("a1");
+  cluster.agent("a2");
+  await cluster.submit();
+  const states: string[] = [];
+  const live: LiveUpdate[] = [];
+  const watch = watchRun(cluster, {
+    clock: cluster.clock,
+    run: "r1",
+    onRecord: (record) => states.push(record.state),
+    onLive: (update) => live.push(update),
+  });
+  await cluster.untilState("running");
+  const late = watchRun(cluster, { clock: cluster.clock, run: "r1" });
+  await cluster.untilOver();
+  await cluster.pass(1500);
+  const [first, second] = await Promise.all([watch.ended, late.ended]);
+  assert.deepEqual([first.state, second.state], ["completed", "completed"]);
+  assert.equal(states[0], "submitted");
+  assert.ok(states.includes("running") && states.at(-1) === "completed", states.join());
+  assert.ok(live.length >= 4);
+});
+
+test("garbage on the live subject does not disturb a watch, and a closed one hears nothing", async () => {
+  const cluster = empty();
+  await submitAs(cluster, "r1", 0);
+  let calls = 0;
+  const count = () => {
+    calls += 1;
+  };
+  const watch = watchRun(cluster, { clock: cluster.clock, run: "r1", onRecord: count, onLive: count });
+  cluster.transport.bus.publish(cluster.subjects.live("r1"), new Uint8Array([9, 9]));
+  await cluster.pass(3000);
+  assert.equal(calls, 1);
+  watch.close();
+  watch.close();
+  await stopRun(cluster, { run: "r1", level: "cut", reason: "" });
+  await cluster.pass(3000);
+  assert.equal(calls, 1);
+});
+
+test("a watch outlives an outage of the store, but not for ever", async () => {
+  const cluster = empty();
+  await submitAs(cluster, "r1", 0);
+  let isOut = false;
+  const { state, bus } = cluster.transport;
+  const flaky: typeof state = {
+    ...state,
+    get: async (key) => {
+      if (isOut) throw new LoadError("BUS_UNAVAILABLE", "no answer");
+      return state.get(key);
+    },
+  };
+  const watch = watchRun(
+    { transport: { bus, state: flaky }, subjects: cluster.subjects },
+    { clock: cluster.clock, run: "r1" },
+  );
+  let error: unknown;
+  void watch.ended.catch((reason: unknown) => {
+    error = reason;
+  });
+  isOut = true;
+  await cluster.pass(50_000);
+  isOut = false;
+  await cluster.pass(2000);
+  isOut = true;
+  await cluster.pass(58_000);
+  assert.equal(error, undefined);
+  await cluster.pass(5000);
+  failsWith("BUS_UNAVAILABLE", /no answer/)(error);
+});
+
+test("a watch of a run that is not there says so", async () => {
+  const cluster = empty();
+  const watch = watchRun(cluster, { clock: cluster.clock, run: "r9" });
+  await assert.rejects(watch.ended, failsWith("RUN_UNKNOWN", /there is no run r9/));
+});
+
+test("agents and the leader are heard within a little more than a second, garbage is passed over", async () => {
+  const cluster = empty();
+  cluster.coordinate();
+  cluster.agent("b1", { labels: { zone: "x" } });
+  cluster.agent("a1");
+  await cluster.pass(2000);
+  const began = cluster.clock.nowUs();
+  const heard = Promise.all([listAgents(cluster, cluster.clock), findLeader(cluster, cluster.clock)]);
+  for (const subject of [cluster.subjects.beacon, cluster.subjects.heartbeat("z")]) {
+    cluster.transport.bus.publish(subject, new Uint8Array([1]));
+  }
+  await cluster.pass(1200);
+  const [agents, leader] = await heard;
+  assert.equal(cluster.clock.nowUs() - began, 1_200_000);
+  assert.deepEqual(
+    agents.map(({ agent, labels }) => [agent, labels]),
+    [
+      ["a1", {}],
+      ["b1", { zone: "x" }],
+    ],
+  );
+  assert.equal(leader?.leader, "c1");
+});
+
+test("nobody there gives an empty list and no leader", async () => {
+  const cluster = empty();
+  const heard = Promise.all([listAgents(cluster, cluster.clock), findLeader(cluster, cluster.clock)]);
+  await cluster.pass(1200);
+  assert.deepEqual(await heard, [[], undefined]);
+});
+
+test("a report that is not there, or is none, is refused in words; unknown fields are kept", async () => {
+  const cluster = empty();
+  cluster.coordinate();
+  cluster.agent("a1");
+  cluster.agent("a2");
+  await cluster.submit();
+  const early = await cluster.record();
+  await assert.rejects(
+    getReport(cluster.transport, early),
+    failsWith("RESULTS_UNREADABLE", /no report .* is submitted/),
+  );
+  const record = await cluster.untilOver();
+  const report = await getReport(cluster.transport, record);
+  const put = (text: string) => cluster.transport.blobs.put(reportBlob("r1"), new TextEncoder().encode(text));
+  await put(JSON.stringify({ ...report, later: { field: 1 } }));
+  assert.deepEqual(await getReport(cluster.transport, record), { ...report, later: { field: 1 } });
+  const broken: readonly (readonly [string, RegExp])[] = [
+    ["{", /is no JSON/],
+    ["7", /of another form/],
+    [JSON.stringify({ ...report, schemaVersion: 2 }), /schemaVersion/],
+    [JSON.stringify({ ...report, stages: [{ ...report.stages[0], rates: {} }] }), /stages\.0\.rates/],
+  ];
+  for (const [text, says] of broken) {
+    await put(text);
+    await assert.rejects(getReport(cluster.transport, record), failsWith("RESULTS_UNREADABLE", says));
+  }
+});
+
+test("the digest is that of the plan, not of how it was written", () => {
+  const one = testPlan({ seed: 3, name: "n" });
+  const shuffled = Object.fromEntries(Object.entries(one).reverse());
+  assert.equal(planDigest({ ...one, ...shuffled }), planDigest(one));
+  assert.notEqual(planDigest(testPlan({ seed: 4, name: "n" })), planDigest(one));
+  assert.match(planDigest(one), /^[0-9a-f]{64}$/);
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AgentRegistry, REGISTRY_LIMITS } from "./agent-registry.js";
+import type { AgentReport } from "./agent-view.js";
+
+const S = 1_000_000;
+
+function report(agent: string, change: Partial<AgentReport> = {}): AgentReport {
+  return {
+    agent,
+    instance: `${agent}-1`,
+    host: "h",
+    version: "1",
+    labels: {},
+    state: "idle",
+    run: null,
+    epoch: 0,
+    ready: null,
+    armedAttempt: 0,
+    startErrorUs: null,
+    stage: -1,
+    stageDone: -1,
+    lastCut: 0,
+    lastAcked: 0,
+    ledger: null,
+    vitals: null,
+    problem: null,
+    ...change,
+  };
+}
+
+/** Beacons that come back each second, from 0 up to then. */
+function hearing(registry: AgentRegistry, fromS: number, toS: number): void {
+  for (let s = fromS; s <= toS; s += 1) registry.beaconReturned(s * S);
+}
+
+test("silence counts from the last heartbeat, by the leader's clock", () => {
+  const registry = new AgentRegistry();
+  hearing(registry, 0, 1);
+  registry.heard(report("a"), S);
+  hearing(registry, 2, 7);
+  assert.equal(registry.views(7 * S).get("a")?.silentUs, 6 * S);
+});
+
+test("while the own beacon is away nobody is silent, and after it silence begins anew", () => {
+  const registry = new AgentRegistry();
+  hearing(registry, 0, 1);
+  registry.heard(report("a"), S);
+  assert.equal(registry.views(20 * S).get("a")?.silentUs, 0);
+  hearing(registry, 20, 22);
+  assert.equal(registry.views(22 * S).get("a")?.silentUs, 2 * S);
+});
+
+test("a leader that has never heard its own beacon loses nobody", () => {
+  const registry = new AgentRegistry();
+  registry.heard(report("a"), S);
+  assert.equal(registry.views(50 * S).get("a")?.silentUs, 0);
+});
+
+test("of two living processes the later is refused for as long as it is heard, and the first stays", () => {
+  const registry = new AgentRegistry();
+  registry.heard(report("a"), 0);
+  assert.deepEqual(registry.heard(report("a", { instance: "a-2" }), 0.5 * S), { isNews: false });
+  assert.deepEqual(registry.refused(), []);
+  registry.heard(report("a"), S);
+  assert.deepEqual(registry.refused(), ["a-2"]);
+  registry.heard(report("a", { instance: "a-2", state: "running" }), 2 * S);
+  assert.equal(registry.views(2 * S).get("a")?.instance, "a-1");
+  registry.heard(report("a"), 2 * S + REGISTRY_LIMITS.refusedUs);
+  assert.deepEqual(registry.refused(), []);
+});
+
+test("a process that comes back under its old id takes the place of the one that fell silent", () => {
+  const registry = new AgentRegistry();
+  registry.heard(report("a"), 0);
+  for (const s of [1, 2, 3]) registry.heard(report("a", { instance: "a-2" }), s * S);
+  assert.equal(registry.views(3 * S).get("a")?.instance, "a-1");
+  assert.deepEqual(registry.heard(report("a", { instance: "a-2" }), 4 * S), { isNews: true });
+  assert.equal(registry.views(4 * S).get("a")?.instance, "a-2");
+  // Should the first one wake up, it is the later one now.
+  registry.heard(report("a"), 5 * S);
+  registry.heard(report("a", { instance: "a-2" }), 5.5 * S);
+  assert.deepEqual(registry.refused(), ["a-1"]);
+});
+
+test("news is what a decision may hang on", () => {
+  const registry = new AgentRegistry();
+  assert.equal(registry.heard(report("a"), 0).isNews, true);
+  const changes: readonly Partial<AgentReport>[] = [
+    { state: "running" },
+    { state: "running", run: "r" },
+    { state: "running", run: "r", stageDone: 0 },
+    { state: "running", run: "r", stageDone: 0, problem: { code: "AGENT_LOST", message: "" } },
+  ];
+  for (const change of changes) {
+    assert.equal(registry.heard(report("a", change), S).isNews, true, JSON.stringify(change));
+    assert.equal(registry.heard(report("a", { ...change, lastCut: 7 }), S).isNews, false);
+  }
+});
+
+test("agents beyond the limit are counted, and one that was silent for long is forgotten", () => {
+  const registry = new AgentRegistry();
+  for (let i = 0; i < REGISTRY_LIMITS.agents; i += 1) registry.heard(report(`a${i}`), S);
+  registry.heard(report("b"), S);
+  assert.equal(registry.overflow, 1);
+  assert.equal(registry.views(S).size, REGISTRY_LIMITS.agents);
+  registry.heard(report("b"), S + REGISTRY_LIMITS.forgottenUs);
+  assert.deepEqual([...registry.views(S + REGISTRY_LIMITS.forgottenUs).keys()], ["b"]);
+});
