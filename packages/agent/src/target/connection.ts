@@ -85,12 +85,10 @@ export class Connection implements Carrier {
     this.#cancelOpening?.();
     this.#cancelOpening = null;
     const client = this.#client;
-    const socket = this.#socket;
     this.#client = null;
     this.#socket = null;
-    // Waits for nothing: the socket is closed here and now, and is kept in `sockets` until it is.
+    // Ends its socket here and now; it stays in `sockets` until it has closed.
     client?.destroy(() => undefined);
-    socket?.destroy();
   }
 
   close(): void {

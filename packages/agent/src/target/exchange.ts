@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
 import { assert, type Clock, type FailureReason, type TestPlan } from "@tokenstorm/core";
-import { type Dispatcher, errors } from "undici";
+import type { Dispatcher } from "undici";
 import { OpenAiStream } from "../stream/openai-events.js";
 import { type SseListener, SseParser } from "../stream/sse-parser.js";
+import { ABANDONED, headerValue, isBug, isNotHttp } from "./client-errors.js";
 import { Deadline } from "./deadline.js";
 import { type EndOutcome, failed, judgeHead, judgeStream } from "./judge.js";
 import { ConnectError } from "./open-socket.js";
+import { Patience } from "./patience.js";
 import type { ReadStamps } from "./read-stamps.js";
 import type { PreparedRequest, RequestSink } from "./target.js";
 
@@ -64,12 +66,6 @@ const NOBODY: RequestSink = {
   onEnd: () => undefined,
 };
 
-/** Not an error of the server's: tells undici why its request ends. */
-class Abandoned extends Error {
-  readonly code = "TS_ABANDONED";
-}
-const ABANDONED = new Abandoned("abandoned");
-
 /**
  * One request on its way, as undici's handler: takes the stamps, reads the stream, keeps the deadlines, judges the end.
  * One object serves a connection for its whole life. It is a handler of the older form: only that is told when the
@@ -79,9 +75,7 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
   readonly #carrier: Carrier;
   readonly #clock: Pick<Clock, "nowUs">;
   readonly #reads: ReadStamps;
-  readonly #ttftUs: number;
-  readonly #stallUs: number;
-  readonly #totalUs: number;
+  readonly #patience: Patience;
   readonly #deadline: Deadline;
   readonly #stream = new OpenAiStream();
   readonly #parser = new SseParser(this);
@@ -95,9 +89,6 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
   #isRetry = false;
   #isSent = false;
   #hasResponse = false;
-  #writtenUs = 0;
-  #hasToken = false;
-  #lastEventUs = 0;
   #tokenRead = -1;
   #drainUntilUs = 0;
   #drainedBytes = 0;
@@ -111,9 +102,7 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     this.#carrier = options.carrier;
     this.#clock = options.clock;
     this.#reads = options.reads;
-    this.#ttftUs = options.timeouts.ttftMs * 1000;
-    this.#stallUs = options.timeouts.stallMs * 1000;
-    this.#totalUs = options.timeouts.totalMs * 1000;
+    this.#patience = new Patience(options.timeouts);
     this.#deadline = new Deadline({
       clock: options.clock,
       dueUs: () => this.#dueUs(),
@@ -148,7 +137,6 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     this.#isRetry = false;
     this.#isSent = false;
     this.#hasResponse = false;
-    this.#hasToken = false;
     this.#tokenRead = -1;
     this.#drainedBytes = 0;
     this.#decided = null;
@@ -189,7 +177,8 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     if (this.#phase !== "queued") return;
     this.#phase = "waiting";
     const tUs = this.#clock.nowUs();
-    if (!this.#isRetry) this.#writtenUs = tUs;
+    // The time that a retry takes counts as the request's own.
+    if (!this.#isSent) this.#patience.written(tUs);
     this.#deadline.ensure(this.#dueUs());
     const { socket } = this.#carrier;
     if (socket === null || socket.writableLength === 0 || !socket.writableNeedDrain) {
@@ -273,13 +262,10 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
 
   #event(tUs: number, stream: OpenAiStream): void {
     const { read } = this.#reads;
-    this.#lastEventUs = tUs;
-    this.#sink.onEvent(tUs, stream.tokens, stream.content, this.#tokenRead === read);
-    if (stream.tokens === 0) return;
-    this.#tokenRead = read;
-    if (this.#hasToken) return;
-    this.#hasToken = true;
-    this.#deadline.ensure(this.#dueUs());
+    if (this.#patience.event(tUs, stream.tokens)) this.#deadline.ensure(this.#dueUs());
+    const isSameRead = this.#tokenRead === read;
+    if (stream.tokens > 0) this.#tokenRead = read;
+    this.#sink.onEvent(tUs, stream.tokens, stream.content, isSameRead);
   }
 
   #markSent(tUs: number): void {
@@ -346,21 +332,12 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
       case "draining":
         return this.#drainUntilUs;
       default:
-        return Math.min(this.#progressDueUs(), this.#writtenUs + this.#totalUs);
+        return this.#patience.dueUs();
     }
   }
 
-  #progressDueUs(): number {
-    return this.#hasToken ? this.#lastEventUs + this.#stallUs : this.#writtenUs + this.#ttftUs;
-  }
-
   #overdue(): void {
-    this.#abandon(this.#clock.nowUs(), this.#decided ?? failed(this.#overdueReason()));
-  }
-
-  #overdueReason(): FailureReason {
-    if (this.#writtenUs + this.#totalUs <= this.#progressDueUs()) return "total-timeout";
-    return this.#hasToken ? "stall-timeout" : "ttft-timeout";
+    this.#abandon(this.#clock.nowUs(), this.#decided ?? failed(this.#patience.reason()));
   }
 
   /** Ends the request and its socket: closing it is what makes the server stop. */
@@ -382,24 +359,4 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     this.#carrier.released(tUs);
     sink.onEnd(tUs, { outcome, usage: this.#stream.usage, tokenSource: this.#stream.tokenSource });
   }
-}
-
-/** Errors of sockets, of the client and of ours carry a code; a mistake in a program, ours or the client's, does not. */
-function isBug(error: Error): boolean {
-  return !("code" in error) || error.code === "ERR_ASSERTION" || error.code === "UND_ERR_INVALID_ARG";
-}
-
-/** The client's parser found that the answer is no HTTP. */
-function isNotHttp(error: Error): boolean {
-  return error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
-}
-
-function headerValue(rawHeaders: readonly Buffer[], name: string): string {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const key = rawHeaders[i];
-    if (key?.length === name.length && key.toString("latin1").toLowerCase() === name) {
-      return rawHeaders[i + 1]?.toString("latin1") ?? "";
-    }
-  }
-  return "";
 }

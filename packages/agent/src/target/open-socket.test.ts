@@ -41,8 +41,11 @@ async function deadPort(): Promise<number> {
   return port;
 }
 
-async function listen(server: ReturnType<typeof createServer>): Promise<number> {
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: "127.0.0.1" }, resolve));
+async function listen(
+  server: ReturnType<typeof createServer>,
+  { host = "127.0.0.1", port = 0 }: { readonly host?: string; readonly port?: number } = {},
+): Promise<number> {
+  await new Promise<void>((resolve) => server.listen({ port, host }, resolve));
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
   return address.port;
@@ -66,28 +69,74 @@ test("a host without an address: dns", async (t) => {
   assert.deepEqual(sink.calls, ["end"]);
 });
 
-test("a handshake that does not come: connect-timeout after the time to connect, and the socket is closed", async (t) => {
-  const accepted = new Set<Socket>();
-  const server = createServer((socket) => {
-    accepted.add(socket.on("close", () => accepted.delete(socket)));
-    socket.on("error", () => undefined);
-  });
-  const connection = new Promise<Socket>((resolve) => server.once("connection", resolve));
-  const port = await listen(server);
+/** Takes connections and never says a word; `connection` is the next that it takes. */
+async function silentServer(
+  t: TestContext,
+  at: { readonly host?: string; readonly port?: number } = {},
+): Promise<{ readonly port: number; connection(): Promise<{ readonly closed: Promise<void> }> }> {
+  const server = createServer();
+  server.on("connection", (socket) => socket.on("error", () => undefined).resume());
+  const port = await listen(server, at);
   t.after(() => server.close());
+  const connection = async () => {
+    const socket = await new Promise<Socket>((resolve) => server.once("connection", resolve));
+    return { closed: new Promise<void>((resolve) => socket.once("close", () => resolve())) };
+  };
+  return { port, connection };
+}
+
+test("a handshake that does not come: connect-timeout after the time to connect, and the socket is closed", async (t) => {
+  const server = await silentServer(t);
   const clock = new VirtualClock();
-  const target = targetOf(t, { urls: [`https://127.0.0.1:${port}`] }, clock);
+  const target = targetOf(t, { urls: [`https://127.0.0.1:${server.port}`] }, clock);
+  const arrived = server.connection();
   const { sink } = send(target);
-  const socket = await connection;
+  const { closed } = await arrived;
   await clock.advanceByAsync(999_000);
   assert.deepEqual(sink.ends, []);
-  const closed = new Promise((resolve) => socket.resume().once("close", resolve));
   await clock.advanceByAsync(1000);
   assert.equal(outcomeWord(await sink.ended()), "connect-timeout");
   await closed;
   assert.deepEqual(sink.calls, ["end"]);
   await settle();
   assert.equal(target.openSockets, 0);
+});
+
+test("a request cancelled while it connects closes the socket at once", async (t) => {
+  const server = await silentServer(t);
+  const target = targetOf(t, { urls: [`https://127.0.0.1:${server.port}`] });
+  const arrived = server.connection();
+  const { sink, cancel } = send(target);
+  const { closed } = await arrived;
+  cancel();
+  assert.deepEqual(sink.ends.map(outcomeWord), ["cancelled"]);
+  await closed;
+  await settle();
+  assert.equal(target.openSockets, 0);
+});
+
+test("an address that keeps silent is given up after its share of the time, and its socket closed", {
+  skip: process.platform !== "linux" && "needs a second address on loopback",
+}, async (t) => {
+  const silent = await silentServer(t);
+  const second = await silentServer(t, { host: "127.0.0.2", port: silent.port });
+  const [endpoint] = createEndpoints(
+    aPlan({ target: { urls: [`https://several.test:${silent.port}`] } }).target,
+  );
+  assert.ok(endpoint !== undefined);
+  endpoint.addresses = ["127.0.0.1", "127.0.0.2"];
+  const clock = new VirtualClock();
+  const [first, then] = [silent.connection(), second.connection()];
+  const ended = new Promise<ConnectError | null>((resolve) => {
+    openSocket({ endpoint, clock, limitUs: 1000, sockets: new Set() }, resolve);
+  });
+  const { closed } = await first;
+  clock.advanceTo(500);
+  await Promise.all([closed, then]);
+  clock.advanceTo(1000);
+  const error = await ended;
+  assert.equal(error?.reason, "connect-timeout");
+  assert.match(error.message, /127\.0\.0\.2/);
 });
 
 test("TLS with the plan's authority and name; the name goes on the wire, the address is dialled", async (t) => {
@@ -142,7 +191,7 @@ test("of several addresses the first that answers is taken, and taken first from
   await server.allClosed();
 });
 
-test("each address has its share of the time, and the last one's reason is told", async () => {
+test("where no address answers, the last one's reason is told", async () => {
   const port = await deadPort();
   const [endpoint] = createEndpoints(aPlan({ target: { urls: [`http://several.test:${port}`] } }).target);
   assert.ok(endpoint !== undefined);

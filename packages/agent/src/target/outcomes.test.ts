@@ -423,7 +423,7 @@ const CASES: readonly Case[] = [
 
 for (const example of CASES) {
   test(`outcome of ${example.name}: ${example.outcome}`, async (t) => {
-    const good = [...stream(ROLE, RED, END, USAGE, "[DONE]"), LAST_CHUNK];
+    const good = [...stream(ROLE, { ...RED, ...running(1) }, { ...END, ...running(2) }), LAST_CHUNK];
     const server = await startScriptedServer((request) =>
       request.headers["x-request-id"] === "trap" ? example.steps() : good,
     );
@@ -454,7 +454,11 @@ for (const example of CASES) {
     // The next request on the slot must not see anything of it.
     const next = await send("next", 2);
     assert.equal(outcomeWord(next.end), "completed");
-    assert.equal(next.sink.tokens, 2);
+    assert.deepEqual(
+      next.sink.events.map((event) => event.tokens),
+      [0, 1, 1],
+    );
+    assert.equal(next.end.tokenSource, "continuous");
     assert.equal(next.sink.staleRetries, 0);
     assert.equal(server.accepted, example.losesSocket === true ? 2 : 1, "connections");
     assert.equal(sink.ends.length, 1);

@@ -337,6 +337,20 @@ for (const { name, routes, target, code, says, hint } of REFUSALS) {
   });
 }
 
+test("close ends a preflight in progress", async (t) => {
+  for (const path of ["/v1/models", "/v1/chat/completions"]) {
+    const server = await serverWith(t, { [path]: () => [HANG] });
+    const plan = aPlan({ target: { urls: [server.url], model: "m" } });
+    const target = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+    const failed = assert.rejects(target.preflight(), { code: "TARGET_UNREACHABLE" });
+    await server.arrived(path === "/v1/models" ? 1 : 2);
+    await target.close();
+    await failed;
+    assert.equal(target.openSockets, 0);
+    await server.allClosed();
+  }
+});
+
 test("a target that is not there is named with the reason", async (t) => {
   const server = await startScriptedServer(() => []);
   await server.close();

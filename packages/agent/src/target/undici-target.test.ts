@@ -236,6 +236,19 @@ test("a fresh socket that dies as well is no stale socket any more", async (t) =
   assert.equal(server.requests.length, 3);
 });
 
+test("a socket that was opened for the request is fresh, whatever the slot had before", async (t) => {
+  const virtual = new VirtualClock();
+  const { server, target } = await setUp(t, ({ connection }) => (connection === 0 ? GOOD : [RESET]), {
+    clock: virtual,
+  });
+  await completed(send(target).sink);
+  virtual.advanceBy(4_000_000);
+  const { sink } = send(target);
+  assert.equal(outcomeWord(await sink.ended()), "stream-broken");
+  assert.equal(sink.staleRetries, 0);
+  assert.equal(server.requests.length, 2);
+});
+
 test("a used socket that dies after the first byte of the answer is a broken stream", async (t) => {
   const { server, target } = await setUp(t, ({ nth }) => (nth === 1 ? ["HTTP/1.1 200", RESET] : GOOD));
   await completed(send(target).sink);
@@ -245,15 +258,21 @@ test("a used socket that dies after the first byte of the answer is a broken str
   assert.equal(server.requests.length, 2);
 });
 
-test("a server that closes after each answer without a word loses no request", async (t) => {
-  const { target } = await setUp(t, () => [...GOOD, CLOSE]);
-  for (let round = 0; round < 30; round++) {
-    const { sink } = send(target);
-    await completed(sink);
-    assert.equal(sink.calls.filter((call) => call === "sent").length, 1);
-    if (round % 3 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-});
+for (const [name, death] of [
+  ["resets", RESET],
+  ["closes", CLOSE],
+] as const) {
+  test(`a server that ${name} after each answer without a word loses no request`, async (t) => {
+    const { target } = await setUp(t, () => [...GOOD, death]);
+    for (let round = 0; round < 60; round++) {
+      const { sink } = send(target);
+      await completed(sink);
+      assert.equal(sink.calls.filter((call) => call === "sent").length, 1);
+      for (let turn = 0; turn < round % 4; turn++)
+        await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  });
+}
 
 test("a server that says it will close is not written to again", async (t) => {
   const head = STREAM_HEAD.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
