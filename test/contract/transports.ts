@@ -15,20 +15,27 @@ const memory: Harness = async () => {
 };
 
 let server: Promise<RunningNatsServer> | undefined;
+const cleanUps: (() => Promise<void>)[] = [];
 let places = 0;
 
 /** One server for a file; each test has a prefix of its own. */
 const nats: Harness = async (t) => {
   const bin = await natsServerOrSkip(t);
   if (bin === undefined) return undefined;
-  server ??= tempDir({ after }).then((dataDir) => startNatsServer({ bin, dataDir }));
+  server ??= tempDir({ after: (clean) => cleanUps.push(clean) }).then((dataDir) =>
+    startNatsServer({ bin, dataDir }),
+  );
   const { url } = await server;
   places += 1;
   const prefix = `t${places}`;
   return () => connectNats({ servers: [url], name: "contract", role: "coordinator", prefix });
 };
 
-after(async () => (await server)?.close());
+after(async () => {
+  await (await server)?.close();
+  // Not before: the server writes into its folder while it ends.
+  for (const clean of cleanUps) await clean();
+});
 
 const IMPLEMENTATIONS: Readonly<Record<string, Harness>> = { memory, nats };
 
