@@ -1,17 +1,4 @@
 import { Command, CommanderError } from "commander";
-import { addAgent } from "./commands/agent.js";
-import { addAgents } from "./commands/agents.js";
-import { addCoordinator } from "./commands/coordinator.js";
-import { addInit } from "./commands/init.js";
-import { addProbe } from "./commands/probe.js";
-import { addReport } from "./commands/report.js";
-import { addRun } from "./commands/run.js";
-import { addRuns } from "./commands/runs.js";
-import { addSimulate } from "./commands/simulate.js";
-import { addStop } from "./commands/stop.js";
-import { addSubmit } from "./commands/submit.js";
-import { addTail } from "./commands/tail.js";
-import { addValidate } from "./commands/validate.js";
 import type { CommandContext } from "./context.js";
 import { describeError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
@@ -47,7 +34,8 @@ export async function runCommandLine(
     },
   };
   try {
-    await createProgram(context).parseAsync([...argv], { from: "user" });
+    const program = await createProgram(argv, context);
+    await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
     // Commander has said what is wrong already; help and version are no errors.
@@ -58,7 +46,26 @@ export async function runCommandLine(
   }
 }
 
-function createProgram(context: CommandContext): Command {
+type AddCommand = (program: Command, context: CommandContext) => void;
+
+/** In the order of the help. Loaded when they are wanted: an agent need not read the simulator. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  run: async () => (await import("./commands/run.js")).addRun,
+  probe: async () => (await import("./commands/probe.js")).addProbe,
+  coordinator: async () => (await import("./commands/coordinator.js")).addCoordinator,
+  agent: async () => (await import("./commands/agent.js")).addAgent,
+  submit: async () => (await import("./commands/submit.js")).addSubmit,
+  tail: async () => (await import("./commands/tail.js")).addTail,
+  stop: async () => (await import("./commands/stop.js")).addStop,
+  agents: async () => (await import("./commands/agents.js")).addAgents,
+  runs: async () => (await import("./commands/runs.js")).addRuns,
+  report: async () => (await import("./commands/report.js")).addReport,
+  validate: async () => (await import("./commands/validate.js")).addValidate,
+  init: async () => (await import("./commands/init.js")).addInit,
+  simulate: async () => (await import("./commands/simulate.js")).addSimulate,
+};
+
+async function createProgram(argv: readonly string[], context: CommandContext): Promise<Command> {
   const program = new Command("tokenstorm")
     .description("Load generator for LLM servers: one machine or many, one path.")
     .version(VERSION, "--version")
@@ -66,22 +73,9 @@ function createProgram(context: CommandContext): Command {
     .configureOutput(outputOf(context.terminal))
     .showHelpAfterError("hint: tokenstorm <command> --help shows what there is")
     .enablePositionalOptions();
-  const add = [
-    addRun,
-    addProbe,
-    addCoordinator,
-    addAgent,
-    addSubmit,
-    addTail,
-    addStop,
-    addAgents,
-    addRuns,
-    addReport,
-    addValidate,
-    addInit,
-    addSimulate,
-  ];
-  for (const one of add) one(program, context);
+  const named = Object.entries(COMMANDS).filter(([name]) => name === argv[0]);
+  for (const [, load] of named.length > 0 ? named : Object.entries(COMMANDS))
+    (await load())(program, context);
   for (const command of program.commands) {
     command.option("--debug", "show the stack of an error").helpOption("-h, --help", "show this help");
   }

@@ -67,9 +67,11 @@ function liveViewer(terminal: Terminal): Viewer {
     },
     note: (text) => frame.above(text),
     close: () => {
+      if (isClosed) return;
       isClosed = true;
       process.off("SIGWINCH", draw);
       frame.close();
+      if (latest !== undefined) terminal.say("");
     },
   };
 }
