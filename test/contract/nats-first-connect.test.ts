@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
 import { connectNats, type NatsOptions, startNatsServer } from "@tokenstorm/protocol/nats";
@@ -166,6 +167,7 @@ test("a stream of another prefix is not taken for one's own", LIMIT, async (t) =
 });
 
 test("more room than the server has is refused with what to do", LIMIT, async (t) => {
+  const store = join(await tempDir(t), "jetstream");
   await withNatsServer(
     t,
     async ({ url }) => {
@@ -179,7 +181,7 @@ test("more room than the server has is refused with what to do", LIMIT, async (t
       });
       await small.close();
     },
-    { extraConfig: "jetstream: { max_file_store: 64MB }" },
+    { extraConfig: `jetstream: { store_dir: "${store}", max_file_store: 64MB }` },
   );
 });
 
