@@ -444,6 +444,20 @@ test("beacons of a lower term are ignored during a run; an idle agent follows th
   await cluster.close();
 });
 
+test("an agent that is done stays in its run while a new leader has yet to take it up", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.start(twoSeconds);
+  await cluster.runTo(4_000_000);
+  cluster.sendBeacon({ term: 2, run: null, state: null });
+  await cluster.runTo(4_500_000);
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).run], ["done", RUN]);
+  cluster.sendBeacon({ term: 2, run: "r2", state: "gathering" });
+  await settle();
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).run], ["idle", null]);
+  await cluster.close();
+});
+
 test("a run that ends without the agent is cut, its results are kept in a file, and the agent is free", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");

@@ -117,7 +117,7 @@ class AgentProcess implements Agent {
       this.#run?.heed(beacon);
       if (beacon.stop !== "none") this.#dispatch({ kind: "stop", level: beacon.stop, problem: null });
       if (beacon.givenUp.includes(id)) this.#stopSending("the leader has given this agent up");
-    } else if (this.#machine.run !== null) this.#dispatch({ kind: "led-elsewhere" });
+    } else if (beacon.run !== null) this.#dispatch({ kind: "led-elsewhere" });
     this.#catchUp();
   }
 

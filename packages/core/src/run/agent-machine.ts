@@ -60,7 +60,7 @@ export type AgentEvent =
   | { readonly kind: "undelivered"; readonly problem: Problem }
   /** Whatever else ends the sending: the beacon's stop, no leader, given up, the agent itself is closed. */
   | { readonly kind: "stop"; readonly level: "drain" | "cut"; readonly problem: Problem | null }
-  /** A beacon leads another run, or none. */
+  /** A beacon leads another run. That it leads none says nothing: a new leader has yet to take ours up. */
   | { readonly kind: "led-elsewhere" };
 
 export type AgentEffect =
