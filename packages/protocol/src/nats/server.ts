@@ -24,7 +24,7 @@ export interface NatsServerOptions {
   /** 0: chosen by the system. */
   readonly port?: number | undefined;
   readonly users?: readonly NatsUser[] | undefined;
-  /** Text in the server's own configuration language, put at the end. */
+  /** Text in the server's own configuration language, put at the end; a block of a name that stands there takes its place. */
   readonly extraConfig?: string | undefined;
 }
 
