@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAggregate, resolveStages, summariseRun } from "@tokenstorm/core";
-import { decodeLive, getReport, lineToResult, planDigest } from "@tokenstorm/protocol";
+import { decodeBeacon, decodeLive, getReport, lineToResult, planDigest } from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 import { engineMetrics } from "./testing/engine-metrics.js";
@@ -220,6 +220,29 @@ test("an interval is confirmed only when it is on the disk", async () => {
   release();
   await cluster.until("it is confirmed", () => highest() > 0, 3000);
   assert.equal((await cluster.untilOver()).state, "completed");
+});
+
+test("on a slow disk no beacon confirms more than the disk holds", async () => {
+  const cluster = await startedCluster();
+  cluster.store.onOpen = (directory) => {
+    directory.beforeSync = () =>
+      new Promise((resolve) => cluster.clock.at(cluster.clock.nowUs() + 1_300_000, resolve));
+  };
+  const onDisk = (agent: string) =>
+    (cluster.store.only.files.get("snapshots.ndjson") ?? "")
+      .split("\n")
+      .filter((line) => line.startsWith(`{"kind":"snapshot","run":"r1","agent":"${agent}"`)).length;
+  let confirmations = 0;
+  cluster.transport.bus.subscribe(cluster.subjects.beacon, ({ data }) => {
+    for (const [agent, { seq }] of Object.entries(decodeBeacon(data).confirmed)) {
+      assert.ok(seq <= onDisk(agent), `${agent}: ${seq} confirmed, ${onDisk(agent)} on the disk`);
+      confirmations += seq;
+    }
+  });
+  const stages = [{ users: 2, rampUpMs: 0, settleMs: 0, durationMs: 8000 }];
+  await cluster.submit({ load: { kind: "users", stages } });
+  assert.equal((await cluster.untilOver()).state, "completed");
+  assert.ok(confirmations > 20);
 });
 
 test("the target's gauges are read each interval, and its counters at rest before and after", async () => {

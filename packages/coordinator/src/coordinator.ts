@@ -58,6 +58,8 @@ class Lead {
   #hasEndedAbandoned = false;
   #hintTimer: Cancel | undefined;
   #isOver = false;
+  /** Subjects on which something could not be published; each is told once. */
+  readonly #unsent = new Set<string>();
   #resolve: () => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   /** Resolves when closed; rejects with what ended the lead. */
@@ -176,7 +178,7 @@ class Lead {
       void this.#fail(
         new LoadError("BUS_DENIED", message, { hint: "give this user the coordinator's permissions" }),
       );
-    } else this.#deps.logger.info(`NATS: ${status.kind}`);
+    } else this.#deps.logger.info(`bus ${status.kind}`);
   }
 
   /** A garbled message is counted and named some times, and changes nothing. */
@@ -194,7 +196,7 @@ class Lead {
 
   #beacon(): void {
     if (this.#isOver) return;
-    const { id, instance, clock, transport, subjects } = this.#deps;
+    const { id, instance, clock, subjects } = this.#deps;
     this.#beaconSeq += 1;
     const ofRun = this.#driver?.beacon() ?? NO_RUN;
     const beacon: Beacon = {
@@ -206,14 +208,25 @@ class Lead {
       refused: this.#registry.refused(),
       ...ofRun,
     };
-    transport.bus.publish(subjects.beacon, encodeBeacon(beacon));
+    this.#publish(subjects.beacon, () => encodeBeacon(beacon));
   }
 
   #live(): void {
     const driver = this.#driver;
     if (driver === undefined || this.#isOver) return;
-    const { transport, subjects } = this.#deps;
-    transport.bus.publish(subjects.live(driver.record.id), encodeLive(driver.liveUpdate()));
+    this.#publish(this.#deps.subjects.live(driver.record.id), () => encodeLive(driver.liveUpdate()));
+  }
+
+  /** What cannot be sent, being too large, is not worth the run. */
+  #publish(subject: string, encode: () => Uint8Array): void {
+    try {
+      this.#deps.transport.bus.publish(subject, encode());
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      if (!this.#unsent.has(subject))
+        this.#deps.logger.warn(`cannot publish on ${subject}: ${error.message}`);
+      this.#unsent.add(subject);
+    }
   }
 
   /** Looks for stops, or for a run to lead. One reading at a time; what is asked for meanwhile makes one more. */
@@ -286,11 +299,11 @@ class Lead {
 
   /** Viewers who lost a message see the end all the same. */
   #tellEnd(driver: RunDriver, untilUs: number): void {
-    const { clock, transport, subjects } = this.#deps;
-    const update = encodeLive(driver.liveUpdate());
+    const { clock, subjects } = this.#deps;
+    const update = driver.liveUpdate();
     const stop = startTicker(clock, COORDINATOR_LIMITS.liveMs, () => {
       if (clock.nowUs() >= untilUs) stop();
-      if (!this.#isOver) transport.bus.publish(subjects.live(driver.record.id), update);
+      if (!this.#isOver) this.#publish(subjects.live(driver.record.id), () => encodeLive(update));
     });
     this.#tickers.push(stop);
   }

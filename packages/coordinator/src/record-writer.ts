@@ -24,6 +24,8 @@ export interface RecordWriterOptions {
   readonly onStop: (stop: RunRecord["stop"]) => void;
   /** The record is not this leader's any more: led under a higher term, ended, or gone. */
   readonly onTaken: (why: string) => void;
+  /** No store would take what the change makes of the record. */
+  readonly onUnwritable: (error: LoadError) => void;
   /** The store does not work. */
   readonly onFailure: (error: LoadError) => void;
 }
@@ -89,6 +91,7 @@ export class RecordWriter {
         if (conflicts >= COORDINATOR_LIMITS.writeAttempts) throw contended(this.record.id);
       } catch (error) {
         if (!(error instanceof LoadError)) throw error;
+        if (error.code === "PROTOCOL_MALFORMED") return this.#options.onUnwritable(error);
         const isOver = error.code !== "BUS_UNAVAILABLE" || clock.nowUs() >= giveUpUs;
         if (isOver) return this.#options.onFailure(error);
         await pause(clock, COORDINATOR_LIMITS.storeRetryMs).over;

@@ -100,6 +100,7 @@ export class RunDriver {
       onLate: () => this.#dispatch({ kind: "late", nowUs: clock.nowUs() }),
       onStop: (stop) => this.#dispatch({ kind: "stopped", nowUs: clock.nowUs(), stop }),
       onTaken: (why) => void this.#abandon(why),
+      onUnwritable: (error) => this.abort(problemOf(error)),
       onFailure: (error) => options.onFailure(error),
     });
     const first = beginLeading(stored.record, config, clock.nowUs());

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlanInput, RunRecord } from "@tokenstorm/core";
-import { getReport, stopRun } from "@tokenstorm/protocol";
+import { encodeRunRecord, getReport, stopRun } from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 import type { FakeScript } from "./testing/fake-agent.js";
@@ -124,6 +124,20 @@ test("a run that nobody leads is over as soon as it is stopped, and is never led
   lone.coordinate();
   await lone.pass(10_000);
   assert.deepEqual(await lone.record(), record);
+});
+
+test("a stop that was written before anybody led the run ends it as soon as somebody does", async () => {
+  const late = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  late.agent("a1");
+  late.agent("a2");
+  const record = await late.submit();
+  const stopped: RunRecord = { ...record, stop: { level: "drain", reason: "not today" } };
+  const { state } = late.transport;
+  await state.compareAndSet("run.r1", encodeRunRecord(stopped), (await state.get("run.r1"))?.revision);
+  late.coordinate();
+  const over = await late.untilOver("r1", 500);
+  assert.deepEqual([over.state, over.problem?.message], ["aborted", "the run was stopped: not today"]);
+  assert.deepEqual(over.shards, []);
 });
 
 test("a lost hint delays a stop by no more than a second", async () => {

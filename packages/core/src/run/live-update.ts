@@ -13,6 +13,8 @@ import { isTerminal, type RunRecord } from "./run-record.js";
 /** Latencies are those of the last intervals of the stage, up to this span: one interval may end no long request. */
 const LATENCY_SPAN_US = 10_000_000;
 const HISTORY = 60;
+/** The message must stay below a megabyte; those in trouble come first then. */
+const MOST_AGENTS = 2000;
 const MOST_NOTES = 100;
 const LONGEST_NOTE = 4096;
 
@@ -62,7 +64,7 @@ export function buildLiveUpdate(input: LiveInput): LiveUpdate {
       e2e: latencyOf(intervals, "e2e"),
     },
     ...totalsOf(aggregate),
-    agents: input.agents.map((agent) => liveAgent(agent, input.givenUp, factor)),
+    agents: liveAgents(input, factor),
     history: {
       outputTokensPerS: intervals.slice(-HISTORY).map((interval) => ratesOf(interval).outputTokensPerS),
       inFlight: intervals.slice(-HISTORY).map(meanInFlight),
@@ -189,6 +191,15 @@ function itlMedianUs({ aggregate }: LiveInput, now: StageNow | null): number | n
   if (now === null || aggregate === null) return null;
   return aggregate.block(now.index, "measured")?.histograms.get("itl")?.percentile(50) ?? null;
 }
+
+function liveAgents({ agents, givenUp }: LiveInput, factor: number): LiveAgent[] {
+  const all = agents.map((agent) => liveAgent(agent, givenUp, factor));
+  if (all.length <= MOST_AGENTS) return all;
+  const rank = (agent: LiveAgent) => (agent.state === "lost" ? 0 : TROUBLE_RANK[agent.colour]);
+  return all.sort((a, b) => rank(a) - rank(b)).slice(0, MOST_AGENTS);
+}
+
+const TROUBLE_RANK = { red: 1, yellow: 2, green: 3 } as const;
 
 function liveAgent(agent: AgentView, givenUp: readonly string[], factor: number): LiveAgent {
   const { vitals } = agent;
