@@ -1,8 +1,6 @@
 import type { LatencySummary } from "../run/report.js";
-import { createHistogram } from "./hdr-histogram.js";
+import { createHistogram, rankOf } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
-
-const PERCENTILES = { p50: 50, p90: 90, p95: 95, p99: 99, p999: 99.9 } as const;
 
 /** A latency as it is known: of the requests that ended, and the ages of those that had not when counting closed. */
 export interface CensoredSample {
@@ -26,33 +24,41 @@ export function withAges({ known, censored }: CensoredSample): Histogram {
 
 /**
  * Percentiles with the censored requests at the ages they had reached, which they have exceeded since: so each value
- * is a lower bound, and `atLeast` names those that would be another if the censored had taken for ever.
+ * is a lower bound, and `atLeast` names those that would be another had the censored taken for ever. `count` is that
+ * of the known values alone.
  */
 export function summariseLatency(sample: CensoredSample): LatencySummary {
-  const open = sample.censored?.count ?? 0;
-  const both = open === 0 && sample.known !== undefined ? sample.known : withAges(sample);
-  const knownCount = sample.known?.count ?? 0;
-  const count = knownCount + open;
-  const atLeast: string[] = [];
-  const values = new Map<string, number | null>();
-  for (const [name, percentile] of Object.entries(PERCENTILES)) {
-    const value = both.percentile(percentile);
-    values.set(name, value);
-    const rank = Math.max(1, Math.ceil((percentile / 100) * count));
-    const atWorst = sample.known === undefined ? null : valueAtRank(sample.known, rank);
-    if (open > 0 && atWorst !== value) atLeast.push(name);
-  }
-  if (open > 0) atLeast.push("mean", "max");
+  const known = sample.known ?? createHistogram();
+  const isCensored = sample.censored !== undefined && sample.censored.count > 0;
+  const both = isCensored ? withAges(sample) : known;
+  const isEmpty = both.count === 0;
   return {
-    count: knownCount,
-    mean: both.count === 0 ? null : both.sum / both.count,
-    min: both.count === 0 ? null : both.min,
-    p50: values.get("p50") ?? null,
-    p90: values.get("p90") ?? null,
-    p95: values.get("p95") ?? null,
-    p99: values.get("p99") ?? null,
-    p999: values.get("p999") ?? null,
-    max: both.count === 0 ? null : both.max,
-    atLeast,
+    count: known.count,
+    mean: isEmpty ? null : both.sum / both.count,
+    min: isEmpty ? null : both.min,
+    p50: both.percentile(50),
+    p90: both.percentile(90),
+    p95: both.percentile(95),
+    p99: both.percentile(99),
+    p999: both.percentile(99.9),
+    max: isEmpty ? null : both.max,
+    atLeast: isCensored ? undetermined(known, both) : [],
   };
+}
+
+const PERCENTILES = { p50: 50, p90: 90, p95: 95, p99: 99, p999: 99.9 } as const;
+
+/** Figures that are lower bounds: their place would be another if every censored value were beyond all others. */
+function undetermined(known: Histogram, both: Histogram): string[] {
+  const names: string[] = known.count > 0 && known.min === both.min ? [] : ["min"];
+  for (const [name, percentile] of Object.entries(PERCENTILES)) {
+    if (!isDetermined(percentile, known, both)) names.push(name);
+  }
+  return [...names, "mean", "max"];
+}
+
+/** So many known values lie at or below it that its place is theirs, wherever the censored ones will end. */
+export function isDetermined(percentile: number, known: Histogram, both: Histogram): boolean {
+  const value = both.percentile(percentile);
+  return value !== null && known.countAtOrBelow(value) >= rankOf(percentile, both.count);
 }

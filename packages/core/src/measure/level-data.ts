@@ -1,10 +1,12 @@
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunRecord } from "../run/run-record.js";
-import type { Aggregate } from "./aggregate.js";
+import type { Aggregate, FoldedBlock } from "./aggregate.js";
 import { emptyDue, emptyFlow } from "./counts.js";
+import { createHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
-import { withAges } from "./latency-summary.js";
+import { isDetermined, withAges } from "./latency-summary.js";
+import { type Missing, missingBetween } from "./missing.js";
 import type { DueCounts, FlowCounts, MetricName } from "./snapshot.js";
 
 /** One measured level, folded over all agents: what rows, thresholds and the verdict are made of. */
@@ -14,24 +16,36 @@ export interface LevelData {
   readonly windowStartUs: number;
   /** Its length as it was, us; 0 when it was never reached. */
   readonly windowUs: number;
+  /** As planned; null when it is bounded by requests. */
+  readonly plannedUs: number | null;
   readonly flow: FlowCounts;
+  /** Of a run that is over: what was never heard of again is unknown. */
   readonly due: DueCounts;
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
+  readonly missing: Missing;
+  /** Whether the plan has limits for a single request. */
+  readonly hasSlos: boolean;
   /** Users asked for; null for open load. */
   readonly asked: number | null;
   readonly inFlightMean: number;
-  /** Median E2E, us, open requests with their age; null without any. */
-  readonly medianE2eUs: number | null;
+  /** Median E2E, open requests with their age; null without any. */
+  readonly medianE2e: MedianE2e | null;
   readonly isTooShort: boolean;
   /** The load that was asked for did not get in flight. */
   readonly isNeverFull: boolean;
   readonly isSteady: boolean;
 }
 
+export interface MedianE2e {
+  readonly us: number;
+  /** Open requests could move it up. */
+  readonly isAtLeast: boolean;
+}
+
 /** Mean in flight under this share of what was asked for: the level was never filled. */
 const FULL_SHARE = 0.95;
 /** A window must hold so many median responses. */
-const WINDOW_RESPONSES = 3;
+export const WINDOW_RESPONSES = 3;
 
 /** The levels that began: stages with a measured window, without the warm-up. */
 export function levelsOf(
@@ -39,63 +53,64 @@ export function levelsOf(
   stages: readonly ResolvedStage[],
   aggregate: Aggregate,
 ): LevelData[] {
-  const begun = new Set(aggregate.blocks().map((block) => block.stage));
   return stages
-    .filter((stage) => measuredWindow(stage) !== null && begun.has(stage.index))
+    .filter((stage) => measuredWindow(stage) !== null && hasBegun(stage, aggregate))
     .map((stage) => levelOf(record, stage, aggregate));
 }
 
+function hasBegun(stage: ResolvedStage, aggregate: Aggregate): boolean {
+  return (["ramp", "measured"] as const).some((phase) => aggregate.block(stage.index, phase) !== undefined);
+}
+
+/** Counts of a block of a run that is over: every request has its place, and the row adds up. */
+export function settledDue({ due, unsettled, unoffered }: FoldedBlock): DueCounts {
+  return { ...due, offered: due.offered + unoffered, unknown: due.unknown + unsettled };
+}
+
 function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate): LevelData {
+  const { plan } = record;
   const block = aggregate.block(stage.index, "measured");
   const flow = block?.flow ?? emptyFlow();
-  const due = block?.due ?? emptyDue();
-  const histograms = block?.histograms ?? new Map<MetricName, Histogram>();
+  const due = block === undefined ? emptyDue() : settledDue(block);
   const windowUs = flow.durationUs;
+  const startUs = record.stageStartsUs[stage.index] ?? 0;
+  const window = measuredWindow(stage);
+  const windowStartUs = startUs + (window?.fromUs ?? 0);
+  const plannedUs = window === null || window.toUs === null ? null : window.toUs - window.fromUs;
   const asked = stage.kind === "users" ? stage.users : null;
   const inFlightMean = windowUs === 0 ? 0 : flow.inFlightUs / windowUs;
-  const e2e = withAges({ known: histograms.get("e2e"), censored: histograms.get("e2eCensored") });
-  const medianE2eUs = e2e.percentile(50);
-  const isBoundedByTime = stage.kind === "rate" || stage.bound.kind === "duration";
-  const isTooShort =
-    due.offered === 0 ||
-    (isBoundedByTime && medianE2eUs !== null && windowUs < WINDOW_RESPONSES * medianE2eUs);
+  // Where no request was due in the window, those of the ramp say how long one takes.
+  const medianE2e = medianOf(block) ?? medianOf(aggregate.block(stage.index, "ramp"));
+  const isUnderThree = medianE2e !== null && windowUs < WINDOW_RESPONSES * medianE2e.us;
   const thinks = stage.kind === "users" && stage.thinkUs > 0;
-  const isNeverFull = isBoundedByTime && asked !== null && !thinks && inFlightMean < FULL_SHARE * asked;
+  const isNeverFull = plannedUs !== null && asked !== null && !thinks && inFlightMean < FULL_SHARE * asked;
   return {
     stage,
-    windowStartUs: (record.stageStartsUs[stage.index] ?? 0) + (measuredWindow(stage)?.fromUs ?? 0),
+    windowStartUs,
     windowUs,
+    plannedUs,
     flow,
     due,
-    histograms,
+    histograms: block?.histograms ?? new Map<MetricName, Histogram>(),
+    missing: missingBetween(aggregate, {
+      fromUs: startUs,
+      toUs: windowStartUs + Math.max(windowUs, plannedUs ?? 0) + plan.gracePeriodMs * 1000,
+      intervalUs: plan.intervalMs * 1000,
+    }),
+    hasSlos: plan.slos !== undefined,
     asked,
     inFlightMean,
-    medianE2eUs,
-    isTooShort,
+    medianE2e,
+    // A stage bounded by requests is measured to its last one: no window cuts it off.
+    isTooShort: due.offered === 0 || (plannedUs !== null && isUnderThree),
     isNeverFull,
-    isSteady: isBoundedByTime && !isTooShort && !isNeverFull,
+    isSteady: plannedUs !== null && windowUs > 0 && !isNeverFull,
   };
 }
 
-/** What a reader must know of a level, one sentence each. */
-export function levelNotes(level: LevelData): string[] {
-  const notes: string[] = [];
-  const { due, stage } = level;
-  const seconds = (us: number) => `${(us / 1e6).toFixed(us < 1e7 ? 1 : 0)} s`;
-  if (level.windowUs === 0) notes.push("its measured window was never reached");
-  else if (due.offered === 0) notes.push("too short: no request was due in its measured window");
-  else if (level.isTooShort && level.medianE2eUs !== null) {
-    const atLeast = due.censored * 2 >= due.offered ? "at least " : "";
-    const enough = Math.ceil((WINDOW_RESPONSES * level.medianE2eUs) / 1e6);
-    notes.push(
-      `too short: its window of ${seconds(level.windowUs)} is under 3 x its median E2E of ${atLeast}${seconds(level.medianE2eUs)}; ${atLeast}${enough} s would do`,
-    );
-  }
-  if (stage.kind === "users" && stage.bound.kind === "requests") {
-    notes.push("bounded by requests: measured whole, its beginning and its end included, and not steady");
-  }
-  if (level.windowUs > 0 && level.isNeverFull) {
-    notes.push(`never full: ${level.inFlightMean.toFixed(1)} in flight of ${level.asked} asked for`);
-  }
-  return notes;
+function medianOf(block: FoldedBlock | undefined): MedianE2e | null {
+  const known = block?.histograms.get("e2e");
+  const both = withAges({ known, censored: block?.histograms.get("e2eCensored") });
+  const us = both.percentile(50);
+  return us === null ? null : { us, isAtLeast: !isDetermined(50, known ?? createHistogram(), both) };
 }

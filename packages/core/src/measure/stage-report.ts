@@ -9,7 +9,9 @@ import {
 import type { Aggregate } from "./aggregate.js";
 import { total } from "./counts.js";
 import { type CensoredSample, summariseLatency } from "./latency-summary.js";
-import { type LevelData, levelNotes } from "./level-data.js";
+import type { LevelData } from "./level-data.js";
+import { levelNotes } from "./level-notes.js";
+import { serverInWindow } from "./server-window.js";
 import type { DueCounts, MetricName } from "./snapshot.js";
 import { shareLowerBound } from "./statistics.js";
 
@@ -45,18 +47,31 @@ export function stageReport(
       minAtLeast: flow.inFlightMin,
       maxAtMost: flow.inFlightMax,
     },
-    server: serverInWindow(input.serverSamples, windowStartUs, windowStartUs + windowUs),
+    server: serverInWindow(input.serverSamples, {
+      fromUs: windowStartUs,
+      toUs: windowStartUs + windowUs,
+    }),
     requests: requestCounts([due]),
     success: {
       rate: due.completed + failed === 0 ? null : due.completed / (due.completed + failed),
       lower95: shareLowerBound(due.completed, due.completed + failed),
     },
+    goodput: goodputOf(level),
     failures: definite(due.failed),
     drops: definite(due.dropped),
     tokens: tokenCounts([due]),
     rates: ratesOf(level, input.facts.record.plan.target.gpus),
     latencyUs: latenciesOf(level),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
+  };
+}
+
+/** Every request that was due counts, whatever became of it; null where the plan has no limits for one. */
+function goodputOf({ due, windowUs, hasSlos }: LevelData): NonNullable<StageReport["goodput"]> | null {
+  if (!hasSlos) return null;
+  return {
+    share: due.offered === 0 ? null : due.good / due.offered,
+    requestsPerS: windowUs === 0 ? 0 : (due.good * 1e6) / windowUs,
   };
 }
 
@@ -108,35 +123,6 @@ function completedPerUserMin({ stage }: LevelData, aggregate: Aggregate): number
     if (own !== undefined) fewest = fewest === null ? own : Math.min(fewest, own);
   }
   return fewest;
-}
-
-/** Gauges averaged over the samples in the window; counters from the first of them to the last. */
-function serverInWindow(
-  samples: readonly ServerSample[],
-  fromUs: number,
-  toUs: number,
-): StageReport["server"] {
-  const within = samples.filter(({ tUs }) => tUs >= fromUs && tUs <= toUs);
-  const first = within[0];
-  const last = within.at(-1);
-  if (first === undefined || last === undefined) {
-    return {
-      runningMean: null,
-      waitingMean: null,
-      kvUsageMax: null,
-      preemptions: null,
-      prefixHitTokens: null,
-    };
-  }
-  const mean = (of: (sample: ServerSample) => number) =>
-    within.reduce((sum, one) => sum + of(one), 0) / within.length;
-  return {
-    runningMean: mean(({ running }) => running),
-    waitingMean: mean(({ waiting }) => waiting),
-    kvUsageMax: within.reduce((most, { kvUsage }) => Math.max(most, kvUsage), 0),
-    preemptions: last.preemptions - first.preemptions,
-    prefixHitTokens: last.prefixHits - first.prefixHits,
-  };
 }
 
 function definite(counts: Readonly<Record<string, number | undefined>>): Record<string, number> {

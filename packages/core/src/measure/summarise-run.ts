@@ -1,13 +1,16 @@
 import type { ResolvedStage } from "../load/stages.js";
+import { measuredWindow } from "../load/timeline.js";
 import type { RunFacts, ServerSample } from "../run/facts.js";
 import type { RunReport } from "../run/report.js";
-import { isTerminal } from "../run/run-record.js";
 import type { AgentIntervals, Aggregate } from "./aggregate.js";
+import { completenessOf, missingReasons } from "./completeness.js";
+import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
-import { levelsOf } from "./level-data.js";
+import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { serverTotals } from "./server-window.js";
 import { requestCounts, stageReport, tokenCounts } from "./stage-report.js";
 import { parseThreshold } from "./thresholds.js";
-import { colourIntervals, type IntervalColours, judgeRun } from "./verdict.js";
+import { judgeRun } from "./verdict.js";
 
 export interface SummaryInput {
   readonly facts: RunFacts;
@@ -28,25 +31,34 @@ export function summariseRun(input: SummaryInput): RunReport {
   const colours = colourIntervals(aggregate, levels);
   const agents = aggregate.agents();
   const completeness = completenessOf(aggregate, agents);
-  const isComplete =
-    completeness.intervalsReceived === completeness.intervalsExpected &&
-    agents.every(({ final }) => final !== null);
-  const thresholds = record.plan.thresholds.flatMap((text) => {
-    const threshold = parseThreshold(text);
-    return "problem" in threshold ? [] : [judgeThreshold(threshold, levels, isComplete)];
-  });
+  const missing = missingReasons(completeness, agents);
   const totals = totalsOf(facts, aggregate);
-  const agentsWithoutFinal = agents.filter(({ final }) => final === null).map(({ shard }) => shard.agent);
+  const thresholds = judgeThresholds(input, levels);
   return {
     schemaVersion: 1,
     run: runOf(facts, agents),
     totals,
-    verdict: judgeRun({ facts, levels, rows, colours, totals, completeness, agentsWithoutFinal, thresholds }),
+    verdict: judgeRun({ facts, levels, rows, colours, totals, missing, thresholds }),
     completeness,
     agents: agents.map((agent) => agentRow(agent, colours.get(agent.shard.agent))),
     stages: rows,
     thresholds,
   };
+}
+
+/** The plan's schema has checked that each can be read. */
+function judgeThresholds(
+  { facts, stages }: SummaryInput,
+  levels: readonly LevelData[],
+): RunReport["thresholds"] {
+  const reached = new Set(levels.map(({ stage }) => stage.index));
+  const unreached = stages
+    .filter((stage) => measuredWindow(stage) !== null && !reached.has(stage.index))
+    .map(({ name }) => name);
+  return facts.record.plan.thresholds.flatMap((text) => {
+    const threshold = parseThreshold(text);
+    return "problem" in threshold ? [] : [judgeThreshold(threshold, levels, unreached)];
+  });
 }
 
 function runOf(facts: RunFacts, agents: readonly AgentIntervals[]): RunReport["run"] {
@@ -62,9 +74,10 @@ function runOf(facts: RunFacts, agents: readonly AgentIntervals[]): RunReport["r
     transport: facts.transport,
     version: facts.version,
     planDigest: record.planDigest,
-    state: isTerminal(state) && (state === "completed" || state === "aborted") ? state : "failed",
+    // One that is not over yet has no other word in a report.
+    state: state === "completed" || state === "aborted" ? state : "failed",
     model: facts.model,
-    reader: agents.find(({ final }) => final !== null)?.final?.reader ?? "",
+    reader: [...new Set(agents.flatMap(({ final }) => final?.reader ?? []))].sort().join(", "),
     problem: record.problem === null ? null : { code: record.problem.code, message: record.problem.message },
   };
 }
@@ -74,37 +87,18 @@ function isoTime(epochUs: number): string {
   return new Date(epochUs / 1000).toISOString();
 }
 
+/** Requests by what became of them; tokens as they were received, also those of requests that did not complete. */
 function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
-  const due = aggregate.blocks().map((block) => block.due);
-  const before = facts.serverBefore;
-  const after = facts.serverAfter;
-  const isKnown = before !== null && after !== null;
+  const blocks = aggregate.blocks();
+  const due = blocks.map(settledDue);
   return {
     requests: requestCounts(due),
-    tokens: tokenCounts(due),
-    server: {
-      prompt: isKnown ? after.counters.promptTokens - before.counters.promptTokens : null,
-      output: isKnown ? after.counters.generationTokens - before.counters.generationTokens : null,
-      successes: isKnown ? after.counters.successes - before.counters.successes : null,
-      prefixHitTokens: isKnown ? after.counters.prefixHits - before.counters.prefixHits : null,
-      exact: isKnown && before.quiescent && after.quiescent,
+    tokens: {
+      ...tokenCounts(due),
+      prompt: blocks.reduce((sum, { flow }) => sum + flow.promptTokens, 0),
+      output: blocks.reduce((sum, { flow }) => sum + flow.outputTokens, 0),
     },
-  };
-}
-
-function completenessOf(aggregate: Aggregate, agents: readonly AgentIntervals[]): RunReport["completeness"] {
-  const samplesMerged = aggregate.samplesMerged();
-  const hasAllFinals = agents.every(({ final }) => final !== null);
-  const said = agents.reduce((sum, { final }) => sum + (final?.samplesRecorded ?? 0), 0);
-  return {
-    intervalsExpected: agents.reduce((sum, { expected }) => sum + expected, 0),
-    intervalsReceived: agents.reduce((sum, { received }) => sum + received, 0),
-    // An agent without a final word recorded at least what came of it.
-    samplesRecorded: hasAllFinals ? said : Math.max(said, samplesMerged),
-    samplesMerged,
-    missing: agents.flatMap(({ shard, missing }) =>
-      missing.map(({ from, to }) => ({ agent: shard.agent, from, to })),
-    ),
+    server: serverTotals(facts),
   };
 }
 

@@ -10,6 +10,7 @@ export type LatencyStat = number | "mean" | "min" | "max";
 
 export const VALUE_METRICS = [
   "success.rate",
+  "success.lower95",
   "goodput.rate",
   "rates.requestsPerS",
   "rates.outputTokensPerS",
@@ -32,7 +33,7 @@ export interface Threshold {
   /** Only this stage; every measured one when null. */
   readonly stage: string | null;
   readonly op: ThresholdOp;
-  /** us for latencies; a share for rates of success; else the unit of the figure. */
+  /** us for latencies; a share, 0 to 1, for success and goodput; else the unit of the figure. */
   readonly limit: number;
 }
 
@@ -79,7 +80,7 @@ function statOf(text: string): LatencyStat | undefined {
   return percentile > 0 && percentile < 100 ? percentile : undefined;
 }
 
-const US_PER_UNIT: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1e6, m: 6e7 };
+const US_PER_UNIT: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, m: 6e7, h: 3.6e9 };
 
 function limitOf(text: string, metric: ThresholdMetric): number | { readonly problem: string } {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z%]*)$/.exec(text);
@@ -88,8 +89,13 @@ function limitOf(text: string, metric: ThresholdMetric): number | { readonly pro
   if (metric.kind === "latency") {
     const us = US_PER_UNIT[unit];
     if (match === null || us === undefined) return { problem: `"${text}" is no duration: write 500ms or 2s` };
-    return number * us;
+    return decimal(number * us);
   }
   if (match === null || (unit !== "" && unit !== "%")) return { problem: `"${text}" is no number` };
-  return unit === "%" ? number / 100 : number;
+  return unit === "%" ? decimal(number / 100) : number;
+}
+
+/** As it was written: 99.9 / 100 is a little more than 0.999, and a rate of exactly that would fail. */
+function decimal(value: number): number {
+  return Number(value.toPrecision(15));
 }

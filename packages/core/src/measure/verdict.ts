@@ -1,50 +1,15 @@
-import type { RunFacts } from "../run/facts.js";
-import { KV_BLOCK_TOKENS } from "../run/facts.js";
+import { KV_BLOCK_TOKENS, type RunFacts } from "../run/facts.js";
 import type { RunReport, StageReport, ThresholdResult, VerdictStatus } from "../run/report.js";
-import type { Aggregate } from "./aggregate.js";
-import { judgeVitals, vitalsFactor } from "./judge-vitals.js";
+import { type IntervalColours, redIntervals } from "./interval-colours.js";
 import type { LevelData } from "./level-data.js";
+import { levelTroubles } from "./level-notes.js";
 
-/** Shares of all measured agent-intervals, or of offered requests, up to which a result is only degraded. */
+/** Shares of all measured agent intervals, or of offered requests, up to which a result is only degraded. */
 const DEGRADED_SHARE = 0.01;
 const KV_FULL = 0.95;
 const QUEUE_SHARE = 0.05;
-
-/** How many measured intervals an agent had, and of which colour. */
-export interface IntervalColours {
-  readonly measured: number;
-  readonly red: number;
-  readonly yellow: number;
-  /** What made intervals red, with the last figure. */
-  readonly redReasons: readonly string[];
-}
-
-/** Colours of each agent's measured intervals, with each level's own limits. */
-export function colourIntervals(
-  aggregate: Aggregate,
-  levels: readonly LevelData[],
-): Map<string, IntervalColours> {
-  const factors = new Map(
-    levels.map(({ stage, histograms }) => [
-      stage.index,
-      vitalsFactor(histograms.get("itl")?.percentile(50) ?? null),
-    ]),
-  );
-  const byAgent = new Map<string, IntervalColours>();
-  for (const { agent, measuredStages, vitals } of aggregate.intervalVitals()) {
-    const stage = measuredStages.at(-1);
-    if (stage === undefined) continue;
-    const judged = judgeVitals(vitals, factors.get(stage) ?? 1);
-    const before = byAgent.get(agent) ?? { measured: 0, red: 0, yellow: 0, redReasons: [] };
-    byAgent.set(agent, {
-      measured: before.measured + 1,
-      red: before.red + (judged.colour === "red" ? 1 : 0),
-      yellow: before.yellow + (judged.colour === "yellow" ? 1 : 0),
-      redReasons: judged.colour === "red" ? judged.reasons : before.redReasons,
-    });
-  }
-  return byAgent;
-}
+/** Agents that a sentence names. */
+const MOST_AGENTS = 3;
 
 export interface VerdictInput {
   readonly facts: RunFacts;
@@ -52,26 +17,34 @@ export interface VerdictInput {
   readonly rows: readonly StageReport[];
   readonly colours: ReadonlyMap<string, IntervalColours>;
   readonly totals: RunReport["totals"];
-  readonly completeness: RunReport["completeness"];
-  readonly agentsWithoutFinal: readonly string[];
+  /** What is missing, in words. */
+  readonly missing: readonly string[];
   readonly thresholds: RunReport["thresholds"];
+}
+
+/** A reason, and whether it makes a result invalid or only degraded. */
+interface Reason {
+  readonly isGrave: boolean;
+  readonly text: string;
 }
 
 /** Whether the result can be trusted, with the reasons in words, the gravest first. */
 export function judgeRun(input: VerdictInput): RunReport["verdict"] {
-  const invalid = [...stateReasons(input), ...graver(redReasons(input)), ...graver(unknownReasons(input))];
-  const degraded = [
-    ...milder(redReasons(input)),
-    ...milder(unknownReasons(input)),
-    ...missingReasons(input),
-    ...levelReasons(input),
-    ...prefixReasons(input),
+  const mild = (text: string): Reason => ({ isGrave: false, text });
+  const reasons: readonly Reason[] = [
+    ...stateReasons(input),
+    ...redReasons(input),
+    ...unknownReasons(input),
+    ...input.missing.map(mild),
+    ...levelReasons(input).map(mild),
+    ...prefixReasons(input).map(mild),
   ];
-  const status: VerdictStatus = invalid.length > 0 ? "invalid" : degraded.length > 0 ? "degraded" : "valid";
+  const grave = reasons.filter(({ isGrave }) => isGrave);
+  const status: VerdictStatus = grave.length > 0 ? "invalid" : reasons.length > 0 ? "degraded" : "valid";
   return {
     status,
     thresholds: thresholdResult(input.thresholds.map(({ result }) => result)),
-    reasons: [...invalid, ...degraded],
+    reasons: [...grave, ...reasons.filter(({ isGrave }) => !isGrave)].map(({ text }) => text),
     limitedBy: limitedBy(input),
   };
 }
@@ -82,110 +55,79 @@ function thresholdResult(results: readonly ThresholdResult[]): RunReport["verdic
   return results.includes("inconclusive") ? "inconclusive" : "passed";
 }
 
-interface Graded {
-  readonly share: number;
-  readonly reason: string;
-}
-
-const graver = (found: readonly Graded[]) =>
-  found.filter(({ share }) => share > DEGRADED_SHARE).map(({ reason }) => reason);
-const milder = (found: readonly Graded[]) =>
-  found.filter(({ share }) => share <= DEGRADED_SHARE).map(({ reason }) => reason);
-
-function stateReasons({ facts }: VerdictInput): string[] {
+function stateReasons({ facts }: VerdictInput): Reason[] {
   const { state, problem } = facts.record;
   if (state === "completed") return [];
-  return [
-    `the run did not complete: it ${state === "aborted" ? "was stopped" : "failed"}${problem === null ? "" : ` (${problem.message})`}`,
-  ];
+  const how =
+    state === "aborted" ? "it was stopped" : state === "failed" ? "it failed" : `it was still ${state}`;
+  const why = problem === null ? "" : ` (${problem.message})`;
+  return [{ isGrave: true, text: `the run did not complete: ${how}${why}` }];
 }
 
-function redShare(colours: ReadonlyMap<string, IntervalColours>): { red: number; measured: number } {
-  let red = 0;
-  let measured = 0;
-  for (const agent of colours.values()) {
-    red += agent.red;
-    measured += agent.measured;
-  }
-  return { red, measured };
-}
-
-function redReasons({ colours }: VerdictInput): Graded[] {
-  const { red, measured } = redShare(colours);
+function redReasons({ colours }: VerdictInput): Reason[] {
+  const { red, measured, share } = redIntervals(colours);
   if (red === 0) return [];
   const worst = [...colours]
-    .filter(([, { red: count }]) => count > 0)
-    .toSorted(([, a], [, b]) => b.red - a.red);
-  const names = worst
-    .slice(0, 3)
-    .map(([id, agent]) => `${id}: ${agent.red} of ${agent.measured}, ${agent.redReasons.join(", ")}`);
-  return [
-    {
-      share: red / measured,
-      reason: `the client was too slow to be trusted in ${red} of ${measured} measured agent intervals (${names.join("; ")})`,
-    },
-  ];
+    .filter(([, agent]) => agent.red > 0)
+    .toSorted(([a, { red: redA }], [b, { red: redB }]) => redB - redA || (a < b ? -1 : 1));
+  const named = worst
+    .slice(0, MOST_AGENTS)
+    .map(([id, agent]) => `${id} ${agent.red} of ${agent.measured}, ${agent.redReasons.join(", ")}`);
+  const more = worst.length > MOST_AGENTS ? `; and ${worst.length - MOST_AGENTS} more agents` : "";
+  const text =
+    `the client was too slow to be trusted in ${red} of ${measured} measured agent intervals ` +
+    `(${percent(share)}): ${named.join("; ")}${more}`;
+  return [{ isGrave: share > DEGRADED_SHARE, text }];
 }
 
-function unknownReasons({ totals }: VerdictInput): Graded[] {
+function unknownReasons({ totals }: VerdictInput): Reason[] {
   const { unknown, offered } = totals.requests;
   if (unknown === 0) return [];
-  return [
-    {
-      share: unknown / offered,
-      reason: `${unknown} of ${offered} requests were in flight at an agent that was lost`,
-    },
-  ];
+  const share = unknown / offered;
+  const text =
+    `what became of ${unknown} of ${offered} requests (${percent(share)}) is not known: ` +
+    "their agent was lost, or the interval in which they ended";
+  return [{ isGrave: share > DEGRADED_SHARE, text }];
 }
 
-function missingReasons({ completeness, agentsWithoutFinal }: VerdictInput): string[] {
-  const { intervalsExpected, intervalsReceived, samplesRecorded, samplesMerged, missing } = completeness;
-  const reasons: string[] = [];
-  if (intervalsReceived < intervalsExpected) {
-    const gaps = missing
-      .slice(0, 5)
-      .map(({ agent, from, to }) => `${agent} ${from === to ? from : `${from}-${to}`}`);
-    reasons.push(
-      `${intervalsExpected - intervalsReceived} of ${intervalsExpected} intervals are missing (${gaps.join(", ")})`,
-    );
-  } else if (samplesMerged !== samplesRecorded) {
-    reasons.push(`${samplesMerged} samples were merged of ${samplesRecorded} recorded`);
-  }
-  if (agentsWithoutFinal.length > 0) reasons.push(`no final word came from ${agentsWithoutFinal.join(", ")}`);
-  return reasons;
-}
-
-function levelReasons({ levels, rows }: VerdictInput): string[] {
-  return levels.flatMap((level, i) =>
-    level.isTooShort || level.isNeverFull
-      ? (rows[i]?.notes ?? []).map((note) => `level ${level.stage.name} is ${note}`)
-      : [],
+function levelReasons({ levels }: VerdictInput): string[] {
+  return levels.flatMap((level) =>
+    levelTroubles(level).map((trouble) => `level ${level.stage.name} is ${trouble}`),
   );
 }
 
 /** With unique prompts only the chat template can be found again, in whole blocks. */
 function prefixReasons({ facts, totals }: VerdictInput): string[] {
+  const { target, workload } = facts.record.plan;
   const hits = totals.server.prefixHitTokens;
-  if (hits === null || facts.record.plan.workload.prompts !== "unique") return [];
-  const perRequest = Math.floor((facts.templateTokens ?? 0) / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
-  const allowed = totals.requests.sent * perRequest;
+  // Completions have no template; of a chat whose template is not known, nothing can be said.
+  const templateTokens = target.api === "openai-completions" ? 0 : facts.templateTokens;
+  if (hits === null || templateTokens === null || workload.prompts !== "unique") return [];
+  const perRequest = Math.floor(templateTokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
+  const allowed = (totals.requests.sent + totals.requests.staleRetries) * perRequest;
   if (hits <= allowed) return [];
+  const others = totals.server.exact ? "" : "; others may have used the target at the same time";
   return [
-    `${hits} prompt tokens came from the prefix cache though prompts were unique (the chat template explains ${allowed})`,
+    `${hits} prompt tokens came from the prefix cache though prompts were unique ` +
+      `(the chat template explains ${allowed})${others}`,
   ];
 }
 
 /**
  * Who was the limit, by what is certain: a client that was red, a KV cache that was full, a queue that stood. Compute
- * and nobody need more evidence than gauges, and are not decided here.
+ * and nobody need more evidence than gauges; a later version decides them.
  */
 function limitedBy({ colours, rows }: VerdictInput): RunReport["verdict"]["limitedBy"] {
-  const { red, measured } = redShare(colours);
-  if (measured > 0 && red / measured > DEGRADED_SHARE) return "client";
+  if (redIntervals(colours).share > DEGRADED_SHARE) return "client";
   const last = rows.at(-1);
   if (last === undefined) return null;
   const { waitingMean, kvUsageMax, preemptions } = last.server;
-  const isQueued = waitingMean !== null && waitingMean > QUEUE_SHARE * Math.max(1, last.inFlight.mean);
-  if (kvUsageMax !== null && kvUsageMax >= KV_FULL && ((preemptions ?? 0) > 0 || isQueued)) return "kv";
-  return isQueued ? "queue" : null;
+  const waiting = waitingMean ?? 0;
+  if (kvUsageMax !== null && kvUsageMax >= KV_FULL && ((preemptions ?? 0) > 0 || waiting > 0)) return "kv";
+  return waiting > QUEUE_SHARE * last.inFlight.mean ? "queue" : null;
+}
+
+/** Two figures, so that 0.4 % is not shown as none. */
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(2))} %`;
 }

@@ -79,6 +79,8 @@ export interface StageReport {
   };
   readonly requests: RequestCounts;
   readonly success: { readonly rate: number | null; readonly lower95: number | null };
+  /** Requests due in the window that met every SLO, of all that were due, and per second; null without SLOs. */
+  readonly goodput?: { readonly share: number | null; readonly requestsPerS: number } | null;
   readonly failures: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
   readonly tokens: TokenCounts;
