@@ -2,6 +2,9 @@ import { LoadError } from "@tokenstorm/core";
 import { printable } from "@tokenstorm/report";
 import { EXIT, errorExitCode } from "./exit-codes.js";
 
+/** `--debug`, for child processes too. */
+export const DEBUG_ENV = "TOKENSTORM_DEBUG";
+
 export interface Failure {
   /** Lines for stderr, without a final newline. */
   readonly text: string;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 import { type RunningNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
+import { DEBUG_ENV } from "./errors.js";
 import { parseLine } from "./log.js";
 
 const START_LIMIT_MS = 20_000;
@@ -134,9 +135,10 @@ class Parts {
   }
 }
 
-/** Logged warnings and errors; the last words of a child that fails are told with its end. */
+/** Logged warnings and errors; the last words of a child that fails are told with its end, or at once with --debug. */
 function troubleIn(line: string): string | undefined {
   const entry = parseLine(line);
+  if (entry === undefined && process.env[DEBUG_ENV] === "1") return line;
   return Number(entry?.["level"]) >= 40 ? String(entry?.["msg"] ?? "") : undefined;
 }
 

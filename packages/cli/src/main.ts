@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import type { CommandContext } from "./context.js";
-import { describeError } from "./errors.js";
+import { DEBUG_ENV, describeError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import { CHILD_ENV } from "./interrupt.js";
 import { processTerminal, type Terminal } from "./terminal.js";
@@ -9,7 +9,8 @@ import { VERSION } from "./version.js";
 /** Runs the command line to its end and leaves with its exit code; nothing of it goes on afterwards. */
 export async function main(argv: readonly string[]): Promise<void> {
   const terminal = processTerminal();
-  const debug = argv.includes("--debug") || process.env["TOKENSTORM_DEBUG"] === "1";
+  if (argv.includes("--debug")) process.env[DEBUG_ENV] = "1";
+  const debug = process.env[DEBUG_ENV] === "1";
   process.on("uncaughtException", (error) => {
     const failure = describeError(error, { debug });
     terminal.say(failure.text);
