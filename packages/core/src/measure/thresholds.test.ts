@@ -28,6 +28,14 @@ for (const [text, expected] of [
     { metric: { kind: "value", name: "success.rate" }, op: ">=", limit: 0.999, stage: null },
   ],
   [
+    "success.lower95 > 0.9",
+    { metric: { kind: "value", name: "success.lower95" }, op: ">", limit: 0.9, stage: null },
+  ],
+  [
+    "e2e.max{stage = a b} < 1h",
+    { metric: { kind: "latency", metric: "e2e", stat: "max" }, op: "<", limit: 3.6e9, stage: "a b" },
+  ],
+  [
     "inFlight.mean >= 990",
     { metric: { kind: "value", name: "inFlight.mean" }, op: ">=", limit: 990, stage: null },
   ],
@@ -36,7 +44,7 @@ for (const [text, expected] of [
     const parsed = parseThreshold(text);
     assert.ok(!("problem" in parsed), JSON.stringify(parsed));
     const { metric, op, limit, stage } = parsed;
-    assert.ok(Math.abs(limit - expected.limit) < 1e-9);
+    assert.equal(limit, expected.limit);
     assert.deepEqual(
       { metric, op, stage },
       { metric: expected.metric, op: expected.op, stage: expected.stage },
