@@ -46,7 +46,7 @@ test("requests that were built for a stage in which they are not sent after all 
     slots: 3,
     startUs: 0,
     target: createFakeTarget({ clock, latencyUs: () => 80_000 }, { plan, slots: 3, env: {} }),
-    onEnd: ({ slot, tUs }) => load.ended(slot, tUs),
+    onEnd: (ended) => load.ended(ended),
   });
   const load: ClosedLoad = new ClosedLoad({
     stages,

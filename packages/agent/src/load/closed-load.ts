@@ -9,7 +9,7 @@ import {
 } from "@tokenstorm/core";
 import { DueQueue } from "./due-queue.js";
 import type { RequestsAhead } from "./requests-ahead.js";
-import type { Sender } from "./sender.js";
+import type { EndedRequest, Sender } from "./sender.js";
 import { sendingLengthUs } from "./stage-times.js";
 
 export interface ClosedLoadOptions {
@@ -30,7 +30,16 @@ interface User {
   j: number;
   /** Its next request is not due before this. */
   earliestUs: number;
+  /** Requests in a row that the target did not answer at all. */
+  unanswered: number;
 }
+
+/**
+ * A user whose request was not answered at all pauses before its next: so long the first time, twice as long each
+ * time after, up to the longest. A dead target gets each user's knock once a second, and no storm.
+ */
+const PAUSE_FIRST_US = 100_000;
+const PAUSE_LONGEST_US = 1_000_000;
 
 /** A stage of users as this shard sees it. `members` by slot. */
 interface OwnStage {
@@ -67,6 +76,7 @@ export class ClosedLoad {
       hasEntered: false,
       j: 0,
       earliestUs: Number.NEGATIVE_INFINITY,
+      unanswered: 0,
     }));
     this.#parked = this.#users.map((_, slot) => slot);
   }
@@ -105,11 +115,12 @@ export class ClosedLoad {
   }
 
   /** The slot's request has ended. */
-  ended(slot: number, tUs: number): void {
+  ended({ slot, tUs, isUnanswered }: EndedRequest): void {
     const user = this.#user(slot);
     if (this.#isStopped) return;
     user.j += 1;
-    user.earliestUs = tUs + (this.#stages[user.stage]?.thinkUs ?? 0);
+    user.unanswered = isUnanswered ? user.unanswered + 1 : 0;
+    user.earliestUs = tUs + (this.#stages[user.stage]?.thinkUs ?? 0) + pauseUs(user.unanswered);
     this.#planNext(slot);
   }
 
@@ -174,6 +185,10 @@ export class ClosedLoad {
     assert(user !== undefined, `there is no user in slot ${slot}`);
     return user;
   }
+}
+
+function pauseUs(unanswered: number): number {
+  return unanswered === 0 ? 0 : Math.min(PAUSE_LONGEST_US, PAUSE_FIRST_US * 2 ** (unanswered - 1));
 }
 
 function keyOf(user: User): Extract<RequestKey, { kind: "closed" }> {

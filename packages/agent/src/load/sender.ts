@@ -9,8 +9,16 @@ export interface SenderOptions {
   readonly slots: number;
   /** Time zero of the run on the agent's clock, us. */
   readonly startUs: number;
-  /** A request has ended: its slot, which is free, its stage, and the run time. */
-  readonly onEnd: (ended: { readonly slot: number; readonly stage: number; readonly tUs: number }) => void;
+  readonly onEnd: (ended: EndedRequest) => void;
+}
+
+/** A request has ended: its slot, which is free, its stage, and the run time. */
+export interface EndedRequest {
+  readonly slot: number;
+  readonly stage: number;
+  readonly tUs: number;
+  /** It failed before the target answered with anything: nobody is there, it seems. */
+  readonly isUnanswered: boolean;
 }
 
 /** Hands requests to the target and what is heard of them to the recorder, in run time. One object per slot, reused. */
@@ -24,9 +32,9 @@ export class Sender {
     this.#sinks = Array.from(
       { length: options.slots },
       (_, slot) =>
-        new SlotSink(options, (stage, tUs) => {
+        new SlotSink(options, (ended) => {
           this.#inFlight -= 1;
-          options.onEnd({ slot, stage, tUs });
+          options.onEnd({ slot, ...ended });
         }),
     );
   }
@@ -76,13 +84,14 @@ const CANCELLED: RequestEnd = { outcome: { kind: "cancelled" }, usage: null, tok
 class SlotSink implements RequestSink {
   readonly #recorder: Recorder;
   readonly #startUs: number;
-  readonly #onEnd: (stage: number, tUs: number) => void;
+  readonly #onEnd: (ended: Omit<EndedRequest, "slot">) => void;
   #sample: RequestSample | null = null;
+  #isAnswered = false;
   #handle: { cancel(): void } | null = null;
 
   constructor(
     { recorder, startUs }: Pick<SenderOptions, "recorder" | "startUs">,
-    onEnd: (stage: number, tUs: number) => void,
+    onEnd: (ended: Omit<EndedRequest, "slot">) => void,
   ) {
     this.#recorder = recorder;
     this.#startUs = startUs;
@@ -99,6 +108,7 @@ class SlotSink implements RequestSink {
 
   take(sample: RequestSample): void {
     this.#sample = sample;
+    this.#isAnswered = false;
   }
 
   /** Nothing to keep when the request has ended within `send`. */
@@ -123,6 +133,7 @@ class SlotSink implements RequestSink {
   }
 
   onHeaders(tUs: number): void {
+    this.#isAnswered = true;
     if (this.#sample !== null) this.#recorder.headers(this.#sample, tUs - this.#startUs);
   }
 
@@ -141,6 +152,7 @@ class SlotSink implements RequestSink {
     this.#sample = null;
     this.#handle = null;
     this.#recorder.end(sample, tUs - this.#startUs, end);
-    this.#onEnd(sample.stage, tUs - this.#startUs);
+    const isUnanswered = end.outcome.kind === "failed" && !this.#isAnswered;
+    this.#onEnd({ stage: sample.stage, tUs: tUs - this.#startUs, isUnanswered });
   }
 }

@@ -11,7 +11,7 @@ import type { Target } from "../target/target.js";
 import { ClosedLoad } from "./closed-load.js";
 import { OpenLoad } from "./open-load.js";
 import type { RequestsAhead } from "./requests-ahead.js";
-import { Sender } from "./sender.js";
+import { type EndedRequest, Sender } from "./sender.js";
 import { maxInFlightOf, sendingLengthUs, slotsOf } from "./stage-times.js";
 
 /** The first requests of a stage are built so long before it begins. */
@@ -150,17 +150,10 @@ export class ShardLoad {
     } else if (stage.index === stages.length - 1) at(edgeUs, () => this.#end(edgeUs));
   }
 
-  #ended({
-    slot,
-    stage,
-    tUs,
-  }: {
-    readonly slot: number;
-    readonly stage: number;
-    readonly tUs: number;
-  }): void {
+  #ended(ended: EndedRequest): void {
+    const { slot, stage, tUs } = ended;
     if (this.#options.stages[stage]?.kind === "rate") this.#open?.ended(slot);
-    else this.#closed.ended(slot, tUs);
+    else this.#closed.ended(ended);
     if (!this.#isStopped) this.#checkDone(stage, tUs);
     this.#options.onRequestEnd();
     this.#pump();
