@@ -84,6 +84,39 @@ test("all agents get one time zero, each on its own clock", async () => {
   );
 });
 
+test("a coordinator that has just started waits until it can have heard every agent", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  for (const id of ["a1", "a2", "a3", "a4"]) {
+    cluster.agent(id);
+    await cluster.pass(250);
+  }
+  await cluster.pass(5000);
+  await cluster.submit({ agents: { min: 1, waitMs: 5000 } });
+  cluster.coordinate();
+  const { shards } = await cluster.untilState("running");
+  assert.deepEqual(
+    shards.map(({ agent }) => agent),
+    ["a1", "a2", "a3", "a4"],
+  );
+});
+
+test("agents that come one after the other are all admitted, but are not waited for without end", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  cluster.coordinate();
+  await cluster.pass(3000);
+  await cluster.submit({ agents: { min: 1, waitMs: 5000 } });
+  const arrived: string[] = [];
+  await cluster.until("agents are admitted", async () => {
+    const id = `a${100 + arrived.length}`;
+    cluster.agent(id);
+    arrived.push(id);
+    await cluster.pass(180);
+    return (await cluster.record()).shards.length > 0;
+  });
+  const { shards } = await cluster.record();
+  assert.ok(shards.length >= 9 && shards.length <= 13, `${shards.length} of ${arrived.length}`);
+});
+
 test("states are written down in their order, and the log forgets a run that is safe", async () => {
   const cluster = await startedCluster();
   await cluster.submit();

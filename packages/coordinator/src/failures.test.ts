@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlanInput, Problem, RunRecord } from "@tokenstorm/core";
-import { getReport } from "@tokenstorm/protocol";
+import { LoadError, type PlanInput, type Problem, type RunRecord } from "@tokenstorm/core";
+import { decodeRunRecord, getReport } from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 import type { FakeAgentOptions } from "./testing/fake-agent.js";
@@ -140,6 +140,34 @@ test("an agent that does not start with the others ends the run by name", async 
   assert.equal(record.stop.level, "cut");
 });
 
+test("a start that the store does not take in time starts nobody, and the run fails", async () => {
+  const slow = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = slow.hub.connect();
+  let isOut = false;
+  const state: typeof transport.state = {
+    ...transport.state,
+    compareAndSet: async (key, value, expected) => {
+      if (key === "run.r1" && decodeRunRecord(value).start?.committed === true) {
+        isOut = slow.clock.nowUs() < (decodeRunRecord(value).start?.leaderUs ?? 0) + 3_000_000;
+      }
+      if (isOut) throw new LoadError("BUS_UNAVAILABLE", "no answer");
+      return transport.state.compareAndSet(key, value, expected);
+    },
+  };
+  slow.coordinate({ transport: { ...transport, state } });
+  slow.agent("a1");
+  slow.agent("a2");
+  await slow.submit();
+  await slow.untilState("arming");
+  await slow.pass(8000);
+  isOut = false;
+  const record = await slow.untilOver("r1", 5000);
+  assert.deepEqual([record.state, record.problem?.code], ["failed", "BUS_UNAVAILABLE"]);
+  assert.match(record.problem?.message ?? "", /could not be committed before time zero/);
+  assert.equal(record.start?.committed, false);
+  assert.ok(slow.agents.every(({ appended }) => appended.length === 0));
+});
+
 const longLoad: PlanInput["load"] = {
   kind: "users",
   stages: [{ users: 2, rampUpMs: 0, settleMs: 0, durationMs: 60_000 }],
@@ -237,6 +265,9 @@ test("intervals that the log lost are asked for again, and only those", async ()
   assert.deepEqual(completeness.missing, []);
   const asked = new Set(lossy.beacons.flatMap(({ resend }) => resend["a2"]?.seqs ?? []));
   assert.deepEqual([...asked].sort(), [3, 4]);
+  // Not before they could be thought lost: the third was cut three seconds after the start.
+  const first = lossy.beacons.find(({ resend }) => resend["a2"] !== undefined);
+  assert.ok((first?.leaderUs ?? 0) - (record.start?.leaderUs ?? 0) >= 5_000_000);
   assert.ok(lossy.beacons.every(({ resend }) => resend["a1"] === undefined));
 });
 
@@ -279,7 +310,8 @@ test("a run directory that cannot be made fails the run in words, and the coordi
 test("a disk that fills up in mid-run ends the run, and the report is in the blob store all the same", async () => {
   const full = await running({}, {});
   full.store.only.isFull = true;
-  const record = await full.untilOver("r1", 20_000);
+  // Nothing will ever be confirmed: there is nothing to wait for.
+  const record = await full.untilOver("r1", 3000);
   assert.deepEqual([record.state, record.problem?.code], ["failed", "RESULTS_UNREADABLE"]);
   assert.match(record.problem?.message ?? "", /no space is left/);
   const report = await getReport(full.transport, record);

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
-import { decodeSnapshot, encodeBeacon, encodeSnapshot, LEADER_KEY } from "@tokenstorm/protocol";
+import {
+  decodeHeartbeat,
+  decodeSnapshot,
+  encodeBeacon,
+  encodeHeartbeat,
+  encodeSnapshot,
+  LEADER_KEY,
+} from "@tokenstorm/protocol";
 import { seededRandom, VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 
@@ -87,6 +94,46 @@ test("a snapshot under another agent's name or epoch, or from the future, is ref
   for (const { says } of forgeries) assert.match(forged.logged.join("\n"), says);
 });
 
+test("a heartbeat on another agent's subject is refused: permissions pin subjects, not bodies", async () => {
+  const spoofed = await cluster();
+  const beats: Uint8Array[] = [];
+  spoofed.transport.bus.subscribe(spoofed.subjects.heartbeat("a2"), ({ data }) => beats.push(data));
+  await spoofed.submit();
+  await spoofed.untilState("running");
+  await spoofed.pass(3000);
+  const [beat] = beats.slice(-1);
+  assert.ok(beat !== undefined);
+  const problem = { code: "TARGET_UNREACHABLE", message: "spoofed" } as const;
+  const forged = encodeHeartbeat({ ...decodeHeartbeat(beat), state: "failed", problem });
+  spoofed.transport.bus.publish(spoofed.subjects.heartbeat("a9"), forged);
+  const record = await spoofed.untilOver();
+  assert.deepEqual([record.state, record.problem], ["completed", null]);
+  const kept = JSON.parse(spoofed.store.only.files.get("run.json") ?? "");
+  assert.equal(kept.facts.refusals, 1);
+});
+
+test("what comes twice is kept once", async () => {
+  const twice = await cluster();
+  await twice.submit();
+  await twice.untilState("running");
+  await twice.pass(3200);
+  const again: { agent: string; kind: string; data: Uint8Array }[] = [];
+  const following = await twice.transport.log.follow("r1", (entry) => again.push(entry));
+  await twice.pass(10);
+  following.close();
+  assert.ok(again.length >= 2);
+  for (const [i, { agent, data }] of again.entries()) {
+    const id = { run: "r1", agent, epoch: 1, kind: "snapshot", seq: i, resend: 5 } as const;
+    await twice.transport.log.append(id, data, { timeoutMs: 1000 });
+  }
+  await twice.untilOver();
+  const kept = JSON.parse(twice.store.only.files.get("run.json") ?? "");
+  assert.equal(kept.report.completeness.samplesMerged, kept.report.completeness.samplesRecorded);
+  assert.equal(kept.facts.refusals, 0);
+  const { intervalsExpected } = kept.report.completeness;
+  assert.equal(twice.store.only.lines("snapshots.ndjson").length, intervalsExpected + 2);
+});
+
 test("of two living processes with one id the later is refused, and the run goes on", async () => {
   const twins = await cluster();
   await twins.submit();
@@ -103,17 +150,18 @@ test("of two living processes with one id the later is refused, and the run goes
 });
 
 test("a run record under another run's key is passed over", async () => {
-  const forged = await cluster();
+  const forged = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
   await forged.submit();
-  await forged.untilOver();
-  await forged.submit({ agents: { min: 9, waitMs: 60_000 } });
-  const entry = await forged.transport.state.get("run.r2");
+  const { state } = forged.transport;
+  const entry = await state.get("run.r1");
   assert.ok(entry !== undefined);
-  await forged.transport.state.compareAndSet("run.r3", entry.value, undefined);
-  await forged.pass(3000);
-  const copy = await forged.transport.state.get("run.r3");
-  assert.deepEqual(copy?.value, entry.value);
-  assert.equal((await forged.record("r2")).state, "gathering");
+  await state.compareAndSet("run.r7", entry.value, undefined);
+  await state.delete("run.r1");
+  forged.coordinate();
+  await forged.pass(5000);
+  assert.deepEqual((await state.get("run.r7"))?.value, entry.value);
+  await forged.submit({ agents: { min: 1, waitMs: 0 } });
+  assert.equal((await forged.untilOver("r2")).state, "failed");
 });
 
 test("a second coordinator refuses to start while the first one lives", async () => {

@@ -71,9 +71,8 @@ export class ServerScraper {
       if (failure !== "") this.#options.onNote(`no metrics of the target: ${failure}`);
       return null;
     }
-    this.#options.onNote(
-      `the target did not come to rest within ${COORDINATOR_LIMITS.quiescentMs / 1000} s: ${before.running} running, ${before.waiting} waiting`,
-    );
+    const open = `${before.running} running, ${before.waiting} waiting`;
+    this.#options.onNote(`the target is not at rest (${open}): its counters are not this run's alone`);
     return { quiescent: false, counters: countersOf(before) };
   }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlanInput, RunRecord } from "@tokenstorm/core";
-import { encodeRunRecord, getReport, stopRun } from "@tokenstorm/protocol";
+import { decodeRunRecord, encodeRunRecord, getReport, stopRun } from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
+import { engineMetrics } from "./testing/engine-metrics.js";
 import type { FakeScript } from "./testing/fake-agent.js";
 
 const longLoad: PlanInput["load"] = {
@@ -95,6 +96,43 @@ test("a cut upon a drain ends what the drain still waits for", async () => {
   assert.equal(record.problem?.code, "RUN_ABORTED");
 });
 
+test("a cut of a run that drains by itself aborts it", async () => {
+  const stopped = await cluster(2);
+  await stopped.submit({ gracePeriodMs: 60_000 });
+  await stopped.untilState("running");
+  await stopped.pass(3000);
+  for (const agent of stopped.agents) agent.holdRequests();
+  await stopped.untilState("draining");
+  await stopped.pass(1000);
+  await stop(stopped, "cut");
+  const record = await stopped.untilOver("r1", 5000);
+  assert.deepEqual([record.state, record.problem?.code], ["aborted", "RUN_ABORTED"]);
+});
+
+test("a stop that comes between the last agent's arming and the commit starts nobody", async () => {
+  const raced = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = raced.hub.connect();
+  let committed = 0;
+  const state: typeof transport.state = {
+    ...transport.state,
+    compareAndSet: async (key, value, expected) => {
+      const isCommit = key === "run.r1" && decodeRunRecord(value).start?.committed === true;
+      if (isCommit && committed === 0) await stop(raced, "drain");
+      const revision = await transport.state.compareAndSet(key, value, expected);
+      if (isCommit) committed += revision === undefined ? 1 : 1000;
+      return revision;
+    },
+  };
+  raced.coordinate({ transport: { ...transport, state } });
+  raced.agent("a1");
+  raced.agent("a2");
+  await raced.submit();
+  const record = await raced.untilOver();
+  assert.deepEqual([record.state, record.start?.committed], ["aborted", false]);
+  assert.equal(committed, 1);
+  assert.ok(raced.agents.every(({ appended }) => appended.length === 0));
+});
+
 test("a cut while results are awaited ends the run with what is there", async () => {
   const stopped = await cluster(2, { keepsFinal: true });
   await stopped.submit();
@@ -152,6 +190,8 @@ test("a lost hint delays a stop by no more than a second", async () => {
 
 test("a coordinator that is closed ends its run, keeps the report and gives the lead back", async () => {
   const closed = await cluster(2);
+  // It would be waited for otherwise.
+  closed.http = async () => ({ status: 200, body: engineMetrics({ running: 3 }) });
   await closed.submit({ load: longLoad });
   await closed.untilState("running");
   await closed.pass(5000);
@@ -168,5 +208,5 @@ test("a coordinator that is closed ends its run, keeps the report and gives the 
   assert.ok(report.totals.requests.completed > 50);
   closed.coordinate();
   await closed.submit();
-  assert.equal((await closed.untilOver("r2", 10_000)).state, "completed");
+  assert.equal((await closed.untilOver("r2", 25_000)).state, "completed");
 });
