@@ -8,6 +8,13 @@ export function isBug(error: Error): boolean {
   return !("code" in error) || error.code === "ERR_ASSERTION" || error.code === "UND_ERR_INVALID_ARG";
 }
 
+/** Throws outside of the client, which takes whatever its handlers throw for a reason to end their request. */
+export function throwLater(bug: unknown): void {
+  queueMicrotask(() => {
+    throw bug;
+  });
+}
+
 /** The client's parser found that the answer is no HTTP. */
 export function isNotHttp(error: Error): boolean {
   return error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;

@@ -3,7 +3,7 @@ import { assert, type Clock, type FailureReason, type TestPlan } from "@tokensto
 import type { Dispatcher } from "undici";
 import { OpenAiStream } from "../stream/openai-events.js";
 import { type SseListener, SseParser } from "../stream/sse-parser.js";
-import { ABANDONED, headerValue, isBug, isNotHttp } from "./client-errors.js";
+import { ABANDONED, headerValue, isBug, isNotHttp, throwLater } from "./client-errors.js";
 import { Deadline } from "./deadline.js";
 import { type EndOutcome, failed, judgeHead, judgeStream } from "./judge.js";
 import { ConnectError } from "./open-socket.js";
@@ -108,10 +108,6 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
       dueUs: () => this.#dueUs(),
       onOverdue: () => this.#overdue(),
     });
-  }
-
-  get isIdle(): boolean {
-    return this.#phase === "idle";
   }
 
   get answer(): Answer {
@@ -247,9 +243,7 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
   onError(error: Error): void {
     if (this.#phase === "idle") return;
     if (isBug(error)) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      throwLater(error);
       return;
     }
     if (this.#isStaleSocket(error)) {
@@ -357,6 +351,11 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     this.#abort = null;
     release?.();
     this.#carrier.released(tUs);
-    sink.onEnd(tUs, { outcome, usage: this.#stream.usage, tokenSource: this.#stream.tokenSource });
+    const end = { outcome, usage: this.#stream.usage, tokenSource: this.#stream.tokenSource };
+    try {
+      sink.onEnd(tUs, end);
+    } catch (bug) {
+      throwLater(bug);
+    }
   }
 }

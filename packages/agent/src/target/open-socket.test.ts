@@ -145,7 +145,7 @@ test("TLS with the plan's authority and name; the name goes on the wire, the add
   const caFile = join(await tempDir(t), "ca.pem");
   writeFileSync(caFile, TEST_CERTIFICATE);
   for (const tls of [{ caFile }, { caFile, serverName: "target.test" }, { insecureSkipVerify: true }]) {
-    const { sink } = send(targetOf(t, { urls: [server.url], tls }));
+    const { sink } = send(targetOf(t, { urls: [server.url], tls }), { body: Buffer.alloc(500_000, "x") });
     assert.equal(outcomeWord(await sink.ended()), "completed", JSON.stringify(tls));
     assert.deepEqual(sink.calls, ["connected", "sent", "headers", "event", "end"]);
   }

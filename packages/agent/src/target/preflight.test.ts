@@ -386,6 +386,7 @@ test("headers that belong to the client, or cannot be sent, are refused", () => 
   for (const headers of [
     { "Content-Length": "3" },
     { Connection: "close" },
+    { "X-Request-Id": "mine" },
     { "bad name": "x" },
     { "x-a": "a\r\nb: c" },
   ]) {

@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import { LoadError, type TestPlan } from "@tokenstorm/core";
 
 /** Written by the client itself; a plan that sets them would break the framing. */
-const RESERVED = ["connection", "content-length", "expect", "keep-alive", "transfer-encoding", "upgrade"];
+const RESERVED = [
+  "connection",
+  "content-length",
+  "expect",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade",
+  "x-request-id",
+];
 
 /** A key and the name it was found under; only the name may be shown. */
 export interface ApiKey {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import {
   aPlan,
   CLOSE,
@@ -401,3 +402,34 @@ test("a body that the kernel does not take at once is sent when its last byte is
   // Nearly all of it has been read by then: what the kernels hold is a few megabytes.
   assert.ok(received > body.length / 2, `${received} bytes were read when it counted as sent`);
 });
+
+test("a mistake in what hears of a request ends the process, and is not counted as the server's failure", async (t) => {
+  const server = await startScriptedServer(() => GOOD);
+  t.after(() => server.close());
+  for (const method of ["onSent", "onHeaders", "onEvent", "onEnd"]) {
+    const worker = new Worker(FAULTY_SINK, {
+      eval: true,
+      workerData: { url: server.url, method, target: import.meta.resolve("./undici-target.js") },
+    });
+    const error = await new Promise((resolve, reject) => {
+      worker.once("error", resolve);
+      worker.once("message", reject);
+    });
+    assert.ok(error instanceof Error && error.message === `a mistake in ${method}`, String(error));
+  }
+});
+
+const FAULTY_SINK = `
+const { parentPort, workerData } = require("node:worker_threads");
+import(workerData.target).then(({ createUndiciTarget }) => {
+  const timeouts = { connectMs: 1000, ttftMs: 1000, stallMs: 1000, totalMs: 1000 };
+  const plan = { target: { api: "openai-chat", urls: [workerData.url] }, timeouts };
+  const clock = { nowUs: () => Math.round(performance.now() * 1000), at: () => () => undefined };
+  const target = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+  const nothing = () => undefined;
+  target.send(0, { key: null, id: "r", url: 0, body: Buffer.from("{}"), exactOutputTokens: null }, {
+    onConnected: nothing, onSent: nothing, onHeaders: nothing, onEvent: nothing, onStaleRetry: nothing,
+    onEnd: () => parentPort.postMessage("it went on"),
+    [workerData.method]: () => { throw new Error("a mistake in " + workerData.method); },
+  });
+});`;
