@@ -107,6 +107,28 @@ test("users start evenly over the ramp, and a user sends again when its answer i
   assert.deepEqual(ofUser(3), [300, 500, 700, 900]);
 });
 
+test("a user that nobody answers knocks again after 0.1 s, then ever later, at most once a second", async () => {
+  const cluster = new Cluster();
+  let isDead = true;
+  const agent = await cluster.addAgent("a1", {
+    target: {
+      ttftUs: 1000,
+      itlUs: 0,
+      outcome: () => (isDead ? { kind: "failed", reason: "connect-refused" } : { kind: "completed" }),
+    },
+  });
+  await cluster.start({
+    workload: { outputTokens: 1 },
+    load: usersLoad([{ users: 1, rampUpMs: 0, settleMs: 0, durationMs: 5500 }], { thinkMs: 99 }),
+  });
+  await cluster.runTo(4_500_000);
+  isDead = false;
+  await cluster.runTo(8_000_000);
+  const times = sentBy(cluster, agent).map(({ tUs }) => tUs / 1000);
+  assert.deepEqual(times, [0, 200, 500, 1000, 1900, 3000, 4100, 5200, 5300, 5400]);
+  await cluster.close();
+});
+
 test("at an edge staying users go on under a key of the new stage, and removed ones finish and stop", async () => {
   const { sent, cluster } = await outing(
     {
