@@ -7,19 +7,22 @@ export interface ListingOptions {
   readonly colour: boolean;
 }
 
+/** A heartbeat, and how well the agent's clock is known to the leader of its run; null without one. */
+export type AgentRow = Heartbeat & { readonly clockErrorUs: number | null };
+
 /** A row per agent that answers. */
-export function renderAgents(beats: readonly Heartbeat[], options: ListingOptions): string {
+export function renderAgents(beats: readonly AgentRow[], options: ListingOptions): string {
   if (beats.length === 0) return "no agent answers";
   const column = (
     title: string,
-    cellOf: (beat: Heartbeat) => string,
+    cellOf: (beat: AgentRow) => string,
     align: "left" | "right" = "left",
   ): Column => ({
     title,
     align,
     cells: beats.map(cellOf),
   });
-  const vitals = (read: (vitals: NonNullable<Heartbeat["vitals"]>) => string) => (beat: Heartbeat) =>
+  const vitals = (read: (vitals: NonNullable<Heartbeat["vitals"]>) => string) => (beat: AgentRow) =>
     beat.vitals === null ? "-" : read(beat.vitals);
   return renderTables(
     { title: "agent", cells: beats.map((beat) => printable(beat.agent)) },
@@ -56,15 +59,19 @@ export function renderAgents(beats: readonly Heartbeat[], options: ListingOption
           ),
         ],
       },
-      {
-        title: "",
-        optional: beats.every((beat) => Object.keys(beat.labels).length === 0),
-        columns: [column("labels", labelsOf)],
-      },
+      ...(beats.every((beat) => beat.clockErrorUs === null)
+        ? []
+        : [{ title: "", columns: [column("clock error", clockErrorOf, "right")] }]),
+      ...(beats.every((beat) => Object.keys(beat.labels).length === 0)
+        ? []
+        : [{ title: "", columns: [column("labels", labelsOf)] }]),
     ],
     { width: options.width, paint: paint(options.colour) },
   ).join("\n");
 }
+
+const clockErrorOf = (beat: AgentRow): string =>
+  beat.clockErrorUs === null ? "-" : formatUs(beat.clockErrorUs);
 
 const labelsOf = (beat: Heartbeat): string =>
   Object.entries(beat.labels)

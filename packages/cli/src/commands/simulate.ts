@@ -8,7 +8,7 @@ import {
   type SimulatorOptions,
   startSimulator,
 } from "@tokenstorm/simulator";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";
@@ -62,7 +62,11 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option("--stream-interval <n>", "tokens per event", count)
     .option("--seed <n>", "of every random choice", count)
     .option("--multi-byte", "words of several bytes per character in the output")
-    .option("--fault <kind=share>", `share of requests that fail: ${FAULT_KINDS.join(", ")}`, faultShare, {})
+    .addOption(
+      new Option("--fault <kind=share>", `share of requests that fail: ${FAULT_KINDS.join(", ")}`)
+        .default({}, "none")
+        .argParser(faultShare),
+    )
     .option("--json", "one line of JSON with the URL")
     .action((flags: SimulateFlags) => context.finish(simulate(flags, context)));
 }

@@ -66,7 +66,11 @@ async function tail(
       onNote: (text) => viewer.note(text),
     });
     viewer.close();
-    terminal.say(ended === undefined ? `left; run ${record.id} goes on` : farewell(ended));
+    terminal.say(
+      ended === undefined
+        ? `left; run ${record.id} goes on`
+        : farewell(ended, cluster.transport.server?.url ?? "URL"),
+    );
     return EXIT.ok;
   } finally {
     interrupts.close();
@@ -74,7 +78,7 @@ async function tail(
   }
 }
 
-function farewell(record: RunRecord): string {
+function farewell(record: RunRecord, url: string): string {
   const why = record.problem === null ? "" : `: ${printable(record.problem.message)}`;
-  return `run ${record.id} ${record.state}${why}; its report: tokenstorm report ${record.id} --nats URL`;
+  return `run ${record.id} ${record.state}${why}; its report: tokenstorm report ${record.id} --nats ${url}`;
 }

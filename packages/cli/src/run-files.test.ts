@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { type Final, LoadError, type RunFacts, requirePlan } from "@tokenstorm/core";
+import { resultToLine } from "@tokenstorm/protocol";
+import { readLocalReport, rebuildFromDirectory } from "./run-files.js";
+
+const plan = requirePlan({
+  version: 1,
+  target: { urls: ["http://127.0.0.1:8000"] },
+  load: { kind: "users", stages: [{ users: 1, durationMs: 1000 }] },
+});
+
+const facts: RunFacts = {
+  schemaVersion: 1,
+  record: {
+    v: 1,
+    id: "r1",
+    name: "run",
+    createdAtMs: 1,
+    plan,
+    planDigest: "d",
+    salt: "s",
+    state: "failed",
+    term: 1,
+    leader: "l",
+    revision: 9,
+    shards: [
+      {
+        agent: "a",
+        instance: "i",
+        epoch: 1,
+        index: 0,
+        host: "h",
+        version: "0",
+        clockOffsetUs: 0,
+        clockErrorUs: 5,
+      },
+    ],
+    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a: 0 } },
+    stageStartsUs: [0, 0],
+    stop: { level: "none", reason: "" },
+    problem: { code: "AGENT_LOST", message: "agent a was lost" },
+    result: null,
+  },
+  transport: "nats",
+  version: "0",
+  model: null,
+  wordsPerToken: null,
+  templateTokens: null,
+  serverVersion: null,
+  endedAtMs: 4000,
+  endUs: 1_000_000,
+  serverBefore: null,
+  serverAfter: null,
+  refusals: 0,
+};
+
+const final: Final = {
+  run: "r1",
+  agent: "a",
+  epoch: 1,
+  lastSeq: 3,
+  samplesRecorded: 0,
+  ledger: {
+    offered: 0,
+    sent: 0,
+    unsent: 0,
+    dropped: 0,
+    waiting: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    unknown: 0,
+    inFlight: 0,
+  },
+  startErrorUs: 7,
+  evicted: 0,
+  completedPerUserMin: {},
+  reader: "undici",
+};
+
+interface Files {
+  readonly "run.json"?: string;
+  readonly "snapshots.ndjson"?: string;
+  readonly "events.ndjson"?: string;
+  readonly "report.json"?: string;
+}
+
+function runDirectory(t: TestContext, files: Files): string {
+  const directory = mkdtempSync(join(tmpdir(), "tokenstorm-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return directory;
+}
+
+const runJson = JSON.stringify({ schemaVersion: 1, facts });
+const finalLine = resultToLine({ kind: "final", final });
+const isUnreadable = (says: RegExp) => (error: unknown) =>
+  error instanceof LoadError && error.code === "RESULTS_UNREADABLE" && says.test(error.message);
+
+test("a run directory is reported from its lines; a line that was cut off at the end is none", async (t) => {
+  const directory = runDirectory(t, {
+    "run.json": runJson,
+    "snapshots.ndjson": `${finalLine}\n{"kind":"snapshot","run":"r1","age`,
+    "events.ndjson": `${JSON.stringify({ kind: "state", state: "running", wallMs: 1 })}\n`,
+  });
+  const report = await rebuildFromDirectory(directory);
+  assert.equal(report.run.id, "r1");
+  assert.equal(report.completeness.intervalsExpected, 3);
+  assert.deepEqual(report.completeness.missing, [{ agent: "a", from: 1, to: 3 }]);
+});
+
+test("what the leader knew to be missing of a lost agent is still missing", async (t) => {
+  const whole = await rebuildFromDirectory(
+    runDirectory(t, { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` }),
+  );
+  const withReport = JSON.stringify({ schemaVersion: 1, facts, report: whole });
+  const report = await rebuildFromDirectory(
+    runDirectory(t, { "run.json": withReport, "snapshots.ndjson": "" }),
+  );
+  assert.deepEqual(report.completeness.missing, [{ agent: "a", from: 1, to: 3 }]);
+});
+
+test("a directory with nothing but a report shows that report", async (t) => {
+  const rebuilt = await rebuildFromDirectory(
+    runDirectory(t, { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` }),
+  );
+  const kept = runDirectory(t, { "report.json": JSON.stringify(rebuilt) });
+  assert.deepEqual(await rebuildFromDirectory(kept), JSON.parse(JSON.stringify(rebuilt)));
+  assert.deepEqual(await readLocalReport(kept), JSON.parse(JSON.stringify(rebuilt)));
+});
+
+test("files that are damaged, foreign or of another version are named with file and line", async (t) => {
+  const cases: readonly (readonly [Files, RegExp])[] = [
+    [{ "run.json": "{", "snapshots.ndjson": "" }, /run\.json cannot be read: it is no JSON/],
+    [{ "run.json": "[]", "snapshots.ndjson": "" }, /run\.json.*no run\.json/],
+    [{ "run.json": JSON.stringify({ schemaVersion: 2, facts }), "snapshots.ndjson": "" }, /schema version 2/],
+    [
+      {
+        "run.json": JSON.stringify({ schemaVersion: 1, facts: { ...facts, record: 1 } }),
+        "snapshots.ndjson": "",
+      },
+      /run\.json.*record/,
+    ],
+    [{ "run.json": runJson, "snapshots.ndjson": `${finalLine}\n{"kind":"x"}\n` }, /snapshots\.ndjson:2 /],
+    [
+      { "run.json": runJson, "snapshots.ndjson": "", "events.ndjson": '{"kind":"note"}\n' },
+      /events\.ndjson:1 /,
+    ],
+    [{ "report.json": '{"schemaVersion":9}' }, /schema version 9/],
+    [{ "report.json": '{"schemaVersion":1}' }, /parts of it are missing/],
+    [{}, /report\.json.*no such file/],
+  ];
+  for (const [files, says] of cases) {
+    await assert.rejects(rebuildFromDirectory(runDirectory(t, files)), isUnreadable(says), String(says));
+  }
+});
