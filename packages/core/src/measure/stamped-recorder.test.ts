@@ -466,7 +466,7 @@ function extremes(run: ScriptedRun, keyAt: (tUs: number) => string): Map<string,
 }
 
 test("on random runs the recorder says what a slow, naive model says, block by block", () => {
-  for (let seed = 1; seed <= 150; seed += 1) {
+  for (let seed = 1; seed <= 60; seed += 1) {
     const run = randomRun(seeded(seed), { stops: true });
     const { snapshots, final } = play(run, { id: "a", epoch: 1, shard: { index: 0, count: 1 } });
     const expected = naiveBlocks(run);
@@ -528,7 +528,7 @@ function checkIntervals(run: ScriptedRun, snapshots: readonly Snapshot[], seed: 
 }
 
 test("in-flight extremes are those of every moment, also where an edge falls on a change", () => {
-  for (let seed = 200; seed < 260; seed += 1) {
+  for (let seed = 200; seed < 230; seed += 1) {
     const run = randomRun(seeded(seed), { stops: false });
     const { snapshots } = play(run, { id: "a", epoch: 1, shard: { index: 0, count: 1 } });
     const keys: [number, string][] = [

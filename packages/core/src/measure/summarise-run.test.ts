@@ -115,7 +115,12 @@ test("a window that no answer fits into says so, and names the duration that wou
     [report.verdict.status, report.verdict.reasons],
     ["degraded", [`level u4 is ${sentence}`]],
   );
-  assert.equal(report.totals.tokens.output, 44, "tokens count when they came, whoever waits for the end");
+  const { prompt, output } = report.totals.tokens;
+  assert.deepEqual(
+    [prompt, output],
+    [400, 44],
+    "tokens count when they came, also after the count was closed",
+  );
 });
 
 test("a window in which no request was due takes its measure from those before it", () => {
@@ -126,6 +131,15 @@ test("a window in which no request was due takes its measure from those before i
     "too short: no request was due in its window of 10 s: those before it took 13 s (median E2E); a window of 39 s would do",
   ]);
   assert.equal(level.success.rate, null);
+});
+
+test("a level without a single request says so", () => {
+  const level = only(summarise(runOf(plan, [])));
+  assert.deepEqual(level.notes, [
+    "too short: no request was due in its window of 10 s",
+    "never full, so not steady: 0.0 in flight of 4 asked for",
+  ]);
+  assert.deepEqual([level.rates.outputTokensPerSPerUser, level.rates.requestsPerS], [null, 0]);
 });
 
 test("a level that is not filled is not steady, unless its users think", () => {
