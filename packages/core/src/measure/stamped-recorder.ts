@@ -5,6 +5,7 @@ import { FlowClock } from "./flow-clock.js";
 import { HdrHistogram } from "./hdr-histogram.js";
 import { checkLedger } from "./ledger.js";
 import type { DropReason } from "./outcome.js";
+import { OutcomeBook } from "./outcome-book.js";
 import type { Recorder, RecorderOptions, RequestEnd, RequestSample } from "./recorder.js";
 import type { Block, Final, Ledger, MetricName } from "./snapshot.js";
 import { hasBegun, phaseOfDue } from "./stage-clock.js";
@@ -24,6 +25,7 @@ class StampedRecorder implements Recorder {
   readonly #options: RecorderOptions;
   readonly #clock: FlowClock;
   readonly #book = new BlockBook();
+  readonly #outcomes: OutcomeBook;
   readonly #ledger: Ledger = emptyLedger();
   #ledgerBefore: Ledger = emptyLedger();
   readonly #lag = new HdrHistogram();
@@ -35,6 +37,7 @@ class StampedRecorder implements Recorder {
   constructor(options: RecorderOptions) {
     const { stages, stageStartsUs, intervalUs, gracePeriodUs, shard } = options;
     this.#options = options;
+    this.#outcomes = new OutcomeBook(this.#book, options.slos);
     this.#open = stages.map(() => new Set());
     this.#tallies = stages.map((stage) => new UserTally(stage, shard));
     this.#clock = new FlowClock({
@@ -137,7 +140,11 @@ class StampedRecorder implements Recorder {
     this.#leave(request, end.outcome);
     if (request.censored) return;
     this.#open[request.stage]?.delete(request);
-    this.#countOutcome(request, end);
+    this.#outcomes.count(request, this.#clock.nowUs, end);
+    const { outcome } = end;
+    if (outcome.kind === "completed" && request.phase === "measured" && request.user !== null) {
+      this.#tallies[request.stage]?.completed(request.user);
+    }
   }
 
   commitStageStarts(stageStartsUs: readonly (number | null)[], tUs: number): void {
@@ -254,79 +261,13 @@ class StampedRecorder implements Recorder {
     this.#ledger[outcome.kind] += 1;
   }
 
-  #countOutcome(request: TrackedRequest, end: RequestEnd): void {
-    const { block } = request;
-    const { due } = block;
-    this.#book.touch(block);
-    if (request.sentUs === null) due.unsent += 1;
-    switch (end.outcome.kind) {
-      case "completed":
-        this.#countCompleted(request, end);
-        return;
-      case "failed":
-        addTo(due.failed, end.outcome.reason, 1);
-        this.#record(request, "failedE2e", this.#clock.nowUs - request.dueUs);
-        break;
-      case "cancelled":
-        due.cancelled += 1;
-        break;
-    }
-    due.partialOutputTokens += request.tokens;
-  }
-
-  #countCompleted(request: TrackedRequest, { usage, tokenSource }: RequestEnd): void {
-    const { due, phase } = request.block;
-    const e2eUs = this.#clock.nowUs - (request.sentUs ?? this.#clock.nowUs);
-    const tpotUs = this.#tpotUs(request);
-    due.completed += 1;
-    due.outputTokens += request.tokens;
-    due.askedPromptTokens += request.askedPromptTokens;
-    due.askedOutputTokens += request.askedOutputTokens;
-    addTo(due.tokenSource, tokenSource, 1);
-    this.#record(request, "e2e", e2eUs);
-    this.#record(request, "response", this.#clock.nowUs - request.dueUs);
-    this.#record(request, "outputTokens", request.tokens);
-    if (tpotUs !== null) this.#record(request, "tpot", tpotUs);
-    if (usage !== null) {
-      due.promptTokens += usage.prompt;
-      due.cachedPromptTokens += usage.cachedPrompt;
-      this.#record(request, "inputTokens", usage.prompt);
-    }
-    if (this.#isGood(request, e2eUs, tpotUs)) due.good += 1;
-    if (phase === "measured" && request.user !== null) {
-      this.#tallies[request.stage]?.completed(request.user);
-    }
-  }
-
-  /** Null for an answer of a single token: it has no time per further token. */
-  #tpotUs(request: TrackedRequest): number | null {
-    if (request.firstTokenUs === null || request.tokens < 2) return null;
-    return Math.round((request.lastTokenUs - request.firstTokenUs) / (request.tokens - 1));
-  }
-
-  #isGood(request: TrackedRequest, e2eUs: number, tpotUs: number | null): boolean {
-    const { ttftMs, tpotMs, e2eMs } = this.#options.slos ?? {};
-    const ttftUs = (request.firstTokenUs ?? this.#clock.nowUs) - (request.sentUs ?? this.#clock.nowUs);
-    return meets(ttftUs, ttftMs) && meets(tpotUs ?? 0, tpotMs) && meets(e2eUs, e2eMs);
-  }
-
   #record(request: TrackedRequest, metric: MetricName, value: number): void {
     if (!request.censored) this.#book.record(request.block, metric, value);
   }
 
-  /** Its stage's count is closed: what it reached so far is all that its (stage, phase) will hear of it. */
   #censor(request: TrackedRequest, tUs: number): void {
-    const { block, sentUs } = request;
     this.#closeArrival(request);
-    this.#book.touch(block);
-    block.due.censored += 1;
-    block.due.partialOutputTokens += request.tokens;
-    // One that was not even sent has waited 0 us for its first token, as far as TTFT goes.
-    const sinceSentUs = sentUs === null ? 0 : tUs - sentUs;
-    if (request.firstTokenUs === null) this.#record(request, "ttftCensored", sinceSentUs);
-    this.#record(request, "e2eCensored", sinceSentUs);
-    this.#record(request, "responseCensored", tUs - request.dueUs);
-    request.censored = true;
+    this.#outcomes.censor(request, tUs);
   }
 
   #completedPerUserMin(): Record<string, number> {
@@ -364,10 +305,6 @@ class StampedRecorder implements Recorder {
 function tracked(sample: RequestSample): TrackedRequest {
   assert(sample instanceof TrackedRequest, "a request that this recorder never saw");
   return sample;
-}
-
-function meets(valueUs: number, limitMs: number | undefined): boolean {
-  return limitMs === undefined || valueUs <= limitMs * 1000;
 }
 
 function coalescedShare(blocks: readonly Block[]): number {
