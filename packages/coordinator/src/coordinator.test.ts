@@ -86,17 +86,17 @@ test("all agents get one time zero, each on its own clock", async () => {
 
 test("a coordinator that has just started waits until it can have heard every agent", async () => {
   const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
-  for (const id of ["a1", "a2", "a3", "a4"]) {
-    cluster.agent(id);
-    await cluster.pass(250);
-  }
+  // Their heartbeats are further apart than what counts as settled.
+  cluster.agent("a1");
+  await cluster.pass(480);
+  cluster.agent("a2");
   await cluster.pass(5000);
   await cluster.submit({ agents: { min: 1, waitMs: 5000 } });
   cluster.coordinate();
   const { shards } = await cluster.untilState("running");
   assert.deepEqual(
     shards.map(({ agent }) => agent),
-    ["a1", "a2", "a3", "a4"],
+    ["a1", "a2"],
   );
 });
 

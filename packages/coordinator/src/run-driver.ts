@@ -176,7 +176,8 @@ export class RunDriver {
       record: { ...this.record, problem: this.#state.record.problem },
       stages: this.#state.stages,
       transport: deps.transport.kind,
-      runTimeUs: runTimeUs(this.record, nowUs),
+      // The run's time ends with its load, however long its results take.
+      runTimeUs: this.#state.endUs > 0 ? this.#state.endUs : runTimeUs(this.record, nowUs),
       agents: isGathering ? candidatesFor(this.record, agents) : own,
       givenUp: this.#state.givenUp,
       aggregate: this.#keeper.fold?.aggregate ?? null,

@@ -63,6 +63,7 @@ const Stage = z.looseObject({
   }),
   requests: Requests,
   success: z.looseObject({ rate: maybe, lower95: maybe }),
+  goodput: z.looseObject({ share: maybe, requestsPerS: number }).nullable().optional(),
   failures: byName,
   drops: byName,
   tokens: Tokens,
@@ -175,8 +176,9 @@ export function reportFromJson(json: string): RunReport {
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const stages = report.stages.map(({ users, rps, ...stage }) => ({
+  const stages = report.stages.map(({ users, rps, goodput, ...stage }) => ({
     ...stage,
+    ...(goodput === undefined ? {} : { goodput }),
     ...(users === undefined ? {} : { users }),
     ...(rps === undefined ? {} : { rps }),
   }));
