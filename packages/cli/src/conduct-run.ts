@@ -15,6 +15,7 @@ export interface ConductOptions {
   readonly plan: TestPlan;
   readonly onUpdate: (update: LiveUpdate) => void;
   readonly onNote: (text: string) => void;
+  readonly onSubmitted?: (run: string) => void;
   /** Rejects when a part fails without which the run cannot go on. */
   readonly broken?: Promise<never>;
 }
@@ -35,6 +36,7 @@ export async function conductRun(cluster: Cluster, options: ConductOptions): Pro
   const id = newId(6);
   const salt = plan.salt ?? newId(8);
   await submitRun(cluster, { plan, id, salt, createdAtMs: systemClock().wallMs() });
+  options.onSubmitted?.(id);
   const leave = new AbortController();
   let limit: NodeJS.Timeout | undefined;
   const stop = async (level: "drain" | "cut", cause: string) => {

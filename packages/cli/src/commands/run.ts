@@ -118,9 +118,14 @@ async function carryOut(
     stage = await openUnlessInterrupted(open, viewer);
     if (stage === undefined) return EXIT.stopped;
     if (stage.firstLine !== null) terminal.say(stage.firstLine);
+    const url = stage.cluster.transport.server?.url;
     const conducted = await conductRun(stage.cluster, {
       plan: stage.plan,
       broken: stage.broken,
+      onSubmitted: (id) => {
+        if (flags.ui === "none" || url === undefined) return;
+        viewer.note(`run ${id} begins; from another terminal: tokenstorm tail ${id} --nats ${url}`);
+      },
       onUpdate: (update) => viewer.update(update),
       onNote: (text) => viewer.note(text),
     });
