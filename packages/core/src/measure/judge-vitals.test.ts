@@ -38,6 +38,25 @@ for (const [name, change, factor, colour] of [
   });
 }
 
+test("a red interval names what is red and its limit, and nothing that is only yellow", () => {
+  const vitals = {
+    ...healthy,
+    loopDelayP99Us: 1900,
+    scheduleLagP99Us: 4100,
+    starvation: 0.3,
+    utilisation: 0.86,
+  };
+  assert.deepEqual(judgeVitals(vitals, 0.5).reasons, [
+    "schedule lag p99 4.1 ms (limit 4.0 ms)",
+    "event-loop utilisation 86.0 % (limit 85.0 %)",
+  ]);
+  assert.deepEqual(judgeVitals({ ...healthy, starvation: 0.08, coalescedShare: 0.006 }, 1).reasons, [
+    "coalesced events 0.6 % (limit 0.5 %)",
+    "starvation 8.0 % (limit 7.0 %)",
+  ]);
+  assert.equal(judgeVitals({ ...healthy, starvation: 0.07 }, 1).colour, "green");
+});
+
 test("the factor follows the median ITL within 0.5 and 4", () => {
   assert.deepEqual([null, 1000, 20_000, 45_000, 400_000].map(vitalsFactor), [1, 0.5, 1, 2.25, 4]);
 });

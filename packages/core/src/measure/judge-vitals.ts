@@ -24,37 +24,54 @@ export function vitalsFactor(itlMedianUs: number | null): number {
 
 export interface VitalsJudgement {
   readonly colour: VitalsColour;
-  /** What made it so, with the figure; empty when green. */
+  /** What made it so, with figure and limit; empty when green. Of a red interval, only what is red. */
   readonly reasons: readonly string[];
 }
 
 /** Whether the agent's own process could have spoilt what it measured in an interval. */
 export function judgeVitals(vitals: Vitals, factor: number): VitalsJudgement {
-  const ms = (us: number) => `${(us / 1000).toFixed(1)} ms`;
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const { loopDelayP99Us, scheduleLagP99Us, utilisation, coalescedShare, starvation } = VITALS_LIMITS;
   const signs = [
-    sign("event-loop delay p99", vitals.loopDelayP99Us, VITALS_LIMITS.loopDelayP99Us, factor, ms),
-    sign("schedule lag p99", vitals.scheduleLagP99Us, VITALS_LIMITS.scheduleLagP99Us, factor, ms),
-    sign("event-loop utilisation", vitals.utilisation, VITALS_LIMITS.utilisation, 1, percent),
-    sign("coalesced events", vitals.coalescedShare, VITALS_LIMITS.coalescedShare, 1, percent),
-    vitals.starvation > VITALS_LIMITS.starvation.yellow
-      ? { colour: "yellow" as const, reason: `starvation ${percent(vitals.starvation)}` }
-      : undefined,
+    sign("event-loop delay p99", vitals.loopDelayP99Us, scaled(loopDelayP99Us, factor), ms),
+    sign("schedule lag p99", vitals.scheduleLagP99Us, scaled(scheduleLagP99Us, factor), ms),
+    sign("event-loop utilisation", vitals.utilisation, utilisation, percent),
+    sign("coalesced events", vitals.coalescedShare, coalescedShare, percent),
+    ...(vitals.starvation > starvation.yellow
+      ? [sign("starvation", vitals.starvation, { ...starvation, red: Infinity }, percent)]
+      : []),
   ].filter((found) => found !== undefined);
-  const isRed = signs.some(({ colour }) => colour === "red");
-  return {
-    colour: isRed ? "red" : signs.length > 0 ? "yellow" : "green",
-    reasons: signs.map(({ reason }) => reason),
-  };
+  const colour = signs.some((one) => one.colour === "red") ? "red" : signs.length > 0 ? "yellow" : "green";
+  return { colour, reasons: signs.filter((one) => one.colour === colour).map(({ reason }) => reason) };
 }
 
+interface Limits {
+  readonly yellow: number;
+  readonly red: number;
+}
+
+function scaled({ yellow, red }: Limits, factor: number): Limits {
+  return { yellow: yellow * factor, red: red * factor };
+}
+
+/** Green ends below the yellow limit, red begins above the red one. */
 function sign(
   name: string,
   value: number,
-  limits: { readonly yellow: number; readonly red: number },
-  factor: number,
+  { yellow, red }: Limits,
   show: (value: number) => string,
 ): { readonly colour: "yellow" | "red"; readonly reason: string } | undefined {
-  if (value < limits.yellow * factor) return undefined;
-  return { colour: value > limits.red * factor ? "red" : "yellow", reason: `${name} ${show(value)}` };
+  if (value < yellow) return undefined;
+  const isRed = value > red;
+  return {
+    colour: isRed ? "red" : "yellow",
+    reason: `${name} ${show(value)} (limit ${show(isRed ? red : yellow)})`,
+  };
+}
+
+function ms(us: number): string {
+  return `${(us / 1000).toFixed(1)} ms`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }

@@ -290,7 +290,7 @@ test("red intervals are weighed by their share of the measured ones, and their a
   const two = redIn("a1", 3, 50);
   assert.equal(two.verdict.status, "degraded");
   assert.deepEqual(two.verdict.reasons, [
-    "the client was too slow to be trusted in 2 of 200 measured agent intervals (1 %): a1 2 of 100, event-loop delay p99 70.0 ms",
+    "the client was too slow to be trusted in 2 of 200 measured agent intervals (1 %): a1 2 of 100, event-loop delay p99 70.0 ms (limit 14.5 ms)",
   ]);
   assert.deepEqual(
     two.agents.map(({ redIntervals, yellowIntervals, measuredIntervals }) => [
