@@ -223,6 +223,16 @@ test("an agent that fails in mid-run ends the run with its own problem", async (
   assert.equal(record.problem?.message, "agent a2 on host-a2: its results are refused");
 });
 
+test("an agent that is ended by its operator is a loss, not an abort of the run", async () => {
+  const closed = await running({}, {});
+  const [agent] = closed.agents;
+  assert.ok(agent !== undefined);
+  agent.problem = { code: "RUN_ABORTED", message: "the agent was closed" };
+  agent.leaveEarly();
+  const record = await endedByLoss(closed, 20_000);
+  assert.equal(record.problem?.message, "agent a1 on host-a1: the agent was closed");
+});
+
 test("an agent that ends its load before the others ends the run by name", async () => {
   const leaving = await running({}, {});
   leaving.agents[1]?.leaveEarly();

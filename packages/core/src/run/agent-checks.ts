@@ -58,7 +58,9 @@ function troubleOf(state: LeaderState, shard: ShardAssignment, view: AgentView |
 function ownProblem(state: LeaderState, shard: ShardAssignment, view: AgentView | undefined): Problem | null {
   if (view === undefined || view.instance !== shard.instance || !isInRun(state, shard, view)) return null;
   if (view.problem !== null) {
-    return { ...view.problem, message: `agent ${nameAgent(shard)}: ${view.problem.message}` };
+    // A run is aborted by whoever may stop it; an agent that was ended leaves it short of a shard.
+    const code = view.problem.code === "RUN_ABORTED" ? "AGENT_LOST" : view.problem.code;
+    return { ...view.problem, code, message: `agent ${nameAgent(shard)}: ${view.problem.message}` };
   }
   return view.state === "failed"
     ? { code: "AGENT_NOT_READY", message: `agent ${nameAgent(shard)} failed without saying why` }
