@@ -1,0 +1,303 @@
+import { AgentRegistry, type Cancel, isTerminal, LoadError } from "@tokenstorm/core";
+import {
+  type Beacon,
+  type BusStatus,
+  decodeBeacon,
+  decodeHeartbeat,
+  encodeBeacon,
+  encodeLive,
+  type Subscription,
+} from "@tokenstorm/protocol";
+import type { CoordinatorDeps } from "./deps.js";
+import type { Leadership } from "./leadership.js";
+import { COORDINATOR_LIMITS } from "./limits.js";
+import { RunDriver } from "./run-driver.js";
+import { RunQueue } from "./run-queue.js";
+import { pause, startTicker } from "./ticker.js";
+
+/** Epochs of a term; more admissions than this in one term are a bug. */
+const EPOCHS_PER_TERM = 1_000_000;
+
+/** A coordinator while it leads: hears agents, tells everyone, and leads one run after the other. */
+export class Lead {
+  readonly #deps: CoordinatorDeps;
+  readonly #leadership: Leadership;
+  readonly #registry = new AgentRegistry();
+  readonly #queue: RunQueue;
+  readonly #sinceUs: number;
+  readonly #epochOffsetUs: number;
+  readonly #subscriptions: Subscription[] = [];
+  readonly #tickers: Cancel[] = [];
+  #driver: RunDriver | undefined;
+  #beaconSeq = 0;
+  #admissions = 0;
+  #refusals = 0;
+  #isReading = false;
+  #isReadAgain = false;
+  #hasEndedAbandoned = false;
+  #hintTimer: Cancel | undefined;
+  #isOver = false;
+  /** Subjects on which something could not be published; each is told once. */
+  readonly #unsent = new Set<string>();
+  #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  /** Resolves when closed; rejects with what ended the lead. */
+  readonly over = new Promise<void>((resolve, reject) => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  });
+
+  constructor(deps: CoordinatorDeps, leadership: Leadership) {
+    const { clock, transport, logger, subjects } = deps;
+    this.#deps = deps;
+    this.#leadership = leadership;
+    this.#queue = new RunQueue(transport.state, logger);
+    this.#sinceUs = clock.nowUs();
+    this.#epochOffsetUs = clock.wallMs() * 1000 - clock.nowUs();
+    this.#subscriptions.push(
+      transport.bus.subscribe(subjects.heartbeats, ({ subject, data }) => this.#onHeartbeat(subject, data)),
+      transport.bus.subscribe(subjects.beacon, ({ data }) => this.#onBeacon(data)),
+      transport.bus.subscribe(subjects.hint, () => this.#onHint()),
+      transport.bus.onStatus((status) => this.#onStatus(status)),
+    );
+    this.#tickers.push(
+      startTicker(clock, COORDINATOR_LIMITS.beaconMs, () => this.#beacon()),
+      startTicker(clock, COORDINATOR_LIMITS.readMs, () => void this.#read()),
+      startTicker(clock, COORDINATOR_LIMITS.liveMs, () => this.#live()),
+    );
+    this.#beacon();
+    logger.info(`leading as ${deps.id}, term ${leadership.term}`);
+    deps.onLeading?.(leadership.term);
+    void this.#read();
+  }
+
+  async close(): Promise<void> {
+    const driver = this.#driver;
+    if (driver !== undefined && !this.#isOver && !isTerminal(driver.record.state)) {
+      const message = "the coordinator was closed while it led the run";
+      driver.abort({ code: "RUN_ABORTED", message });
+      const limit = pause(this.#deps.clock, COORDINATOR_LIMITS.closeMs);
+      await Promise.race([driver.ended, limit.over]);
+      limit.hurry();
+    }
+    await this.#end();
+    this.#resolve();
+  }
+
+  /** What ends the lead though nobody closed it. */
+  async #fail(error: LoadError): Promise<void> {
+    if (this.#isOver) return;
+    this.#deps.logger.error(error.message);
+    await this.#end();
+    this.#reject(error);
+  }
+
+  async #end(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const subscription of this.#subscriptions) subscription.close();
+    for (const cancel of this.#tickers) cancel();
+    this.#hintTimer?.();
+    await this.#driver?.dispose();
+    await this.#leadership.release();
+  }
+
+  #onHeartbeat(subject: string, data: Uint8Array): void {
+    const { clock, subjects } = this.#deps;
+    try {
+      const heartbeat = decodeHeartbeat(data);
+      if (subject !== subjects.heartbeat(heartbeat.agent)) throw spoofed(subject, heartbeat.agent);
+      const { isNews } = this.#registry.heard(heartbeat, clock.nowUs());
+      if (isNews) this.#driver?.look();
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #onBeacon(data: Uint8Array): void {
+    const { clock, instance } = this.#deps;
+    try {
+      const beacon = decodeBeacon(data);
+      if (beacon.leaderInstance === instance) this.#registry.beaconReturned(clock.nowUs());
+      // A beacon is a claim; the store knows.
+      else if (beacon.term > this.#leadership.term) void this.#checkLead(beacon);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  async #checkLead(rival: Beacon): Promise<void> {
+    try {
+      if (this.#isOver || (await this.#leadership.isHeld())) return;
+    } catch (error) {
+      // It will be heard again.
+      if (error instanceof LoadError) return;
+      throw error;
+    }
+    const message = `coordinator ${rival.leader} has taken the lead (term ${rival.term})`;
+    await this.#fail(new LoadError("BUS_DENIED", message, { hint: "run one coordinator" }));
+  }
+
+  /** Hints may come in any number: they make one reading. */
+  #onHint(): void {
+    if (this.#hintTimer !== undefined || this.#isOver) return;
+    const { clock } = this.#deps;
+    this.#hintTimer = clock.at(clock.nowUs() + COORDINATOR_LIMITS.hintPauseMs * 1000, () => {
+      this.#hintTimer = undefined;
+      void this.#read();
+    });
+  }
+
+  #onStatus(status: BusStatus): void {
+    if (status.kind === "closed") {
+      const why = status.message === null ? "" : `: ${status.message}`;
+      void this.#fail(new LoadError("BUS_UNAVAILABLE", `the connection to NATS was closed${why}`));
+    } else if (status.kind === "denied") {
+      const message = `NATS refuses the coordinator ${status.subject}: ${status.message}`;
+      void this.#fail(
+        new LoadError("BUS_DENIED", message, { hint: "give this user the coordinator's permissions" }),
+      );
+    } else this.#deps.logger.info(`bus ${status.kind}`);
+  }
+
+  /** A garbled message is counted and named some times, and changes nothing. */
+  #refuse(error: unknown): void {
+    if (!(error instanceof LoadError)) throw error;
+    this.#countRefusal(error.message);
+  }
+
+  #countRefusal(reason: string): void {
+    this.#refusals += 1;
+    if (this.#refusals <= COORDINATOR_LIMITS.warnedRefusals) {
+      this.#deps.logger.warn(`refused a message: ${reason}`, { refusals: this.#refusals });
+    }
+  }
+
+  #beacon(): void {
+    if (this.#isOver) return;
+    const { id, instance, clock, subjects } = this.#deps;
+    this.#beaconSeq += 1;
+    const ofRun = this.#driver?.beacon() ?? NO_RUN;
+    const beacon: Beacon = {
+      term: this.#leadership.term,
+      leader: id,
+      leaderInstance: instance,
+      seq: this.#beaconSeq,
+      leaderUs: clock.nowUs(),
+      refused: this.#registry.refused(),
+      ...ofRun,
+    };
+    this.#publish(subjects.beacon, () => encodeBeacon(beacon));
+  }
+
+  #live(): void {
+    const driver = this.#driver;
+    if (driver === undefined || this.#isOver) return;
+    this.#publish(this.#deps.subjects.live(driver.record.id), () => encodeLive(driver.liveUpdate()));
+  }
+
+  /** What cannot be sent, being too large, is not worth the run. */
+  #publish(subject: string, encode: () => Uint8Array): void {
+    try {
+      this.#deps.transport.bus.publish(subject, encode());
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      if (!this.#unsent.has(subject))
+        this.#deps.logger.warn(`cannot publish on ${subject}: ${error.message}`);
+      this.#unsent.add(subject);
+    }
+  }
+
+  /** Looks for stops, or for a run to lead. One reading at a time; what is asked for meanwhile makes one more. */
+  async #read(): Promise<void> {
+    if (this.#isReading) {
+      this.#isReadAgain = true;
+      return;
+    }
+    this.#isReading = true;
+    do {
+      this.#isReadAgain = false;
+      try {
+        await this.#readOnce();
+      } catch (error) {
+        if (!(error instanceof LoadError)) throw error;
+        if (error.code === "BUS_DENIED") await this.#fail(error);
+        else this.#deps.logger.warn(`the state store cannot be read: ${error.message}`);
+      }
+    } while (this.#isReadAgain && !this.#isOver);
+    this.#isReading = false;
+  }
+
+  async #readOnce(): Promise<void> {
+    if (this.#isOver) return;
+    if (this.#driver !== undefined) return this.#driver.refresh();
+    if (!this.#hasEndedAbandoned) {
+      await this.#queue.endAbandoned(this.#leadership.term);
+      this.#hasEndedAbandoned = true;
+    }
+    const [next] = await this.#queue.submitted();
+    if (next === undefined || this.#isOver) return;
+    this.#admissions += 1;
+    const driver = new RunDriver({
+      deps: this.#deps,
+      config: {
+        term: this.#leadership.term,
+        leader: this.#deps.id,
+        epoch: this.#leadership.term * EPOCHS_PER_TERM + this.#admissions,
+        epochOffsetUs: this.#epochOffsetUs,
+        listeningSinceUs: this.#sinceUs,
+      },
+      stored: next,
+      registry: this.#registry,
+      onChange: () => this.#beacon(),
+      onRefusal: (reason) => this.#countRefusal(reason),
+      refusals: () => this.#refusals,
+      onFailure: (error) => void this.#fail(error),
+    });
+    this.#driver = driver;
+    this.#live();
+    void driver.ended.then(() => this.#linger(driver));
+  }
+
+  /** The end is told for a while, so that agents and viewers hear of it; then comes the next run. */
+  async #linger(driver: RunDriver): Promise<void> {
+    const { clock } = this.#deps;
+    const untilUs = clock.nowUs() + COORDINATOR_LIMITS.lingerMs * 1000;
+    this.#beacon();
+    this.#live();
+    while (!this.#isOver && !driver.isLeft && clock.nowUs() < untilUs) {
+      await pause(clock, COORDINATOR_LIMITS.lookMs).over;
+    }
+    if (this.#driver !== driver) return;
+    this.#driver = undefined;
+    if (this.#isOver) return;
+    this.#tellEnd(driver, untilUs);
+    this.#beacon();
+    void this.#read();
+  }
+
+  /** Viewers who lost a message see the end all the same. */
+  #tellEnd(driver: RunDriver, untilUs: number): void {
+    const { clock, subjects } = this.#deps;
+    const update = driver.liveUpdate();
+    const stop = startTicker(clock, COORDINATOR_LIMITS.liveMs, () => {
+      if (clock.nowUs() >= untilUs) stop();
+      if (!this.#isOver) this.#publish(subjects.live(driver.record.id), () => encodeLive(update));
+    });
+    this.#tickers.push(stop);
+  }
+}
+
+const NO_RUN = {
+  run: null,
+  state: null,
+  revision: 0,
+  stop: "none",
+  confirmed: {},
+  resend: {},
+  givenUp: [],
+} as const satisfies Partial<Beacon>;
+
+function spoofed(subject: string, agent: string): LoadError {
+  return new LoadError("PROTOCOL_MALFORMED", `a heartbeat of ${agent} on ${subject}`);
+}
