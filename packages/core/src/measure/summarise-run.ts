@@ -40,7 +40,12 @@ export function summariseRun(input: SummaryInput): RunReport {
     totals,
     verdict: judgeRun({ facts, levels, rows, colours, totals, missing, thresholds }),
     completeness,
-    agents: agents.map((agent) => agentRow(agent, colours.get(agent.shard.agent))),
+    // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
+    agents: agents.map((agent) => {
+      const { agent: id } = agent.shard;
+      const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
+      return agentRow({ ...agent, shard }, colours.get(id));
+    }),
     stages: rows,
     thresholds,
   };
