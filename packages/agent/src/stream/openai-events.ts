@@ -59,7 +59,11 @@ export class OpenAiStream {
   /** Output tokens of all events so far. */
   counted = 0;
 
-  #usage: Usage | null = null;
+  // The usage read last, in numbers: running usage comes with every event, and must not make an object each time.
+  #hasUsage = false;
+  #usagePrompt = 0;
+  #usageCached = 0;
+  #usageOutput = 0;
   /** An event with output came after the usage read last. */
   #usageIsOld = false;
   /** Every event with output so far told the running count. */
@@ -73,7 +77,7 @@ export class OpenAiStream {
     this.isDone = false;
     this.errorText = null;
     this.counted = 0;
-    this.#usage = null;
+    this.#hasUsage = false;
     this.#usageIsOld = false;
     this.#usageIsContinuous = true;
     this.#guessed = 0;
@@ -101,30 +105,46 @@ export class OpenAiStream {
 
   /** Usage as the server closed the answer with it; null when it told none, or told less than what came after it. */
   get usage(): Usage | null {
-    const usage = this.#usage;
-    return usage === null || (this.#usageIsOld && usage.output < this.counted) ? null : usage;
+    if (!this.#isUsageGood()) return null;
+    return { prompt: this.#usagePrompt, cachedPrompt: this.#usageCached, output: this.#usageOutput };
   }
 
   get tokenSource(): TokenSource {
     if (this.counted === 0) return "none";
     if (this.#guessed === 0) return "continuous";
-    return this.usage === null ? "events" : "usage";
+    return this.#isUsageGood() ? "usage" : "events";
+  }
+
+  #isUsageGood(): boolean {
+    return this.#hasUsage && !(this.#usageIsOld && this.#usageOutput < this.counted);
   }
 
   #readChunk(chunk: Chunk): FrameKind {
-    const usage = readUsage(chunk.usage);
-    if (usage !== null) {
-      this.#usage = usage;
-      this.#usageIsOld = false;
-    }
+    const hasUsage = this.#readUsage(chunk.usage);
     if (!isSet(chunk.choices)) return "event";
     if (!Array.isArray(chunk.choices)) return "bad-frame";
     if (chunk.choices.length === 0) return "event";
     const choice: Choice | null | undefined = chunk.choices[0];
     if (typeof choice !== "object" || choice === null) return "bad-frame";
     if (typeof choice.finish_reason === "string") this.finishReason = choice.finish_reason;
-    this.#count(choice, this.#readOutput(choice), usage);
+    this.#count(choice, this.#readOutput(choice), hasUsage);
     return "event";
+  }
+
+  /** Whether the event told a usage that can be believed. */
+  #readUsage(value: unknown): boolean {
+    if (!isObject(value)) return false;
+    const field: UsageField = value;
+    if (!isCount(field.completion_tokens)) return false;
+    const details: PromptDetails | null = isObject(field.prompt_tokens_details)
+      ? field.prompt_tokens_details
+      : null;
+    this.#usagePrompt = isCount(field.prompt_tokens) ? field.prompt_tokens : 0;
+    this.#usageCached = isCount(details?.cached_tokens) ? details.cached_tokens : 0;
+    this.#usageOutput = field.completion_tokens;
+    this.#hasUsage = true;
+    this.#usageIsOld = false;
+    return true;
   }
 
   /** Whether the choice carries generated output. */
@@ -148,9 +168,9 @@ export class OpenAiStream {
     return true;
   }
 
-  #count(choice: Choice, hasOutput: boolean, usage: Usage | null): void {
-    if (usage !== null && this.#usageIsContinuous) {
-      const grown = Math.max(0, usage.output - this.counted);
+  #count(choice: Choice, hasOutput: boolean, hasUsage: boolean): void {
+    if (hasUsage && this.#usageIsContinuous) {
+      const grown = Math.max(0, this.#usageOutput - this.counted);
       // Generated output is a token, also where the running count lags behind it.
       this.tokens = grown === 0 && hasOutput && this.counted === 0 ? 1 : grown;
     } else if (Array.isArray(choice.token_ids)) {
@@ -160,9 +180,9 @@ export class OpenAiStream {
       this.#guessed++;
     }
     if (this.tokens === 0 && !hasOutput) return;
-    if (usage === null) {
+    if (!hasUsage) {
       this.#usageIsContinuous = false;
-      this.#usageIsOld = this.#usage !== null;
+      this.#usageIsOld = this.#hasUsage;
     }
     this.counted += this.tokens;
   }
@@ -172,19 +192,6 @@ export class OpenAiStream {
     this.content = false;
     this.text = "";
   }
-}
-
-function readUsage(value: unknown): Usage | null {
-  const field: UsageField | null | undefined = isObject(value) ? value : null;
-  if (field === null || !isCount(field.completion_tokens)) return null;
-  const details: PromptDetails | null = isObject(field.prompt_tokens_details)
-    ? field.prompt_tokens_details
-    : null;
-  return {
-    prompt: isCount(field.prompt_tokens) ? field.prompt_tokens : 0,
-    cachedPrompt: isCount(details?.cached_tokens) ? details.cached_tokens : 0,
-    output: field.completion_tokens,
-  };
 }
 
 function describeError(chunk: Chunk): string {
