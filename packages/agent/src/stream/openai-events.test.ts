@@ -128,6 +128,19 @@ const CASES: readonly Case[] = [
     usage: null,
   },
   {
+    name: "closing usage is believed also where it is less than the events, and an early one was not",
+    frames: [
+      { ...ROLE, ...usage(9, 0) },
+      text("a"),
+      text("b"),
+      text("c", { finish_reason: "length" }),
+      closing(9, 2),
+    ],
+    tokens: [0, 1, 1, 1, 0],
+    source: "usage",
+    usage: { prompt: 9, cachedPrompt: 0, output: 2 },
+  },
+  {
     name: "the whole usage before the finish chunk is believed",
     frames: [ROLE, chat({ content: "a" }), closing(9, 2), finish("length", { content: "b" })],
     tokens: [0, 1, 0, 1],
