@@ -17,6 +17,19 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Ends with the tests, also when they are interrupted. */
+const living = new Set<ChildProcessByStdio<Writable, Readable, Readable>>();
+const endLiving = () => {
+  for (const child of living) child.kill("SIGKILL");
+};
+process.on("exit", endLiving);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    endLiving();
+    process.kill(process.pid, signal);
+  });
+}
+
 /** One process of the command line, as a person would start it. */
 export interface Running {
   readonly pid: number;
@@ -44,9 +57,9 @@ export function startCli(t: TestContext, args: readonly string[], options: CliOp
       cwd: options.cwd ?? root,
       env,
       stdio: ["pipe", "pipe", "pipe"],
-      detached: true,
     },
   );
+  living.add(child);
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
   const output = { stdout: "", stderr: "" };
@@ -63,6 +76,7 @@ export function startCli(t: TestContext, args: readonly string[], options: CliOp
     child.once("error", reject);
     child.once("close", (code, signal) => {
       clearTimeout(limit);
+      living.delete(child);
       resolve({ code, signal, ...output });
       for (const watcher of watchers) watcher();
     });
