@@ -47,6 +47,8 @@ export interface AgentDeps {
   /** Where a target finds its secrets by name. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly vitals: VitalsSource;
+  /** Called once a run is prepared, before it is armed: warms what the path of tokens will use. */
+  readonly rehearse?: () => void;
   readonly logger: Logger;
   /** Keeps results that nobody confirmed; gives the place at which a person finds them. */
   readonly writeSpool: (name: string, bytes: Uint8Array) => Promise<string>;

@@ -2,7 +2,14 @@ import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { type Agent, createAgent, createUndiciTarget, createVitals, type Logger } from "@tokenstorm/agent";
+import {
+  type Agent,
+  createAgent,
+  createUndiciTarget,
+  createVitals,
+  type Logger,
+  rehearse,
+} from "@tokenstorm/agent";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
 import { VERSION } from "./version.js";
@@ -40,6 +47,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     targets: (wanted) => createUndiciTarget(wanted, clock),
     env: options.env,
     vitals,
+    rehearse,
     logger: plainLogger(options.log),
     writeSpool: async (name, bytes) => {
       const file = join(resolve(options.spool), name);

@@ -145,6 +145,7 @@ export class ShardRun {
       this.#target = target;
       const preparation = await prepareShard(checked, { target, record, version: deps.version });
       if (this.#isReleased) return;
+      deps.rehearse?.();
       this.#preparation = preparation;
       onEvent({ kind: "prepared", nowUs: deps.clock.nowUs() });
     } catch (error) {
