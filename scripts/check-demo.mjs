@@ -41,4 +41,6 @@ const checks = [
   ],
 ];
 for (const [name, value, holds] of checks) console.log(`${holds ? "ok  " : "FAIL"} ${name}: ${value}`);
-process.exitCode = checks.every(([, , holds]) => holds) ? 0 : 1;
+const failed = checks.filter(([, , holds]) => !holds).map(([name]) => name);
+// 3: every figure is right, and the run says itself that this machine did not give its client the CPU.
+process.exitCode = failed.length === 0 ? 0 : failed.length === 1 && failed[0] === "verdict valid" ? 3 : 1;

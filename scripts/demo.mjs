@@ -34,6 +34,9 @@ function usage(problem) {
   process.exit(2);
 }
 
+const START_LIMIT_MS = 20_000;
+const END_LIMIT_MS = 20_000;
+
 const say = (text) => process.stderr.write(`${text}\n`);
 
 /** Starts the simulator on a port chosen by the system; resolves with its URL. */
@@ -58,6 +61,7 @@ function startSimulator(truthFile, timeScale) {
         reject(new Error(`the simulator said: ${line}`));
       }
     });
+    setTimeout(() => reject(new Error("the simulator did not start within 20 s")), START_LIMIT_MS).unref();
     child.once("exit", (code) => reject(new Error(`the simulator ended with code ${code}`)));
     child.once("error", reject);
   });
@@ -84,6 +88,7 @@ async function main() {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  process.on("SIGHUP", () => onSignal("SIGTERM"));
   // Whatever ends this process, the simulator ends with it.
   process.on("exit", () => hasEnded(simulator.child) || simulator.child.kill("SIGKILL"));
   try {
@@ -103,11 +108,15 @@ async function main() {
       say("  npx tokenstorm report                                                   this report again");
       say("  npx tokenstorm run --target http://your-server:8000 --users 1,10,100    your own server");
       say("  npx tokenstorm init > plan.yaml                                         a plan to edit");
+      if (!process.env.NATS_SERVER_BIN)
+        say("this was one agent in one process over memory: not the distributed path");
     }
     process.exitCode = code;
   } finally {
     simulator.child.kill("SIGTERM");
+    const limit = setTimeout(() => simulator.child.kill("SIGKILL"), END_LIMIT_MS);
     await ended(simulator.child);
+    clearTimeout(limit);
     rmSync(scratch, { recursive: true, force: true });
   }
 }

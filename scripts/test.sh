@@ -11,7 +11,7 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(lint docs tests demo node24)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-timings=() failures=() skipped=() counts=()
+timings=() failures=() skipped=() counts=() again=()
 
 part() { # name, command...
   local name=$1 started=$SECONDS status=0
@@ -49,12 +49,24 @@ run_tests() {
   return "$status"
 }
 
-# The claim of the quick demo, judged by the simulator's record alone.
+# The claim of the quick demo, judged by the simulator's record alone. Every figure must hold each time. The verdict also
+# depends on the host giving the processes their CPU, which a shared machine does not always: where it alone falls
+# short, the demo is run again, at most twice, and that is said on the last lines.
 demo() {
-  local dir=$scratch/demo-$1
-  mkdir -p "$dir"
-  PATH="$2:$PATH" ./scripts/demo.sh --quick --json --truth "$dir/truth.jsonl" --out "$dir/runs" >"$dir/report.json" || return 1
-  node scripts/check-truth.mjs "$dir/report.json" "$dir/truth.jsonl" && node scripts/check-demo.mjs "$dir/report.json"
+  local attempt dir status
+  for attempt in 1 2 3; do
+    dir=$scratch/demo-$1-$attempt
+    mkdir -p "$dir"
+    status=0
+    PATH="$2:$PATH" ./scripts/demo.sh --quick --json --truth "$dir/truth.jsonl" --out "$dir/runs" >"$dir/report.json" || status=$?
+    [ $status -eq 0 ] || [ $status -eq 110 ] || return 1
+    node scripts/check-truth.mjs "$dir/report.json" "$dir/truth.jsonl" || return 1
+    status=0
+    node scripts/check-demo.mjs "$dir/report.json" || status=$?
+    [ $status -eq 3 ] || return $status
+    again+=("NOTE: attempt $attempt of the demo on Node $1 was not valid: this machine kept the CPU from its client")
+  done
+  return 1
 }
 
 node24() {
@@ -77,6 +89,7 @@ fi
 
 printf '\n=== how long each part took\n'
 printf '%s\n' "${timings[@]}"
+[ ${#again[@]} -eq 0 ] || printf '%s\n' "${again[@]}"
 [ ${#skipped[@]} -eq 0 ] || printf '%s\n' "${skipped[@]}"
 for failure in "${failures[@]+"${failures[@]}"}"; do printf 'FAILED: %s\n' "$failure"; done
 passed=0 failed=${#failures[@]} skips=0

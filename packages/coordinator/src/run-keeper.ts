@@ -88,7 +88,9 @@ export class RunKeeper {
   async end(record: RunRecord): Promise<void> {
     await this.#fold?.flush();
     this.#fold?.close();
-    const isSafe = record.result !== null && record.problem?.code !== "RESULTS_UNREADABLE";
+    // What is missing may still be in the log, and nowhere else.
+    const isWhole = record.shards.every(({ agent }) => this.#fold?.delivered.has(agent) === true);
+    const isSafe = isWhole && record.result !== null && record.problem?.code !== "RESULTS_UNREADABLE";
     if (isSafe && !this.#options.state().isKeepingNothing) await this.#purge(record.id);
   }
 

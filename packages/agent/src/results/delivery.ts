@@ -132,7 +132,7 @@ export class Delivery {
     const name = `${run}-${agent}-e${epoch}.spool.ndjson`;
     try {
       const place = await writeSpool(name, encodeSpool(entries));
-      const hint = `fold them in with: tokenstorm report --add ${place}`;
+      const hint = `keep the file: it holds them whole, and this version cannot fold them in yet (${place})`;
       logger.error(`${what}; they are in ${place}`, { run, results: entries.length, hint });
       onEnd({
         problem: { code: "BUS_UNAVAILABLE", message: `${what}; they are in ${place}`, hint },

@@ -36,6 +36,7 @@ function level(change: Partial<LevelData> = {}, values: Values = {}): LevelData 
     medianE2e: null,
     isTooShort: false,
     isNeverFull: false,
+    dropped: 0,
     isSteady: true,
     ...change,
   };
@@ -229,4 +230,19 @@ test("counts of completed, censored and dropped requests can be asked for", () =
     result("drops.count < 3", level({ due, missing: { requests: 1, samples: 9 } })),
     "inconclusive",
   );
+});
+
+test("an ITL threshold is not passed by a level whose requests were cut in mid-stream", () => {
+  const values = { itl: [[20_000, 10_000]] } as const;
+  assert.equal(judge("itl.p99 < 50ms", level({}, values)).result, "passed");
+  const cut = level({ due: { ...emptyDue(), offered: 100, completed: 1, censored: 99 } }, values);
+  assert.equal(judge("itl.p99 < 50ms", cut).result, "inconclusive");
+});
+
+test("a response threshold is not passed by leaving out the requests that were never sent", () => {
+  const values = { response: [[20_000, 1000]] } as const;
+  assert.equal(judge("response.p99 < 50ms", level({}, values)).result, "passed");
+  const due = { ...emptyDue(), offered: 2000, completed: 1000, dropped: { late: 1000 } };
+  const dropping = level({ due }, values);
+  assert.equal(judge("response.p99 < 50ms", dropping).result, "inconclusive");
 });

@@ -2,7 +2,7 @@ import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunRecord } from "../run/run-record.js";
 import type { Aggregate, FoldedBlock } from "./aggregate.js";
-import { emptyDue, emptyFlow } from "./counts.js";
+import { emptyDue, emptyFlow, total } from "./counts.js";
 import { createHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import { isDetermined, withAges } from "./latency-summary.js";
@@ -33,6 +33,8 @@ export interface LevelData {
   readonly isTooShort: boolean;
   /** The load that was asked for did not get in flight. */
   readonly isNeverFull: boolean;
+  /** Requests that were due and never sent: what was measured is not the load that was asked for. */
+  readonly dropped: number;
   readonly isSteady: boolean;
 }
 
@@ -83,6 +85,7 @@ function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate):
   const medianE2e = medianOf(block) ?? medianOf(aggregate.block(stage.index, "ramp"));
   const isUnderThree = medianE2e !== null && windowUs < WINDOW_RESPONSES * medianE2e.us;
   const thinks = stage.kind === "users" && stage.thinkUs > 0;
+  const dropped = total(due.dropped);
   const isNeverFull = plannedUs !== null && asked !== null && !thinks && inFlightMean < FULL_SHARE * asked;
   return {
     stage,
@@ -104,7 +107,8 @@ function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate):
     // A stage bounded by requests is measured to its last one: no window cuts it off.
     isTooShort: due.offered === 0 || (plannedUs !== null && isUnderThree),
     isNeverFull,
-    isSteady: plannedUs !== null && windowUs > 0 && !isNeverFull,
+    dropped,
+    isSteady: plannedUs !== null && windowUs > 0 && windowUs >= plannedUs && !isNeverFull && dropped === 0,
   };
 }
 

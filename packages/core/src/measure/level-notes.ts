@@ -14,6 +14,12 @@ export function levelTroubles(level: LevelData): string[] {
     const { inFlightMean, asked } = level;
     troubles.push(`never full, so not steady: ${inFlightMean.toFixed(1)} in flight of ${asked} asked for`);
   }
+  const { dropped, due } = level;
+  if (dropped > 0) {
+    troubles.push(
+      `not the load that was asked for: ${dropped} of ${due.offered} due requests were never sent`,
+    );
+  }
   return troubles;
 }
 

@@ -91,14 +91,20 @@ function ratesOf(
   };
 }
 
-function latenciesOf({ histograms }: LevelData): StageReport["latencyUs"] {
+/** Of these a request that was cut leaves no age: any figure could be another with what it had still to come. */
+const WITHOUT_AGE: ReadonlySet<ReportLatency> = new Set(["itl", "tpot"]);
+const ANY_FIGURE = ["p50", "p90", "p95", "p99", "p999", "mean", "max"];
+
+function latenciesOf({ histograms, due }: LevelData): StageReport["latencyUs"] {
   const of = (name: ReportLatency) => {
     const censored = CENSORED[name];
     const sample: CensoredSample = {
       known: histograms.get(name),
       censored: censored === undefined ? undefined : histograms.get(censored),
     };
-    return [name, summariseLatency(sample)] as const;
+    const summary = summariseLatency(sample);
+    const isOpen = WITHOUT_AGE.has(name) && due.censored + due.unknown > 0 && summary.count > 0;
+    return [name, isOpen ? { ...summary, atLeast: ANY_FIGURE } : summary] as const;
   };
   const [ttft, itl, tpot, e2e, response, scheduleLag] = REPORT_LATENCIES.map((name) => of(name)[1]);
   const none = summariseLatency({ known: undefined, censored: undefined });

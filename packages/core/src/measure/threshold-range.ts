@@ -77,11 +77,13 @@ function samplesOf(metric: MetricName, { histograms, due, missing }: LevelData):
   const agesOf = CENSORED[metric];
   const both = agesOf === undefined ? known : withAges({ known, censored: histograms.get(agesOf) });
   if (PER_ARRIVAL.has(metric)) {
-    // How many arrivals a lost request had, nobody knows.
-    return { known, both, unseen: due.unknown > 0 ? Infinity : missing.samples };
+    // How many arrivals a lost request had, or one that was cut had still to come, nobody knows.
+    return { known, both, unseen: due.unknown + due.censored > 0 ? Infinity : missing.samples };
   }
   const censored = WITHOUT_AGE.has(metric) ? due.censored : 0;
-  return { known, both, unseen: censored + due.unknown + missing.requests };
+  // A request that was never sent would have waited longest of all.
+  const dropped = metric === "response" ? total(due.dropped) : 0;
+  return { known, both, unseen: censored + dropped + due.unknown + missing.requests };
 }
 
 /** The lowest with all that is not known at its best, the highest with all at its worst. */
