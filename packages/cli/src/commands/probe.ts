@@ -5,6 +5,7 @@ import { type Command, Option } from "commander";
 import { newId } from "../conduct-run.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { onInterrupt } from "../interrupt.js";
 import { checkPlan } from "../plan-file.js";
 import { renderProbe } from "../probe-timeline.js";
 import { addPlanFlag } from "./run.js";
@@ -41,12 +42,32 @@ export function addProbe(program: Command, context: CommandContext): void {
 
 async function probe(url: string, flags: ProbeFlags, { terminal, env }: CommandContext): Promise<number> {
   const plan = checkPlan(planFromFlags(url, flags));
-  const result: ProbeResult = await probeTarget({ plan, env, clock: systemClock(), salt: newId(8) });
+  const stopped = interruption();
+  // Nobody waits for a request that was left: the process ends with its sockets.
+  const result: ProbeResult | string = await Promise.race([
+    probeTarget({ plan, env, clock: systemClock(), salt: newId(8) }),
+    stopped.cause,
+  ]);
+  stopped.close();
   const { stdout } = terminal;
+  if (typeof result === "string") {
+    terminal.say(`stopped by ${result} before the answer was complete`);
+    return EXIT.stopped;
+  }
   await terminal.print(
     flags.json === true
       ? JSON.stringify(result, null, 2)
       : renderProbe(result, { width: stdout.width(), colour: stdout.colour }),
   );
   return result.outcome.kind === "completed" ? EXIT.ok : EXIT.error;
+}
+
+/** What interrupted the command, once something does. */
+function interruption(): { readonly cause: Promise<string>; close(): void } {
+  let close = () => {};
+  const cause = new Promise<string>((resolve) => {
+    const interrupts = onInterrupt((_count, what) => resolve(what));
+    close = () => interrupts.close();
+  });
+  return { cause, close: () => close() };
 }
