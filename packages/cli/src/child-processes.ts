@@ -1,11 +1,10 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { CHILD_ENV } from "./interrupt.js";
 import { parseLine } from "./log.js";
+import { COMMAND_FILE } from "./packaging.js";
 
-const COMMAND = fileURLToPath(new URL("../bin/tokenstorm.mjs", import.meta.url));
 /** Kept of a child's talk, to say why it ended. */
 const MOST_LINES = 50;
 const END_LIMIT_MS = 5000;
@@ -50,7 +49,7 @@ export interface ChildOptions {
  * channel tells the child when we are gone, however we ended.
  */
 export function startChild(options: ChildOptions): Child {
-  const child = fork(COMMAND, [...options.args], {
+  const child = fork(COMMAND_FILE, [...options.args], {
     detached: true,
     env: { ...process.env, ...options.env, [CHILD_ENV]: "1" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
