@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
 import { EXIT } from "../exit-codes.js";
+import { tellHealth, watchConnection } from "../health.js";
 import { onInterrupt } from "../interrupt.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../nats-options.js";
@@ -46,6 +47,9 @@ async function coordinator(
     setTimeout(() => process.exit(EXIT.stopped), CLOSE_LIMIT_MS).unref();
     close();
   });
+  let isLeading = false;
+  let isConnected = () => false;
+  const health = await tellHealth({ ...context, isFit: () => isLeading && isConnected() });
   try {
     const transport = await connectNats({
       ...access,
@@ -55,10 +59,14 @@ async function coordinator(
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),
     });
+    isConnected = watchConnection(transport.bus);
     try {
       const names = subjects(access.prefix);
       const { out } = flags;
-      const onLeading = () => context.announce({ kind: "ready" });
+      const onLeading = () => {
+        isLeading = true;
+        context.announce({ kind: "ready" });
+      };
       const leader = createProcessCoordinator({ transport, subjects: names, out, log, onLeading });
       close = () => void leader.close();
       if (waiting.signal.aborted) return EXIT.ok;
@@ -73,5 +81,6 @@ async function coordinator(
     throw error;
   } finally {
     interrupts.close();
+    await health.close();
   }
 }
