@@ -1,4 +1,6 @@
+import type { TargetRule } from "@tokenstorm/core";
 import type { Logger } from "pino";
+import { allowTargetArgs } from "./allow-target.js";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
 import { EXIT } from "./exit-codes.js";
 import { onInterrupt } from "./interrupt.js";
@@ -11,6 +13,7 @@ export interface SupervisorOptions extends NatsFlags {
   readonly processes: number;
   readonly label?: Readonly<Record<string, string>>;
   readonly wait?: boolean;
+  readonly allowTarget: readonly TargetRule[];
   readonly spool: string;
   readonly logLevel: string;
   readonly log: Logger;
@@ -62,6 +65,7 @@ function startAgent(id: string, options: SupervisorOptions, said: Set<string>): 
       ...["agent", "--id", id, "--processes", "1", "--spool", options.spool, "--log-level", options.logLevel],
       ...(options.wait === true ? ["--wait"] : []),
       ...labels,
+      ...allowTargetArgs(options.allowTarget),
       ...access.args,
     ],
     env: access.env,

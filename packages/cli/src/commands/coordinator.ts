@@ -1,6 +1,8 @@
+import type { TargetRule } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
+import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
 import { EXIT } from "../exit-codes.js";
@@ -10,7 +12,7 @@ import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../n
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 
-interface CoordinatorFlags extends NatsFlags {
+interface CoordinatorFlags extends NatsFlags, AllowTargetFlags {
   readonly out: string;
   readonly wait?: boolean;
   readonly logLevel: LogLevel;
@@ -21,18 +23,24 @@ const CLOSE_LIMIT_MS = 8000;
 
 export function addCoordinator(program: Command, context: CommandContext): void {
   const command = program.command("coordinator").description("lead runs, and keep their results");
-  addNatsFlags(command)
+  addAllowTargetFlag(addNatsFlags(command), "where it may read a target's metrics")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--wait", "wait for a NATS server that is not there yet")
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
     .action((flags: CoordinatorFlags) => {
       const access = requireNats(command, flags, context.env);
-      return context.finish(coordinator(flags, access, context));
+      const allowTarget = allowedTargets(command, flags, context.env);
+      return context.finish(coordinator({ ...flags, allowTarget }, access, context));
     });
 }
 
+/** With the rules, wherever they were given. */
+interface CoordinatorSettings extends CoordinatorFlags {
+  readonly allowTarget: readonly TargetRule[];
+}
+
 async function coordinator(
-  flags: CoordinatorFlags,
+  flags: CoordinatorSettings,
   access: NatsAccess,
   context: CommandContext,
 ): Promise<number> {
@@ -57,9 +65,16 @@ async function coordinator(
     });
     try {
       const names = subjects(access.prefix);
-      const { out } = flags;
+      const { out, allowTarget } = flags;
       const onLeading = () => context.announce({ kind: "ready" });
-      const leader = createProcessCoordinator({ transport, subjects: names, out, log, onLeading });
+      const leader = createProcessCoordinator({
+        transport,
+        subjects: names,
+        out,
+        allowTarget,
+        log,
+        onLeading,
+      });
       close = () => void leader.close();
       if (waiting.signal.aborted) return EXIT.ok;
       log.info({ server: transport.server?.url, out }, "connected to NATS");
