@@ -13,7 +13,7 @@ import {
 import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
-import { VERSION } from "./version.js";
+import { VERSION } from "./packaging.js";
 
 export interface AgentProcessOptions {
   readonly id: string;
