@@ -5,7 +5,7 @@ import { apiPath, createEndpoints, type Endpoint } from "./endpoint.js";
 import { NO_GUARD, requireAllowed, type TargetGuard } from "./guard.js";
 import { runPreflight } from "./preflight.js";
 import { ReadStamps } from "./read-stamps.js";
-import { requestHeaders, resolveApiKey } from "./request-headers.js";
+import { hidingKey, requestHeaders, resolveApiKey } from "./request-headers.js";
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "./target.js";
 
 /**
@@ -50,7 +50,10 @@ class UndiciTarget implements Target {
     // Before the key is looked at: a plan that may not be sent needs none.
     await requireAllowed(endpoints, this.#guard, this.#wiring);
     const key = resolveApiKey(this.#options.plan.target, this.#options.env);
-    return runPreflight({ plan: this.#options.plan, key, endpoints, wiring: this.#wiring, reader: "undici" });
+    const { plan } = this.#options;
+    return hidingKey(key, () =>
+      runPreflight({ plan, key, endpoints, wiring: this.#wiring, reader: "undici" }),
+    );
   }
 
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } {
