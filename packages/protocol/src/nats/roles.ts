@@ -50,6 +50,8 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
       return {
         publish: [
           `${names.prefix}.v1.hb.${agent}`,
+          // It asks whether another process goes by its name already.
+          `${names.prefix}.v1.time.${agent}`,
           `${names.prefix}.v1.res.*.${agent}.*`,
           ...reading(`KV_${state}`),
         ],
