@@ -1,5 +1,5 @@
 import { type LiveUpdate, LoadError, type RunRecord } from "@tokenstorm/core";
-import { systemClock, watchRun } from "@tokenstorm/protocol";
+import { onDenied, type Subscription, systemClock, watchRun } from "@tokenstorm/protocol";
 import type { Cluster } from "../cluster.js";
 
 const LOOK_MS = 1000;
@@ -55,7 +55,9 @@ function watchSilence(
     hasNoted = false;
   });
   let timer: NodeJS.Timeout | undefined;
+  let denials: Subscription | undefined;
   const tooLong = new Promise<never>((_, reject) => {
+    denials = onDenied(transport.bus, [subjects.beacon], reject);
     timer = setInterval(() => {
       const silentMs = performance.now() - heardAt;
       const error = silenceError(run, silentMs, state() === "submitted");
@@ -71,6 +73,7 @@ function watchSilence(
     close: () => {
       clearInterval(timer);
       subscription.close();
+      denials?.close();
     },
   };
 }
