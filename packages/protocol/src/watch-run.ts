@@ -7,7 +7,6 @@ import {
   type RunRecord,
 } from "@tokenstorm/core";
 import { decodeLive } from "./codec.js";
-import { onDenied } from "./denials.js";
 import { type Cluster, readRun } from "./operations.js";
 
 /** The record is read so often: an end is seen though no live message tells of it. */
@@ -52,7 +51,6 @@ export function watchRun(cluster: Cluster, options: WatchOptions): RunWatch {
     isClosed = true;
     poll?.();
     live.close();
-    denials.close();
   };
   const take = (record: RunRecord) => {
     readAtUs = clock.nowUs();
@@ -90,7 +88,6 @@ export function watchRun(cluster: Cluster, options: WatchOptions): RunWatch {
     options.onLive?.(update);
     if (isTerminal(update.state)) void read();
   });
-  const denials = onDenied(cluster.transport.bus, [cluster.subjects.live(run)], giveUp);
   void read();
   return { ended, close };
 }

@@ -50,9 +50,9 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
       return {
         publish: [
           `${names.prefix}.v1.hb.${agent}`,
-          // It asks whether another process goes by its name already.
-          `${names.prefix}.v1.time.${agent}`,
           `${names.prefix}.v1.res.*.${agent}.*`,
+          // Asks whether another process answers under its name already.
+          `${names.prefix}.v1.time.${agent}`,
           ...reading(`KV_${state}`),
         ],
         subscribe: [names.beacon, `${names.prefix}.v1.time.${agent}`, answers],
