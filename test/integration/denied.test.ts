@@ -11,6 +11,21 @@ const ROLES = ["coordinator", "agent", "operator", "viewer"] as const;
 const USERS = [
   ...ROLES.map((role) => ({ user: role, password: role, ...rolePermissions(role) })),
   { user: "nobody", password: "nobody", publish: [], subscribe: [] },
+  // An operator of a hand-written configuration that leaves one subject out.
+  ...Object.entries({
+    "no-heartbeats": "ts.v1.hb.*",
+    "no-beacon": "ts.v1.beacon",
+    "no-live": "ts.v1.live.*",
+  }).map(([user, left]) => {
+    const { publish, subscribe } = rolePermissions("operator");
+    return { user, password: user, publish, subscribe: subscribe.filter((one) => one !== left) };
+  }),
+  {
+    user: "no-hint",
+    password: "no-hint",
+    ...rolePermissions("operator"),
+    publish: rolePermissions("operator").publish.filter((one) => one !== "ts.v1.hint"),
+  },
 ];
 
 const as = (nats: TestNats, user: string, password = user) => ({
@@ -28,18 +43,21 @@ const PLAN = JSON.stringify({
 interface Case {
   readonly args: readonly string[];
   /** Whose users may not do it. */
-  readonly denied: readonly (NatsRole | "nobody")[];
+  readonly denied: readonly (NatsRole | "nobody" | "no-heartbeats" | "no-beacon" | "no-live")[];
 }
 
 const cases = (out: string): readonly Case[] => [
   { args: ["submit", "-"], denied: ["agent", "viewer", "nobody"] },
-  { args: ["submit", "-", "--wait", "--ui", "none"], denied: ["agent", "viewer", "nobody"] },
+  {
+    args: ["submit", "-", "--wait", "--ui", "none"],
+    denied: ["agent", "viewer", "nobody", "no-beacon", "no-live"],
+  },
   { args: ["run", "-", "--ui", "none", "--out", out], denied: ["agent", "viewer", "nobody"] },
   { args: ["stop", "r1"], denied: ["agent", "viewer", "nobody"] },
   { args: ["stop"], denied: ["viewer", "nobody"] },
   { args: ["runs"], denied: ["viewer", "nobody"] },
   { args: ["report", "--nats", "URL"], denied: ["agent", "viewer", "nobody"] },
-  { args: ["agents"], denied: ["agent", "viewer", "nobody"] },
+  { args: ["agents"], denied: ["agent", "viewer", "nobody", "no-heartbeats", "no-beacon"] },
   { args: ["tail"], denied: ["agent", "nobody"] },
   { args: ["agent", "--id", "x", "--processes", "1"], denied: ["operator", "viewer", "nobody"] },
   { args: ["agent", "--id", "y", "--processes", "2"], denied: ["operator", "viewer", "nobody"] },
@@ -116,6 +134,21 @@ test("a wrong password is one clear line with a hint, whatever the command", {
     complaints.filter((one) => one !== undefined),
     [],
   );
+});
+
+test("a hint that is denied is told, and the command does its work all the same", {
+  timeout: 60_000,
+}, async (t) => {
+  const nats = await cluster(t);
+  if (nats === undefined) return;
+  const env = as(nats, "no-hint");
+  const submitted = await runCli(t, ["submit", "-", "--json"], { env, input: PLAN });
+  const { run }: { run: string } = JSON.parse(submitted.stdout);
+  const stopped = await runCli(t, ["stop", run], { env });
+  for (const { code, stderr } of [submitted, stopped]) {
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^warning: NATS does not allow this user to publish to ts\.v1\.hint/m);
+  }
 });
 
 test("what a role allows works", { timeout: 120_000 }, async (t) => {
