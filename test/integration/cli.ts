@@ -135,6 +135,9 @@ export function scratch(t: TestContext): string {
 
 export interface Simulator {
   readonly url: string;
+  /** Written when it ends. */
+  readonly truthFile: string;
+  readonly process: Running;
   /** Ends the simulator and reads its record. */
   truth(): Promise<TruthRecord[]>;
   stop(): Promise<void>;
@@ -157,10 +160,15 @@ export interface TruthRecord {
 }
 
 /** `tokenstorm simulate` on a port chosen by the system, with a truth log. */
-export async function startSimulator(t: TestContext, args: readonly string[] = []): Promise<Simulator> {
+export async function startSimulator(
+  t: TestContext,
+  args: readonly string[] = [],
+  env: CliOptions["env"] = {},
+): Promise<Simulator> {
   const truthFile = join(scratch(t), "truth.jsonl");
   const running = startCli(t, ["simulate", "--port", "0", "--truth-log", truthFile, "--json", ...args], {
     limitMs: 600_000,
+    env,
   });
   const first: { url: string } = JSON.parse(await running.line(/"url"/));
   const stop = async () => {
@@ -169,6 +177,8 @@ export async function startSimulator(t: TestContext, args: readonly string[] = [
   };
   return {
     url: first.url,
+    truthFile,
+    process: running,
     stop,
     kill: () => running.signal("SIGKILL"),
     truth: async () => {

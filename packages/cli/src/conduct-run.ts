@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { LiveUpdate, RunRecord, RunReport, TestPlan } from "@tokenstorm/core";
 import { stopRun, submitRun, systemClock } from "@tokenstorm/protocol";
 import type { Cluster } from "./cluster.js";
+import { onDeniedHint } from "./denied-hint.js";
 import { onInterrupt } from "./interrupt.js";
 import { followRun } from "./live/follow.js";
 import { parseReport } from "./report-file.js";
@@ -35,6 +36,7 @@ export async function conductRun(cluster: Cluster, options: ConductOptions): Pro
   const { plan } = options;
   const id = newId(6);
   const salt = plan.salt ?? newId(8);
+  const denied = onDeniedHint(cluster, options.onNote);
   await submitRun(cluster, { plan, id, salt, createdAtMs: systemClock().wallMs() });
   options.onSubmitted?.(id);
   const leave = new AbortController();
@@ -71,6 +73,7 @@ export async function conductRun(cluster: Cluster, options: ConductOptions): Pro
   } finally {
     clearTimeout(limit);
     interrupts.close();
+    denied.close();
     leave.abort();
   }
 }

@@ -1,6 +1,7 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
 export * from "./codec.js";
+export * from "./denials.js";
 export {
   type BodyOf,
   decodeMessage,

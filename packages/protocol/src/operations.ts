@@ -10,7 +10,9 @@ import {
   strongerStop,
   type TestPlan,
 } from "@tokenstorm/core";
+import type { Subscription } from "./bus.js";
 import { decodeBeacon, decodeHeartbeat, decodeRunRecord, encodeRunRecord } from "./codec.js";
+import { onDenied } from "./denials.js";
 import type { Beacon, Heartbeat } from "./messages.js";
 import { planDigest } from "./plan-digest.js";
 import { reportFromJson } from "./report-message.js";
@@ -210,7 +212,7 @@ export async function findLeader(
   return latest;
 }
 
-/** Garbage is passed over: whoever only looks need not know of it. */
+/** Garbage is passed over: whoever only looks need not know of it. Throws BUS_DENIED: silence would look like nobody. */
 async function listen(
   cluster: { readonly transport: Pick<Transport, "bus"> },
   options: { readonly subject: string; readonly clock: Clock },
@@ -224,8 +226,16 @@ async function listen(
       if (!(error instanceof LoadError)) throw error;
     }
   });
-  await new Promise<void>((resolve) => clock.at(clock.nowUs() + LISTEN_MS * 1000, resolve));
-  subscription.close();
+  let denials: Subscription | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      clock.at(clock.nowUs() + LISTEN_MS * 1000, resolve);
+      denials = onDenied(cluster.transport.bus, [subject], reject);
+    });
+  } finally {
+    denials?.close();
+    subscription.close();
+  }
 }
 
 /** Undefined for what is no run record of this version. */

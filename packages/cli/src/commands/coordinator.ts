@@ -1,7 +1,8 @@
-import { LoadError } from "@tokenstorm/core";
+import { LoadError, type TargetRule } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
+import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
 import { EXIT } from "../exit-codes.js";
@@ -15,7 +16,7 @@ import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../n
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 
-interface CoordinatorFlags extends NatsFlags, ListenFlags {
+interface CoordinatorFlags extends NatsFlags, ListenFlags, AllowTargetFlags {
   readonly out: string;
   readonly wait?: boolean;
   readonly json?: boolean;
@@ -27,18 +28,26 @@ const CLOSE_LIMIT_MS = 8000;
 
 export function addCoordinator(program: Command, context: CommandContext): void {
   const command = program.command("coordinator").description("lead runs, and keep their results");
-  addNatsFlags(addListenFlags(command))
+  addAllowTargetFlag(addNatsFlags(addListenFlags(command)), "where it may read a target's metrics")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--wait", "wait for a NATS server that is not there yet")
     .option("--json", "with --listen: the addresses to join, as a line of JSON")
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
-    .action((flags: CoordinatorFlags) => context.finish(openAndLead(command, flags, context)));
+    .action((flags: CoordinatorFlags) => {
+      const allowTarget = allowedTargets(command, flags, context.env);
+      return context.finish(openAndLead(command, { ...flags, allowTarget }, context));
+    });
+}
+
+/** With the rules, wherever they were given. */
+interface CoordinatorSettings extends CoordinatorFlags {
+  readonly allowTarget: readonly TargetRule[];
 }
 
 /** Behind a NATS that is there, or one that it starts itself and ends with itself. */
 async function openAndLead(
   command: Command,
-  flags: CoordinatorFlags,
+  flags: CoordinatorSettings,
   context: CommandContext,
 ): Promise<number> {
   const listening = await listeningOptions(command, flags, context);
@@ -59,7 +68,7 @@ interface World {
   readonly server?: ListeningServer;
 }
 
-async function coordinator(flags: CoordinatorFlags, { access, context, server }: World): Promise<number> {
+async function coordinator(flags: CoordinatorSettings, { access, context, server }: World): Promise<number> {
   await makeOutFolder(flags.out);
   const log = createLog(context.terminal, { level: flags.logLevel, name: "coordinator" });
   const waiting = new AbortController();
@@ -84,14 +93,14 @@ async function coordinator(flags: CoordinatorFlags, { access, context, server }:
     });
     isConnected = watchConnection(transport.bus);
     try {
-      const names = subjects(access.prefix);
-      const { out } = flags;
+      const { out, allowTarget } = flags;
       const onLeading = () => {
         isLeading = true;
         context.announce({ kind: "ready" });
         if (server !== undefined) void context.terminal.print(joinText(server, flags));
       };
-      const leader = createProcessCoordinator({ transport, subjects: names, out, log, onLeading });
+      const names = { transport, subjects: subjects(access.prefix) };
+      const leader = createProcessCoordinator({ ...names, out, allowTarget, log, onLeading });
       close = () => void leader.close();
       if (waiting.signal.aborted) return EXIT.ok;
       log.info({ server: transport.server?.url, out }, "connected to NATS");

@@ -3,6 +3,7 @@ import { findRun, listRuns, stopRun } from "@tokenstorm/protocol";
 import type { Command } from "commander";
 import { type Cluster, withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
+import { onDeniedHint } from "../denied-hint.js";
 import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
 
@@ -38,8 +39,10 @@ async function stop(
   const record = await runToStop(cluster, named);
   const level = flags.now === true ? "cut" : "drain";
   if (!isTerminal(record.state)) {
+    const denied = onDeniedHint(cluster, (text) => terminal.say(text));
     await stopRun(cluster, { run: record.id, level, reason: "stopped by a person" });
     await cluster.transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
+    denied.close();
   }
   if (flags.json === true) {
     await terminal.print(JSON.stringify({ run: record.id, state: record.state, level }));
