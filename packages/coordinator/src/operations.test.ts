@@ -207,9 +207,9 @@ test("a report that is not there, or is none, is refused in words; unknown field
   await put(JSON.stringify({ ...report, later: { field: 1 } }));
   assert.deepEqual(await getReport(cluster.transport, record), { ...report, later: { field: 1 } });
   const broken: readonly (readonly [string, RegExp])[] = [
-    ["{", /is no JSON/],
+    ["{", /it is no JSON/],
     ["7", /of another form/],
-    [JSON.stringify({ ...report, schemaVersion: 2 }), /schemaVersion/],
+    [JSON.stringify({ ...report, schemaVersion: 2 }), /schema version 2/],
     [JSON.stringify({ ...report, stages: [{ ...report.stages[0], rates: {} }] }), /stages\.0\.rates/],
   ];
   for (const [text, says] of broken) {

@@ -1,5 +1,4 @@
 import {
-  type Clock,
   isTerminal,
   LoadError,
   type RunRecord,
@@ -10,19 +9,16 @@ import {
   strongerStop,
   type TestPlan,
 } from "@tokenstorm/core";
-import { decodeBeacon, decodeHeartbeat, decodeRunRecord, encodeRunRecord } from "./codec.js";
-import type { Beacon, Heartbeat } from "./messages.js";
+import { decodeRunRecord, encodeRunRecord } from "./codec.js";
 import { planDigest } from "./plan-digest.js";
 import { reportFromJson } from "./report-message.js";
 import type { StateEntry } from "./state-store.js";
 import { RUN_KEYS, reportBlob, runKey, type Subjects } from "./subjects.js";
 import type { Transport } from "./transport.js";
 
-// What operators and viewers do: all of it by the StateStore and the bus, so that it works from anywhere, and the
-// writing of a stop also while no coordinator lives.
+// Runs as they stand in the StateStore: all of it works from anywhere, and the writing of a stop also while no
+// coordinator lives.
 
-/** Heartbeats and beacons come once a second. */
-const LISTEN_MS = 1200;
 /** Others write the same record now and then, never so often in a row. */
 const WRITE_ATTEMPTS = 10;
 
@@ -182,50 +178,6 @@ export async function getReport(
   if (data !== undefined) return reportFromJson(new TextDecoder().decode(data));
   const why = isTerminal(record.state) ? `ended as ${record.state} without one` : `is ${record.state}`;
   throw new LoadError("RESULTS_UNREADABLE", `there is no report of run ${record.id}: it ${why}`);
-}
-
-/** Agents that are heard now, by id, by their last heartbeat. Listens for a little longer than a second. */
-export async function listAgents(
-  cluster: { readonly transport: Pick<Transport, "bus">; readonly subjects: Subjects },
-  clock: Clock,
-): Promise<Heartbeat[]> {
-  const heard = new Map<string, Heartbeat>();
-  await listen(cluster, { subject: cluster.subjects.heartbeats, clock }, (data) => {
-    const heartbeat = decodeHeartbeat(data);
-    heard.set(heartbeat.agent, heartbeat);
-  });
-  return [...heard.values()].sort((a, b) => (a.agent < b.agent ? -1 : 1));
-}
-
-/** The last beacon of the coordinator that leads now; undefined when none is heard. Takes a little over a second. */
-export async function findLeader(
-  cluster: { readonly transport: Pick<Transport, "bus">; readonly subjects: Subjects },
-  clock: Clock,
-): Promise<Beacon | undefined> {
-  let latest: Beacon | undefined;
-  await listen(cluster, { subject: cluster.subjects.beacon, clock }, (data) => {
-    const beacon = decodeBeacon(data);
-    if (latest === undefined || beacon.term >= latest.term) latest = beacon;
-  });
-  return latest;
-}
-
-/** Garbage is passed over: whoever only looks need not know of it. */
-async function listen(
-  cluster: { readonly transport: Pick<Transport, "bus"> },
-  options: { readonly subject: string; readonly clock: Clock },
-  take: (data: Uint8Array) => void,
-): Promise<void> {
-  const { subject, clock } = options;
-  const subscription = cluster.transport.bus.subscribe(subject, ({ data }) => {
-    try {
-      take(data);
-    } catch (error) {
-      if (!(error instanceof LoadError)) throw error;
-    }
-  });
-  await new Promise<void>((resolve) => clock.at(clock.nowUs() + LISTEN_MS * 1000, resolve));
-  subscription.close();
 }
 
 /** Undefined for what is no run record of this version. */

@@ -1,7 +1,7 @@
 import { isTerminal, LoadError, type RunRecord } from "@tokenstorm/core";
-import { findRun, listRuns, stopRun } from "@tokenstorm/protocol";
+import type { Operations } from "@tokenstorm/protocol";
 import type { Command } from "commander";
-import { type Cluster, withCluster } from "../cluster.js";
+import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
@@ -10,8 +10,6 @@ interface StopFlags extends NatsFlags {
   readonly now?: boolean;
   readonly json?: boolean;
 }
-
-const FLUSH_LIMIT_MS = 2000;
 
 export function addStop(program: Command, context: CommandContext): void {
   const command = program
@@ -24,7 +22,7 @@ export function addStop(program: Command, context: CommandContext): void {
     .action((run: string | undefined, flags: StopFlags) => {
       const access = requireNats(command, flags, context.env);
       return context.finish(
-        withCluster(access, "operator", (cluster) => stop(run, flags, { cluster, context })),
+        withCluster(access, "operator", ({ operations }) => stop(run, flags, { operations, context })),
       );
     });
 }
@@ -32,15 +30,12 @@ export function addStop(program: Command, context: CommandContext): void {
 async function stop(
   named: string | undefined,
   flags: StopFlags,
-  { cluster, context }: { readonly cluster: Cluster; readonly context: CommandContext },
+  { operations, context }: { readonly operations: Operations; readonly context: CommandContext },
 ): Promise<number> {
   const { terminal } = context;
-  const record = await runToStop(cluster, named);
+  const record = await runToStop(operations, named);
   const level = flags.now === true ? "cut" : "drain";
-  if (!isTerminal(record.state)) {
-    await stopRun(cluster, { run: record.id, level, reason: "stopped by a person" });
-    await cluster.transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
-  }
+  if (!isTerminal(record.state)) await operations.stop(record.id, level, "stopped by a person");
   if (flags.json === true) {
     await terminal.print(JSON.stringify({ run: record.id, state: record.state, level }));
   } else if (isTerminal(record.state))
@@ -51,9 +46,9 @@ async function stop(
   return EXIT.ok;
 }
 
-async function runToStop({ transport }: Cluster, named: string | undefined): Promise<RunRecord> {
-  if (named !== undefined) return findRun(transport, named);
-  const underWay = (await listRuns(transport)).filter((record) => !isTerminal(record.state));
+async function runToStop(operations: Operations, named: string | undefined): Promise<RunRecord> {
+  if (named !== undefined) return operations.run(named);
+  const underWay = await operations.runsUnderWay();
   const [only, ...others] = underWay;
   if (only === undefined) throw new LoadError("RUN_UNKNOWN", "no run is under way");
   if (others.length === 0) return only;

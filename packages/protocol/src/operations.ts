@@ -1,0 +1,120 @@
+import {
+  type Clock,
+  isTerminal,
+  LoadError,
+  type RunRecord,
+  type RunReport,
+  type StopLevel,
+  type TestPlan,
+} from "@tokenstorm/core";
+import { decodeRunRecord } from "./codec.js";
+import type { Beacon, Heartbeat } from "./messages.js";
+import { findLeader, listAgents, type Roster } from "./roster.js";
+import { type Cluster, findRun, getReport, listRuns, stopRun, submitRun } from "./run-store.js";
+import { createRunLister, type RunSummary } from "./run-summaries.js";
+import { runKey } from "./subjects.js";
+import type { Transport } from "./transport.js";
+import { type RunWatch, type WatchOptions, watchRun } from "./watch-run.js";
+
+/** What was asked for has left this process within so long, or BUS_UNAVAILABLE says that it has not. */
+const FLUSH_LIMIT_MS = 2000;
+
+/** An agent that answers, and how well its clock is known to the leader of its run; null without one. */
+export type PresentAgent = Heartbeat & { readonly clockErrorUs: number | null };
+
+/**
+ * All that operators and viewers do with a cluster, whoever asks: a command over NATS or the coordinator's HTTP API. The
+ * methods throw LoadError: RUN_UNKNOWN for a run that is not there, BUS_UNAVAILABLE and BUS_DENIED.
+ */
+export interface Operations {
+  /** Hands a plan over. Resolves once the coordinator can find it. */
+  submit(plan: TestPlan): Promise<RunRecord>;
+  /** Asks a run (its whole id) to end: `drain` lets open requests finish, `cut` does not. */
+  stop(run: string, level: Exclude<StopLevel, "none">, reason: string): Promise<RunRecord>;
+  /** The newest runs with their verdicts, newest first. */
+  runs(): Promise<RunSummary[]>;
+  /** The run whose id begins so; the latest where nothing is named. */
+  run(idPrefix: string | undefined): Promise<RunRecord>;
+  /** Every run that is not over, newest first. */
+  runsUnderWay(): Promise<RunRecord[]>;
+  /** Of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
+  report(record: Pick<RunRecord, "id" | "state" | "result">): Promise<RunReport>;
+  /** Agents that are heard now, by id. */
+  agents(): Promise<PresentAgent[]>;
+  /** The last beacon of the coordinator that leads; undefined where none is heard. */
+  leader(): Promise<Beacon | undefined>;
+  /** Follows a run to its end. */
+  watch(options: Omit<WatchOptions, "clock">): RunWatch;
+}
+
+export interface OperationsOptions {
+  readonly clock: Clock;
+  /** Fresh each time, of letters and digits. */
+  readonly newId: (length: number) => string;
+  /** One that listens already; without it `agents` and `leader` listen for a little over a second. */
+  readonly roster?: Roster;
+}
+
+const RUN_ID_LENGTH = 6;
+const SALT_LENGTH = 8;
+/** One coordinator leads one run at a time; agents that name more of them are wrong. */
+const MOST_RUNS_AT_ONCE = 20;
+
+export function createOperations(
+  cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs"> },
+  options: OperationsOptions,
+): Operations {
+  const { transport } = cluster;
+  const { clock, newId, roster } = options;
+  const flush = () => transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
+  return {
+    submit: async (plan) => {
+      const salt = plan.salt ?? newId(SALT_LENGTH);
+      const submission = { plan, id: newId(RUN_ID_LENGTH), salt, createdAtMs: clock.wallMs() };
+      const record = await submitRun(cluster, submission);
+      await flush();
+      return record;
+    },
+    stop: async (run, level, reason) => {
+      const record = await stopRun(cluster, { run, level, reason });
+      await flush();
+      return record;
+    },
+    runs: createRunLister(transport),
+    run: (idPrefix) => findRun(transport, idPrefix),
+    runsUnderWay: async () => (await listRuns(transport)).filter(({ state }) => !isTerminal(state)),
+    report: (record) => getReport(transport, record),
+    agents: async () =>
+      withClockErrors(
+        transport,
+        roster?.agents().map(({ heartbeat }) => heartbeat) ?? (await listAgents(cluster, clock)),
+      ),
+    leader: async () => (roster === undefined ? findLeader(cluster, clock) : roster.leader()),
+    watch: (watch) => watchRun(cluster, { ...watch, clock }),
+  };
+}
+
+/** An agent's clock is compared with the leader's for a run; the record of that run has the result. */
+async function withClockErrors(
+  { state }: Pick<Transport, "state">,
+  beats: readonly Heartbeat[],
+): Promise<PresentAgent[]> {
+  const known = new Map<string, number>();
+  const runs = new Set(beats.flatMap((beat) => (beat.run === null ? [] : [beat.run])));
+  for (const run of [...runs].slice(0, MOST_RUNS_AT_ONCE)) {
+    const entry = await state.get(runKey(run));
+    for (const shard of shardsOf(entry?.value)) known.set(shard.instance, shard.clockErrorUs);
+  }
+  return beats.map((beat) => ({ ...beat, clockErrorUs: known.get(beat.instance) ?? null }));
+}
+
+/** None of a record that cannot be read: whoever lists agents did not ask for it. */
+function shardsOf(bytes: Uint8Array | undefined): RunRecord["shards"] {
+  if (bytes === undefined) return [];
+  try {
+    return decodeRunRecord(bytes).shards;
+  } catch (error) {
+    if (error instanceof LoadError) return [];
+    throw error;
+  }
+}
