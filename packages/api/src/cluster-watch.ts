@@ -9,6 +9,7 @@ export interface ClusterWatch {
   readonly busTrouble: string | null;
   /** The last update of each run under way, and of the run that ended last. */
   runs(): LiveUpdate[];
+  latest(run: string): LiveUpdate | undefined;
   /** May be called twice. */
   close(): void;
 }
@@ -31,6 +32,7 @@ export function watchCluster(cluster: Cluster, clock: Clock, limits: ApiLimits):
       return busTrouble;
     },
     runs: () => runs.latest(),
+    latest: (run) => runs.latest().find((update) => update.run === run),
     close: () => {
       roster.close();
       status.close();

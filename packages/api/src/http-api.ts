@@ -40,8 +40,8 @@ export async function startHttpApi(deps: ApiDeps): Promise<HttpApi> {
   const limits: ApiLimits = { ...API_LIMITS, ...deps.limits };
   const watch = watchCluster(cluster, clock, limits);
   const operations = createOperations(cluster, { clock, newId: deps.newId, roster: watch.roster });
-  const feed = new LiveFeed({ operations, clock, limits, logger });
-  const description = JSON.stringify(openApiDocument(deps.version));
+  const feed = new LiveFeed({ operations, clock, limits, logger, latest: (run) => watch.latest(run) });
+  const description = JSON.stringify(openApiDocument({ version: deps.version, isTokenNeeded: deps.token !== null }));
   const handlers = createHandlers({ deps, limits, operations, watch, feed, description, headers: HEADERS });
   let server: FastifyInstance | undefined;
   let closing: Promise<void> | undefined;
@@ -125,6 +125,8 @@ function createServer(
   server.addHook("onRequest", async (request, reply) => {
     reply.headers(HEADERS);
     guard(request, request.routeOptions.url === ROUTES.health.path);
+    // Here, and not where such requests end: what a body says, or fails to say, does not matter any more.
+    if (request.is404) throw notThere(request.method, pathOf(request.url));
   });
   server.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = refusalOf(error);
@@ -133,9 +135,6 @@ function createServer(
       deps.logger.error(`a bug: ${request.method} ${request.routeOptions.url ?? "?"} failed`, { stack });
     }
     return reply.code(status).headers(headers).send(body);
-  });
-  server.setNotFoundHandler((request) => {
-    throw notThere(request.method, pathOf(request.url));
   });
   for (const name of routeNames()) {
     const route = ROUTES[name];

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type Cancel, type Clock, LoadError, type RunRecord } from "@tokenstorm/core";
+import { type Cancel, type Clock, type LiveUpdate, LoadError, type RunRecord } from "@tokenstorm/core";
 import type { Operations, RunWatch } from "@tokenstorm/protocol";
 import type { z } from "zod";
 import type { ApiLimits } from "./limits.js";
@@ -12,6 +12,8 @@ export interface LiveFeedOptions {
   readonly clock: Clock;
   readonly limits: ApiLimits;
   readonly logger: Logger;
+  /** What was last heard of a run, for the first to watch it. */
+  readonly latest: (run: string) => LiveUpdate | undefined;
 }
 
 /** A run that somebody watches: followed once, whoever watches. */
@@ -78,7 +80,9 @@ export class LiveFeed {
         this.#tell(channel, channel.last);
       },
     });
-    const channel: Channel = { watch, streams, last: undefined };
+    const known = this.#options.latest(run);
+    const last = known === undefined ? undefined : eventText("live", known);
+    const channel: Channel = { watch, streams, last };
     this.#channels.set(run, channel);
     watch.ended.then(
       (record) => this.#endAll(run, channel, eventText("end", endOf(record))),

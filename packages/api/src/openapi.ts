@@ -15,7 +15,12 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
 };
 
 /** The description of the API: OpenAPI 3.1, made from the table of routes and the schemas of what is asked and answered. */
-export function openApiDocument(version: string): Readonly<Record<string, unknown>> {
+export function openApiDocument(options: {
+  readonly version: string;
+  /** This server asks for a token; else it is one on loopback that does not. */
+  readonly isTokenNeeded: boolean;
+}): Readonly<Record<string, unknown>> {
+  const { version, isTokenNeeded } = options;
   const paths: Record<string, Record<string, unknown>> = {};
   for (const name of routeNames()) {
     const route = ROUTES[name];
@@ -31,7 +36,7 @@ export function openApiDocument(version: string): Readonly<Record<string, unknow
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/", description: "The coordinator; http://127.0.0.1:7373 by default" }],
-    security: [{ token: [] }],
+    security: isTokenNeeded ? [{ token: [] }] : [],
     paths,
     components: {
       schemas: jsonSchemas(),

@@ -32,6 +32,8 @@ const json = (description: string, name: SchemaName): Answer => ({
   content: { [JSON_TYPE]: schemaRef(name) },
 });
 const TEXT: JsonSchema = { type: "string" };
+/** Not one document of JSON: its lines or events are described in words. */
+const ANY: JsonSchema = {};
 
 export type RouteName =
   | "listRuns"
@@ -64,7 +66,7 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
     answers: {
       201: { ...json("The run is in the queue", "Submitted"), headers: { Location: "Where the run is." } },
     },
-    problems: [400, 403, 413, 415, 422],
+    problems: [403, 413, 415, 422],
   },
   getRun: {
     method: "GET",
@@ -79,14 +81,14 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
     summary: "Asks a run to end. It is no error to stop one that is over.",
     body: "Stop",
     answers: { 200: json("What was asked for, and the state it found", "Stopped") },
-    problems: [400, 403, 404, 413, 415],
+    problems: [403, 404, 413, 415],
   },
   watchRun: {
     method: "GET",
     path: `${PREFIX}/runs/{run}/live`,
     summary:
       "Server-sent events: `live` once a second with the merged update (schema Live), then one `end` (schema End), after which the server closes.",
-    answers: { 200: { description: "The stream", content: { "text/event-stream": TEXT } } },
+    answers: { 200: { description: "The stream", content: { "text/event-stream": ANY } } },
     problems: [404],
   },
   getReport: {
@@ -105,7 +107,7 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
         content: { [JSON_TYPE]: schemaRef("Report"), "text/plain": TEXT },
       },
     },
-    problems: [400, 404],
+    problems: [404],
   },
   listFiles: {
     method: "GET",
@@ -121,7 +123,7 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
     answers: {
       200: {
         description: "The file as it stands",
-        content: { "application/yaml": TEXT, [JSON_TYPE]: {}, "application/x-ndjson": TEXT },
+        content: { "application/yaml": ANY, [JSON_TYPE]: ANY, "application/x-ndjson": ANY },
       },
     },
     problems: [404],
@@ -165,6 +167,7 @@ export function routeNames(): RouteName[] {
 
 /** Statuses that any request may be answered with. */
 export const COMMON_PROBLEMS: readonly { readonly status: number; readonly code: HttpCode }[] = [
+  { status: 400, code: "BAD_REQUEST" },
   { status: 401, code: "TOKEN_WRONG" },
   { status: 421, code: "HOST_UNKNOWN" },
   { status: 500, code: "BUG" },
