@@ -33,7 +33,10 @@ test("a plan that is submitted is in the store, and in the list, with the id of 
   const entry = await world.transport.state.get(runKey(String(id)));
   assert.ok(entry !== undefined);
   const record = decodeRunRecord(entry.value);
-  assert.deepEqual([record.state, record.name, record.plan.target.urls], ["submitted", "nightly", PLAN.target.urls]);
+  assert.deepEqual(
+    [record.state, record.name, record.plan.target.urls],
+    ["submitted", "nightly", PLAN.target.urls],
+  );
   const list = description.read("listRuns", await ask(`${world.url}/api/v1/runs`));
   assert.deepEqual(field(list, "runs", 0, "id"), id);
 });
@@ -151,7 +154,10 @@ test("the files of a run are those of the closed list, byte for byte", async (t)
     ],
   );
   const plan = await ask(`${url}/plan.yaml`);
-  assert.deepEqual([description.read("getFile", plan), plan.headers["content-length"]], ["version: 1\n", "11"]);
+  assert.deepEqual(
+    [description.read("getFile", plan), plan.headers["content-length"]],
+    ["version: 1\n", "11"],
+  );
   assert.equal(description.read("getFile", await ask(`${url}/snapshots.ndjson`)), "");
   assert.equal((await ask(`${url}/report.json`)).text, JSON.stringify(report));
 });
@@ -160,8 +166,21 @@ test("no name of a file leads anywhere else", async (t) => {
   const world = await World.start(t);
   await world.endedRun("r1");
   await symlink("/etc/hostname", join(world.out, "r1", "run.json"));
-  const names = ["secret.txt", "..%2fsecret.txt", "%2e%2e%2fr1%2fsecret.txt", "plan.yaml%00", "run.json", "PLAN.YAML"];
-  for (const name of [...names, "%2Fetc%2Fpasswd", "..%5c..%5cplan.yaml", "../secret.txt", "%2e%2e/plan.yaml"]) {
+  const names = [
+    "secret.txt",
+    "..%2fsecret.txt",
+    "%2e%2e%2fr1%2fsecret.txt",
+    "plan.yaml%00",
+    "run.json",
+    "PLAN.YAML",
+  ];
+  for (const name of [
+    ...names,
+    "%2Fetc%2Fpasswd",
+    "..%5c..%5cplan.yaml",
+    "../secret.txt",
+    "%2e%2e/plan.yaml",
+  ]) {
     const answer = await ask(`${world.url}/api/v1/runs/r1/files/${name}`);
     assert.equal(answer.status, 404, `${name}: ${answer.text}`);
     description.read("getFile", answer);
@@ -228,5 +247,8 @@ test("the description describes every route that answers, and names no schema th
   );
   const isName = (name: string): name is RouteName => Object.hasOwn(ROUTES, name);
   const routes = Object.keys(ROUTES).filter(isName);
-  assert.deepEqual(described.sort(), routes.map((name) => `${ROUTES[name].method} ${ROUTES[name].path}`).sort());
+  assert.deepEqual(
+    described.sort(),
+    routes.map((name) => `${ROUTES[name].method} ${ROUTES[name].path}`).sort(),
+  );
 });

@@ -41,7 +41,9 @@ export async function startHttpApi(deps: ApiDeps): Promise<HttpApi> {
   const watch = watchCluster(cluster, clock, limits);
   const operations = createOperations(cluster, { clock, newId: deps.newId, roster: watch.roster });
   const feed = new LiveFeed({ operations, clock, limits, logger, latest: (run) => watch.latest(run) });
-  const description = JSON.stringify(openApiDocument({ version: deps.version, isTokenNeeded: deps.token !== null }));
+  const description = JSON.stringify(
+    openApiDocument({ version: deps.version, isTokenNeeded: deps.token !== null }),
+  );
   const handlers = createHandlers({ deps, limits, operations, watch, feed, description, headers: HEADERS });
   let server: FastifyInstance | undefined;
   let closing: Promise<void> | undefined;
