@@ -32,7 +32,11 @@ export interface Roster {
 }
 
 /** Listens from now on. Garbage is passed over: whoever only looks need not know of it. */
-export function openRoster({ transport, subjects }: Airwaves, clock: Clock): Roster {
+export function openRoster(
+  { transport, subjects }: Airwaves,
+  clock: Clock,
+  { mostAgents = REGISTRY_LIMITS.agents }: { readonly mostAgents?: number } = {},
+): Roster {
   const heard = new Map<string, { readonly heartbeat: Heartbeat; readonly atUs: number }>();
   let latest: { readonly beacon: Beacon; readonly atUs: number } | undefined;
   let overflow = 0;
@@ -46,8 +50,8 @@ export function openRoster({ transport, subjects }: Airwaves, clock: Clock): Ros
     tolerant(({ subject, data }) => {
       const heartbeat = decodeHeartbeat(data);
       if (subject !== subjects.heartbeat(heartbeat.agent)) return;
-      if (!heard.has(heartbeat.agent) && heard.size >= REGISTRY_LIMITS.agents) forgetTheGone();
-      if (!heard.has(heartbeat.agent) && heard.size >= REGISTRY_LIMITS.agents) overflow += 1;
+      if (!heard.has(heartbeat.agent) && heard.size >= mostAgents) forgetTheGone();
+      if (!heard.has(heartbeat.agent) && heard.size >= mostAgents) overflow += 1;
       else heard.set(heartbeat.agent, { heartbeat, atUs: clock.nowUs() });
     }),
   );
