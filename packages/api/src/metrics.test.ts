@@ -126,6 +126,19 @@ test("series are bounded: the last run that ended, runs that are heard, and so m
   assert.deepEqual([...runsOf(await page(world))], ["over4"]);
 });
 
+test("stages that share a name have series of their own", async (t) => {
+  const world = await World.start(t);
+  const [first] = aLiveUpdate.stages ?? [];
+  assert.ok(first !== undefined);
+  const stages = [1, 2].map((index) => ({ ...first, index, name: "u100", offered: index }));
+  await world.live({ stages });
+  const series = seriesOf(await page(world));
+  const offered = (stage: string) =>
+    series.get(`tokenstorm_requests_offered_total{run="r1",name="nightly",stage="${stage}"}`);
+  assert.deepEqual([offered("u100 (1)"), offered("u100 (2)")], ["1", "2"]);
+  assert.equal(series.get('tokenstorm_requests_in_flight{run="r1",name="nightly",stage="u100 (1)"}'), "99.5");
+});
+
 test("a leader of an older version, who tells nothing of its stages, still has a page", async (t) => {
   const world = await World.start(t);
   const { stages: _, ...older } = aLiveUpdate;
