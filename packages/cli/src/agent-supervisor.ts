@@ -1,6 +1,8 @@
 import type { Logger } from "pino";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
+import type { CommandContext } from "./context.js";
 import { EXIT } from "./exit-codes.js";
+import { healthOfMany, tellHealth } from "./health.js";
 import { onInterrupt } from "./interrupt.js";
 import { parseLine } from "./log.js";
 import { childAccess, type NatsFlags } from "./nats-options.js";
@@ -14,11 +16,11 @@ export interface SupervisorOptions extends NatsFlags {
   readonly spool: string;
   readonly logLevel: string;
   readonly log: Logger;
-  readonly terminal: Terminal;
+  readonly context: CommandContext;
 }
 
 /**
- * Runs N agents as processes of their own and passes signals on. One that ends before it was told to is reported and
+ * Runs N agents as processes of their own, with room for their heaps, and passes signals on. One alone keeps the plain id. One that ends before it was told to is reported and
  * not started again: an agent that comes back is another instance, and its run has lost it already. Resolves when all
  * have ended, with the worst of their exit codes.
  */
@@ -26,10 +28,13 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
   const { log, processes } = options;
   let isEnding = false;
   const said = new Set<string>();
-  const children = Array.from({ length: processes }, (_, i) =>
-    startAgent(`${options.id}-${i + 1}`, options, said),
+  const ids = agentIds(options);
+  const many = healthOfMany(processes);
+  const health = await tellHealth({ ...options.context, isFit: many.areFit });
+  const children = ids.map((id, i) =>
+    startAgent(id, options, { said, onMessage: (word) => many.heed(i, word) }),
   );
-  log.info({ processes, ids: `${options.id}-1 to ${options.id}-${processes}` }, "agent processes started");
+  log.info({ processes, ids: [...new Set([ids[0], ids.at(-1)])].join(" to ") }, "agent processes started");
   const interrupts = onInterrupt((count, cause) => {
     isEnding = true;
     log.info({ cause }, count === 1 ? "ending; requests in flight may finish" : "ending at once");
@@ -41,16 +46,27 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
   const codes = await Promise.all(
     children.map(async (child) => {
       const end = await child.ended;
-      if (!isEnding) reportEnd(child, end, log);
+      if (!isEnding) reportEnd(child, end, { log, isLast: processes === 1 });
       return isEnding && end.code !== EXIT.error ? EXIT.ok : (end.code ?? EXIT.error);
     }),
   );
   interrupts.close();
+  await health.close();
   return Math.max(...codes);
 }
 
-function startAgent(id: string, options: SupervisorOptions, said: Set<string>): Child {
-  const { log, terminal } = options;
+function agentIds({ id, processes }: Pick<SupervisorOptions, "id" | "processes">): string[] {
+  return processes === 1 ? [id] : Array.from({ length: processes }, (_, i) => `${id}-${i + 1}`);
+}
+
+interface Heard {
+  /** What children said outside their logs. */
+  readonly said: Set<string>;
+  readonly onMessage: (message: unknown) => void;
+}
+
+function startAgent(id: string, options: SupervisorOptions, { said, onMessage }: Heard): Child {
+  const { log, context } = options;
   const access = childAccess(options);
   const labels = Object.entries(options.label ?? {}).flatMap(([key, value]) => [
     "--label",
@@ -65,13 +81,13 @@ function startAgent(id: string, options: SupervisorOptions, said: Set<string>): 
       ...access.args,
     ],
     env: access.env,
-    onLine: (line) => passOn(line, { id, log, terminal, said }),
+    onLine: (line) => passOn(line, { id, log, terminal: context.terminal, said }),
+    onMessage,
   });
 }
 
-interface Listener extends Pick<SupervisorOptions, "id" | "log" | "terminal"> {
-  /** What children said outside their logs. */
-  readonly said: Set<string>;
+interface Listener extends Pick<SupervisorOptions, "id" | "log">, Pick<Heard, "said"> {
+  readonly terminal: Terminal;
 }
 
 /** A child's log goes on as our own. What else it says is its last word, and told once, whoever says it. */
@@ -87,8 +103,10 @@ function passOn(line: string, { id, log, terminal, said }: Listener): void {
   }
 }
 
-function reportEnd(child: Child, end: ChildEnd, log: Logger): void {
+function reportEnd(child: Child, end: ChildEnd, { log, isLast }: { log: Logger; isLast: boolean }): void {
   const how = end.signal === null ? `code ${end.code}` : end.signal;
   if (end.code === EXIT.ok) log.info(`${child.name} has ended`);
-  else log.error(`${child.name} has ended by itself, with ${how}; the others go on`);
+  // What it said of its end has been passed on.
+  else if (!isLast || child.lastError() === undefined)
+    log.error(`${child.name} has ended by itself, with ${how}${isLast ? "" : "; the others go on"}`);
 }

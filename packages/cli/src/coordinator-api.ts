@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { plainLogger } from "./agent-process.js";
 import { newId } from "./cluster.js";
 import type { HttpAccess } from "./http-options.js";
-import { VERSION } from "./version.js";
+import { VERSION } from "./packaging.js";
 
 export interface CoordinatorApiOptions {
   /** The coordinator's own. */

@@ -13,6 +13,7 @@ export interface NatsFlags {
   readonly natsTlsca?: string;
   readonly natsTlscert?: string;
   readonly natsTlskey?: string;
+  readonly natsInbox?: string;
   readonly subjectPrefix?: string;
 }
 
@@ -32,6 +33,7 @@ const FLAGS: readonly (readonly [flag: string, key: keyof NatsFlags, description
   ["--nats-tlsca <file>", "natsTlsca", "authorities to trust (NATS_CA)"],
   ["--nats-tlscert <file>", "natsTlscert", "client certificate (NATS_CERT)"],
   ["--nats-tlskey <file>", "natsTlskey", "key of the client certificate (NATS_KEY)"],
+  ["--nats-inbox <prefix>", "natsInbox", "first word of the subjects of answers (NATS_INBOX_PREFIX)"],
   ["--subject-prefix <word>", "subjectPrefix", "first word of every subject; ts by default"],
 ];
 
@@ -63,6 +65,7 @@ export function natsAccess(flags: NatsFlags, env: Environment): NatsAccess | und
     credsFile: flags.natsCreds ?? named.credsFile,
     nkeyFile: flags.natsNkey ?? named.nkeyFile,
     ...(usesTls ? { tls: { caFile, certFile, keyFile } } : {}),
+    inboxPrefix: flags.natsInbox ?? named.inboxPrefix,
     prefix: flags.subjectPrefix,
   };
 }
@@ -82,11 +85,24 @@ function passwordOf(flags: NatsFlags, env: Environment): string | undefined {
   throw new LoadError("SECRET_MISSING", `the environment variable ${name} (--nats-password-env) is not set`);
 }
 
-/** The same access for a child process. What is secret travels in its environment, not on its command line. */
+/** Flags whose values may hold a secret, and the variables that stand for them. */
+const SECRET_FLAGS = { nats: "NATS_URL", natsToken: "NATS_TOKEN" } as const;
+
+/**
+ * The same access for a child process. What is or may be secret (a password stands before the @ of an address) travels
+ * in its environment: every user of the host can read command lines.
+ */
 export function childAccess(flags: NatsFlags): { args: string[]; env: Record<string, string> } {
   const args = FLAGS.flatMap(([flag, key]) => {
     const value = flags[key];
-    return value === undefined || key === "natsToken" ? [] : [flag.split(" ")[0] ?? flag, value];
+    return value === undefined || key in SECRET_FLAGS ? [] : [flag.split(" ")[0] ?? flag, value];
   });
-  return { args, env: flags.natsToken === undefined ? {} : { NATS_TOKEN: flags.natsToken } };
+  const { nats, natsToken } = flags;
+  return {
+    args,
+    env: {
+      ...(nats === undefined ? {} : { [SECRET_FLAGS.nats]: nats }),
+      ...(natsToken === undefined ? {} : { [SECRET_FLAGS.natsToken]: natsToken }),
+    },
+  };
 }

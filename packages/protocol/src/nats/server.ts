@@ -14,6 +14,8 @@ export interface NatsUser {
   /** Subjects it may publish and subscribe to; all where not given. */
   readonly publish?: readonly string[] | undefined;
   readonly subscribe?: readonly string[] | undefined;
+  /** Whether it may answer on the inboxes of those who ask it; true where not given. */
+  readonly allowResponses?: boolean | undefined;
 }
 
 export interface NatsServerOptions {
@@ -82,10 +84,14 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Runni
   await mkdir(portsDir, { recursive: true, mode: 0o700 });
   await writeFile(configFile, configText({ ...options, host, portsDir }), { mode: 0o600 });
 
-  const child = spawn("sh", ["-c", GUARD, "sh", String(STOP_LIMIT_MS / 100), options.bin, "-c", configFile], {
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: true,
-  });
+  const child = spawn(
+    "/bin/sh",
+    ["-c", GUARD, "sh", String(STOP_LIMIT_MS / 100), options.bin, "-c", configFile],
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    },
+  );
   const output = collectOutput(child);
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(messageOf(error)));
@@ -129,13 +135,17 @@ function configText(
 function userConfig(user: NatsUser): object {
   const { publish, subscribe } = user;
   const permissions = {
-    ...(publish === undefined ? {} : { publish }),
-    ...(subscribe === undefined ? {} : { subscribe }),
-    // Whoever answers a question publishes to the asker's inbox.
-    allow_responses: true,
+    ...(publish === undefined ? {} : { publish: allowed(publish) }),
+    ...(subscribe === undefined ? {} : { subscribe: allowed(subscribe) }),
+    allow_responses: user.allowResponses ?? true,
   };
   const isRestricted = publish !== undefined || subscribe !== undefined;
   return { user: user.user, password: user.password, ...(isRestricted ? { permissions } : {}) };
+}
+
+/** To the server an empty list of what is allowed means everything. */
+export function allowed(list: readonly string[]): readonly string[] | { readonly deny: readonly string[] } {
+  return list.length === 0 ? { deny: [">"] } : list;
 }
 
 /** The guard's first line is the server's process id; of the rest the end is kept, for when it fails. */
