@@ -219,6 +219,17 @@ test("a report that is not there, or is none, is refused in words; unknown field
   }
 });
 
+test("a plan that nobody could read back is refused, and not put into the store", async () => {
+  const cluster = empty();
+  const submit = (change: object) =>
+    submitRun(cluster, { plan: { ...testPlan(), ...change }, id: "r1", salt: "s", createdAtMs: 0 });
+  const broken = submit({ metricsUrls: ["http://h\u0000/metrics"] });
+  await assert.rejects(broken, failsWith("PLAN_INVALID", /cannot be handed over: .*metricsUrls/));
+  const huge = submit({ metricsUrls: Array.from({ length: 1000 }, () => `http://h/${"x".repeat(2000)}`) });
+  await assert.rejects(huge, failsWith("PLAN_INVALID", /cannot be handed over: .*limit/));
+  assert.deepEqual(await listRuns(cluster.transport), []);
+});
+
 test("the digest is that of the plan, not of how it was written", () => {
   const one = testPlan({ seed: 3, name: "n" });
   const shuffled = Object.fromEntries(Object.entries(one).reverse());

@@ -38,7 +38,10 @@ export interface Submission {
   readonly createdAtMs: number;
 }
 
-/** Puts a run into the StateStore, where the coordinator finds it. Throws RUN_UNKNOWN where the id is taken. */
+/**
+ * Puts a run into the StateStore, where the coordinator finds it. Throws RUN_UNKNOWN where the id is taken, PLAN_INVALID
+ * for a plan that nobody could read there.
+ */
 export async function submitRun(cluster: Cluster, submission: Submission): Promise<RunRecord> {
   const { plan, id, salt, createdAtMs } = submission;
   const record: RunRecord = {
@@ -60,11 +63,7 @@ export async function submitRun(cluster: Cluster, submission: Submission): Promi
     problem: null,
     result: null,
   };
-  const revision = await cluster.transport.state.compareAndSet(
-    runKey(id),
-    encodeRunRecord(record),
-    undefined,
-  );
+  const revision = await cluster.transport.state.compareAndSet(runKey(id), readable(record), undefined);
   if (revision === undefined) {
     throw new LoadError("RUN_UNKNOWN", `a run with the id ${id} is there already`, {
       hint: "submit it again",
@@ -72,6 +71,18 @@ export async function submitRun(cluster: Cluster, submission: Submission): Promi
   }
   hint(cluster);
   return record;
+}
+
+/** A record that its reader would refuse would stay in the store, led and listed by nobody. */
+function readable(record: RunRecord): Uint8Array {
+  try {
+    const bytes = encodeRunRecord(record);
+    decodeRunRecord(bytes);
+    return bytes;
+  } catch (cause) {
+    if (!(cause instanceof LoadError)) throw cause;
+    throw new LoadError("PLAN_INVALID", `the plan cannot be handed over: ${cause.message}`, { cause });
+  }
 }
 
 /**

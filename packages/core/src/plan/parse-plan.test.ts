@@ -223,6 +223,10 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
     { ...good, metricsUrls: ["h"] },
     'metricsUrls[0]: "h" is no http or https URL',
   ],
+  "metrics with what no URL has inside": [
+    { ...good, metricsUrls: ["http://h\u0000"] },
+    'metricsUrls[0]: "http://h\\u0000" has spaces or control characters',
+  ],
   "timeouts and graces out of bounds": [
     {
       ...good,

@@ -4,7 +4,7 @@ import { Load } from "./schema-load.js";
 import { durationMs, note } from "./schema-parts.js";
 import { Target } from "./schema-target.js";
 import { Workload } from "./schema-workload.js";
-import { metricsUrl } from "./urls.js";
+import { isPrintable, metricsUrl } from "./urls.js";
 
 export type { Load, RateStage, UserStage } from "./schema-load.js";
 export { formatDurationMs, Length, parseDurationMs } from "./schema-parts.js";
@@ -159,6 +159,7 @@ export const PlanSchema = z.strictObject({
       z
         .url({ protocol: /^https?$/, error: "is no http or https URL" })
         .max(2048)
+        .refine(isPrintable, "has spaces or control characters")
         .transform(metricsUrl),
     )
     .max(1000)

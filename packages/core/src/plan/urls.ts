@@ -22,6 +22,11 @@ export function baseUrl(text: string): string {
   return text.replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
 }
 
+/** URL readers pass over spaces and control characters at the ends; what is appended then leaves them inside. */
+export function isPrintable(text: string): boolean {
+  return ![...text].some((character) => character <= " " || character === "\u007f");
+}
+
 /** Where to read metrics: a URL without a path gets the usual /metrics. */
 export function metricsUrl(text: string): string {
   const parts = PARTS.exec(text);
