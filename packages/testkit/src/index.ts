@@ -2,6 +2,7 @@ export * from "./a-plan.js";
 export * from "./a-snapshot.js";
 export * from "./nats.js";
 export * from "./network-hosts.js";
+export * from "./promtool.js";
 export * from "./property.js";
 export * from "./random.js";
 export * from "./scripted-server.js";
