@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets what the tests need into the project's own folders, builds, lints, and runs every test.
-#   ./scripts/test.sh [PART ...]      parts: setup is always done; then lint docs tests demo node24; all by default
+#   ./scripts/test.sh [PART ...]      parts: setup is always done; then lint docs tests release demo node24; all by default
 # NO_INSTALL=1 forbids every fetch: what is missing then is skipped, and said so on the last lines.
 # Nothing is installed on the host: npm packages go to ./node_modules, tools to ./.cache.
 set -uo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(lint docs tests demo node24)
+[ ${#parts[@]} -gt 0 ] || parts=(lint docs tests release demo node24)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 timings=() failures=() skipped=() counts=() again=()
@@ -36,6 +36,8 @@ setup() {
 lint() { npx --no-install biome check --error-on-warnings . && ./scripts/lint/check-text.sh; }
 
 docs() { node scripts/generate-docs.mjs --check; }
+
+release() { ./scripts/check-reproducible.sh; }
 
 # $1: where the log goes; the rest is passed on. The count is the runner's last line.
 run_tests() {
@@ -83,6 +85,7 @@ if part setup setup; then
   wanted lint && part lint lint
   wanted docs && part docs docs
   wanted tests && part tests run_tests "$scratch/tests.log" node scripts/run-tests.mjs
+  wanted release && part "the single file, made twice" release
   wanted demo && part "demo --quick" demo 20 "$(dirname "$(command -v node)")"
   wanted node24 && part "unit tests and demo on Node 24" node24
 fi

@@ -43,6 +43,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
   readonly cwd?: string;
+  /** For node itself. */
+  readonly nodeArgs?: readonly string[];
   /** A hang is a failure: the process is killed and the test fails. */
   readonly limitMs?: number;
 }
@@ -52,7 +54,7 @@ export function startCli(t: TestContext, args: readonly string[], options: CliOp
   const env = { ...process.env, NO_COLOR: "1", ...options.env };
   const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(
     process.execPath,
-    [cliFile, ...args],
+    [...(options.nodeArgs ?? []), cliFile, ...args],
     {
       cwd: options.cwd ?? root,
       env,

@@ -12,7 +12,7 @@ import {
 } from "@tokenstorm/agent";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
-import { VERSION } from "./version.js";
+import { VERSION } from "./packaging.js";
 
 export interface AgentProcessOptions {
   readonly id: string;

@@ -18,7 +18,7 @@ export interface SupervisorOptions extends NatsFlags {
 }
 
 /**
- * Runs N agents as processes of their own and passes signals on. One that ends before it was told to is reported and
+ * Runs N agents as processes of their own, with room for their heaps, and passes signals on. One alone keeps the plain id. One that ends before it was told to is reported and
  * not started again: an agent that comes back is another instance, and its run has lost it already. Resolves when all
  * have ended, with the worst of their exit codes.
  */
@@ -26,10 +26,9 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
   const { log, processes } = options;
   let isEnding = false;
   const said = new Set<string>();
-  const children = Array.from({ length: processes }, (_, i) =>
-    startAgent(`${options.id}-${i + 1}`, options, said),
-  );
-  log.info({ processes, ids: `${options.id}-1 to ${options.id}-${processes}` }, "agent processes started");
+  const ids = agentIds(options);
+  const children = ids.map((id) => startAgent(id, options, said));
+  log.info({ processes, ids: [...new Set([ids[0], ids.at(-1)])].join(" to ") }, "agent processes started");
   const interrupts = onInterrupt((count, cause) => {
     isEnding = true;
     log.info({ cause }, count === 1 ? "ending; requests in flight may finish" : "ending at once");
@@ -41,12 +40,16 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
   const codes = await Promise.all(
     children.map(async (child) => {
       const end = await child.ended;
-      if (!isEnding) reportEnd(child, end, log);
+      if (!isEnding) reportEnd(child, end, { log, isLast: processes === 1 });
       return isEnding && end.code !== EXIT.error ? EXIT.ok : (end.code ?? EXIT.error);
     }),
   );
   interrupts.close();
   return Math.max(...codes);
+}
+
+function agentIds({ id, processes }: Pick<SupervisorOptions, "id" | "processes">): string[] {
+  return processes === 1 ? [id] : Array.from({ length: processes }, (_, i) => `${id}-${i + 1}`);
 }
 
 function startAgent(id: string, options: SupervisorOptions, said: Set<string>): Child {
@@ -87,8 +90,10 @@ function passOn(line: string, { id, log, terminal, said }: Listener): void {
   }
 }
 
-function reportEnd(child: Child, end: ChildEnd, log: Logger): void {
+function reportEnd(child: Child, end: ChildEnd, { log, isLast }: { log: Logger; isLast: boolean }): void {
   const how = end.signal === null ? `code ${end.code}` : end.signal;
   if (end.code === EXIT.ok) log.info(`${child.name} has ended`);
-  else log.error(`${child.name} has ended by itself, with ${how}; the others go on`);
+  // What it said of its end has been passed on.
+  else if (!isLast || child.lastError() === undefined)
+    log.error(`${child.name} has ended by itself, with ${how}${isLast ? "" : "; the others go on"}`);
 }

@@ -1,21 +1,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { HEAP_ROOM } from "./heap-room.js";
 import { CHILD_ENV } from "./interrupt.js";
 import { parseLine } from "./log.js";
+import { COMMAND_FILE } from "./packaging.js";
 
-const COMMAND = fileURLToPath(new URL("../bin/tokenstorm.mjs", import.meta.url));
 /** Kept of a child's talk, to say why it ended. */
 const MOST_LINES = 50;
 const END_LIMIT_MS = 5000;
 const READ_LIMIT_MS = 1000;
-
-/**
- * Room for the heap from the start, in MB. With V8's own small beginnings an agent collects its whole heap in the first
- * minute, in pauses of 5 to 20 ms that delay its stamps; with room it did not once in a demo (docs/measuring.md, Trust).
- */
-const HEAP_ROOM = ["--min-semi-space-size=16", "--max-semi-space-size=32", "--initial-old-space-size=256"];
 
 export interface ChildEnd {
   readonly code: number | null;
@@ -50,11 +44,11 @@ export interface ChildOptions {
  * channel tells the child when we are gone, however we ended.
  */
 export function startChild(options: ChildOptions): Child {
-  const child = fork(COMMAND, [...options.args], {
+  const child = fork(COMMAND_FILE, [...options.args], {
     detached: true,
     env: { ...process.env, ...options.env, [CHILD_ENV]: "1" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv: HEAP_ROOM,
+    execArgv: [...HEAP_ROOM],
   });
   const lines: string[] = [];
   const isRead = readLines(child.stderr, (line) => {

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { stringify } from "yaml";
 import { plainLogger, sanitizedId } from "./agent-process.js";
 import { httpGet } from "./http-get.js";
-import { VERSION } from "./version.js";
+import { VERSION } from "./packaging.js";
 
 export interface CoordinatorProcessOptions {
   readonly transport: Transport;

@@ -3,8 +3,8 @@ import type { CommandContext } from "./context.js";
 import { DEBUG_ENV, describeError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import { CHILD_ENV } from "./interrupt.js";
+import { VERSION } from "./packaging.js";
 import { processTerminal, type Terminal } from "./terminal.js";
-import { VERSION } from "./version.js";
 
 /** Runs the command line to its end and leaves with its exit code; nothing of it goes on afterwards. */
 export async function main(argv: readonly string[]): Promise<void> {

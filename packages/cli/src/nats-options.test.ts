@@ -33,12 +33,16 @@ test("each part of TLS may come from a flag or from the environment", () => {
 });
 
 test("a child process gets the same access, and no secret on its command line", () => {
-  const { args, env } = childAccess({
-    nats: "nats://h",
+  const flags = {
+    nats: "nats://ops:hush-hush@h, nats://i",
     natsUser: "ops",
     natsToken: "hush",
     natsCreds: "/a.creds",
-  });
-  assert.deepEqual(args, ["--nats", "nats://h", "--nats-user", "ops", "--nats-creds", "/a.creds"]);
-  assert.deepEqual(env, { NATS_TOKEN: "hush" });
+    subjectPrefix: "tt",
+  };
+  const { args, env } = childAccess(flags);
+  assert.deepEqual(args, ["--nats-user", "ops", "--nats-creds", "/a.creds", "--subject-prefix", "tt"]);
+  assert.deepEqual(env, { NATS_TOKEN: "hush", NATS_URL: flags.nats });
+  const { nats: _, natsToken: __, ...onItsCommandLine } = flags;
+  assert.deepEqual(natsAccess(onItsCommandLine, env), natsAccess(flags, {}));
 });

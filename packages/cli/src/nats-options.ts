@@ -82,11 +82,24 @@ function passwordOf(flags: NatsFlags, env: Environment): string | undefined {
   throw new LoadError("SECRET_MISSING", `the environment variable ${name} (--nats-password-env) is not set`);
 }
 
-/** The same access for a child process. What is secret travels in its environment, not on its command line. */
+/** Flags whose values may hold a secret, and the variables that stand for them. */
+const SECRET_FLAGS = { nats: "NATS_URL", natsToken: "NATS_TOKEN" } as const;
+
+/**
+ * The same access for a child process. What is or may be secret (a password stands before the @ of an address) travels
+ * in its environment: every user of the host can read command lines.
+ */
 export function childAccess(flags: NatsFlags): { args: string[]; env: Record<string, string> } {
   const args = FLAGS.flatMap(([flag, key]) => {
     const value = flags[key];
-    return value === undefined || key === "natsToken" ? [] : [flag.split(" ")[0] ?? flag, value];
+    return value === undefined || key in SECRET_FLAGS ? [] : [flag.split(" ")[0] ?? flag, value];
   });
-  return { args, env: flags.natsToken === undefined ? {} : { NATS_TOKEN: flags.natsToken } };
+  const { nats, natsToken } = flags;
+  return {
+    args,
+    env: {
+      ...(nats === undefined ? {} : { [SECRET_FLAGS.nats]: nats }),
+      ...(natsToken === undefined ? {} : { [SECRET_FLAGS.natsToken]: natsToken }),
+    },
+  };
 }

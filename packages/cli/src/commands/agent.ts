@@ -8,6 +8,7 @@ import { createProcessAgent, defaultAgentId } from "../agent-process.js";
 import { superviseAgents } from "../agent-supervisor.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { hasHeapRoom } from "../heap-room.js";
 import { onInterrupt } from "../interrupt.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../nats-options.js";
@@ -49,7 +50,8 @@ async function agent(flags: AgentFlags, access: NatsAccess, context: CommandCont
   const id = flags.id ?? defaultAgentId();
   const processes = flags.processes === "auto" ? autoProcesses() : flags.processes;
   const log = createLog(context.terminal, { level: flags.logLevel, name: id });
-  if (processes > 1) return superviseAgents({ ...flags, id, processes, log, terminal: context.terminal });
+  if (processes > 1 || !hasHeapRoom())
+    return superviseAgents({ ...flags, id, processes, log, terminal: context.terminal });
   return serve(id, flags, { access, context, log });
 }
 

@@ -11,8 +11,17 @@ export interface FoundNatsServer {
   readonly version: string;
 }
 
-/** Where scripts/get-nats-server.sh keeps what it fetched; an installed package has no such folder. */
-const CACHE_DIR = fileURLToPath(new URL("../../../../.cache", import.meta.url));
+/** Put in place of this name by scripts/bundle.sh, in the single file alone; nothing defines it elsewhere. */
+declare const TOKENSTORM_SINGLE_FILE_VERSION: string;
+
+/**
+ * Where scripts/get-nats-server.sh keeps what it fetched; an installed package has no such folder. The single file has
+ * no place of its own: four folders above it is anybody's, and nothing there may be run.
+ */
+const CACHE_DIR =
+  typeof TOKENSTORM_SINGLE_FILE_VERSION === "string"
+    ? undefined
+    : fileURLToPath(new URL("../../../../.cache", import.meta.url));
 /** Where packages of distributions put servers, outside the PATH of ordinary users. */
 const SYSTEM_DIRS = ["/usr/local/sbin", "/usr/sbin"];
 const VERSION_LIMIT_MS = 5000;
@@ -46,7 +55,8 @@ export async function findNatsServer(
 }
 
 /** `<cache>/nats-server/<version>/nats-server`, newest first. */
-async function cached(cacheDir: string): Promise<string[]> {
+async function cached(cacheDir: string | undefined): Promise<string[]> {
+  if (cacheDir === undefined) return [];
   const folder = join(cacheDir, "nats-server");
   const names = await readdir(folder).catch(() => []);
   return names

@@ -69,7 +69,8 @@ export function natsOptionsFromEnv(
     servers:
       read("NATS_URL")
         ?.split(",")
-        .map((url) => url.trim()) ?? [],
+        .map((url) => url.trim())
+        .filter((url) => url !== "") ?? [],
     user: read("NATS_USER"),
     password: read("NATS_PASSWORD"),
     token: read("NATS_TOKEN"),

@@ -82,10 +82,14 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Runni
   await mkdir(portsDir, { recursive: true, mode: 0o700 });
   await writeFile(configFile, configText({ ...options, host, portsDir }), { mode: 0o600 });
 
-  const child = spawn("sh", ["-c", GUARD, "sh", String(STOP_LIMIT_MS / 100), options.bin, "-c", configFile], {
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: true,
-  });
+  const child = spawn(
+    "/bin/sh",
+    ["-c", GUARD, "sh", String(STOP_LIMIT_MS / 100), options.bin, "-c", configFile],
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    },
+  );
   const output = collectOutput(child);
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(messageOf(error)));
