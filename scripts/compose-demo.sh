@@ -2,7 +2,7 @@
 # Brings docker/compose.yaml up with whichever compose there is, as a project of its own: NATS, a coordinator, eight agents
 # and the simulator, each in its container. Submits plans/compose-demo.yaml (1,000 users) with --wait, checks the report,
 # takes everything down, and looks that nothing is left.
-#   ./scripts/compose-demo.sh [REPORT.json]
+#   ./scripts/compose-demo.sh [REPORT.json]        TOKENSTORM_IMAGE names an image to take as it is
 # Exits 3 with one line SKIPPED where there is no engine, compose or image; with REQUIRE_DOCKER=1 that is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,17 +25,24 @@ compose_bin=$(./scripts/get-compose.sh) || cannot "no docker compose can be had 
 read -ra compose <<<"$compose_bin"
 docker image inspect nats:2.10-alpine >/dev/null 2>&1 || docker pull --quiet nats:2.10-alpine >/dev/null 2>&1 ||
   cannot "the image nats:2.10-alpine is not here and cannot be pulled"
-./scripts/image.sh >&2 || cannot "the image of tokenstorm cannot be built"
+[ -n "${TOKENSTORM_IMAGE:-}" ] || ./scripts/image.sh >&2 || cannot "the image of tokenstorm cannot be built"
 
 report=${1:-}
 scratch=$(mktemp -d)
 project=tokenstorm-demo-$$
 random() { printf 'p%s' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; }
-export COMPOSE_PROJECT_NAME=$project TOKENSTORM_TIME_SCALE=3
+export COMPOSE_PROJECT_NAME=$project TOKENSTORM_TIME_SCALE=2
 export TOKENSTORM_NATS_ADDRESS=127.0.0.1:0 TOKENSTORM_HTTP_ADDRESS=127.0.0.1:0 # ports chosen by the engine
 for name in COORDINATOR_PASSWORD AGENT_PASSWORD OPERATOR_PASSWORD VIEWER_PASSWORD HTTP_TOKEN; do
   export "TOKENSTORM_$name=$(random)"
 done
+
+# An engine that may not raise its own limit of descriptors cannot give more than that: 1,000 users need no more here.
+if ! docker run --rm --ulimit nofile=65536:65536 --entrypoint true nats:2.10-alpine >/dev/null 2>&1; then
+  TOKENSTORM_NOFILE=$(docker run --rm --entrypoint sh nats:2.10-alpine -c 'ulimit -Hn')
+  export TOKENSTORM_NOFILE
+  say "this engine gives a container at most $TOKENSTORM_NOFILE descriptors"
+fi
 
 c() { "${compose[@]}" --file docker/compose.yaml --profile simulator --profile operator --profile viewer "$@"; }
 operator() { "${compose[@]}" --file docker/compose.yaml run --rm -T operator "$@"; }
@@ -50,7 +57,7 @@ left() {
 finish() {
   local status=$?
   trap - EXIT
-  [ $status -eq 0 ] || c logs --tail 20 >&2 2>&1 || true
+  [ $status -eq 0 ] || c logs --no-color --tail 6 >&2 2>&1 || true
   c down --volumes --remove-orphans --timeout 20 >"$scratch/down" 2>&1 || { cat "$scratch/down" >&2; status=1; }
   if [ -n "$(left)" ]; then say "error: something of $project is left behind: $(left | tr '\n' ' ')"; status=1; fi
   rm -rf "$scratch"
