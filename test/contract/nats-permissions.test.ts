@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import type { BusStatus } from "@tokenstorm/protocol";
-import { connectNats, type NatsRole, type NatsUser, type RunningNatsServer } from "@tokenstorm/protocol/nats";
+import { type TestContext, test } from "node:test";
+import type { BusStatus, Transport } from "@tokenstorm/protocol";
+import {
+  connectNats,
+  type NatsRole,
+  type NatsUser,
+  type RunningNatsServer,
+  rolePermissions,
+} from "@tokenstorm/protocol/nats";
 import { withNatsServer } from "@tokenstorm/testkit";
 import { bytes, inbox, text } from "./transports.js";
 
@@ -9,108 +15,220 @@ const LIMIT = { timeout: 30_000 };
 const SOON = { timeoutMs: 2000 };
 const DENIED = { name: "LoadError", code: "BUS_DENIED" };
 
-/** What each role needs and no more; a coordinator may do everything. */
+const ROLES = ["coordinator", "agent", "operator", "viewer"] as const;
+
+/** Besides the roles, an agent that is pinned to the name a1. */
 const USERS: readonly NatsUser[] = [
-  { user: "coordinator", password: "c" },
+  ...ROLES.map((role) => ({ user: role, password: role, ...rolePermissions(role) })),
   {
-    user: "agent",
-    password: "a",
-    publish: [
-      "ts.v1.hb.a1",
-      "ts.v1.res.*.a1.*",
-      "$JS.API.STREAM.INFO.KV_TS_STATE",
-      "$JS.API.STREAM.MSG.GET.KV_TS_STATE",
-    ],
-    subscribe: ["ts.v1.beacon", "ts.v1.time.a1", "_INBOX_agent.>"],
+    user: "agent-a1",
+    password: "agent-a1",
+    ...rolePermissions("agent", { agent: "a1", inbox: "_INBOX_agent-a1" }),
   },
-  { user: "viewer", password: "v", publish: [], subscribe: ["ts.v1.live.*", "_INBOX_viewer.>"] },
 ];
 
-const connectAs = (server: RunningNatsServer, role: NatsRole) =>
-  connectNats({
+const connectAs = (
+  server: RunningNatsServer,
+  role: NatsRole,
+  more: { readonly user?: string; readonly inboxPrefix?: string } = {},
+) => {
+  const user = more.user ?? role;
+  return connectNats({
     servers: [server.url],
-    name: role,
+    name: user,
     role,
-    user: role,
-    password: role.slice(0, 1),
-    inboxPrefix: `_INBOX_${role}`,
+    user,
+    password: user,
     timeoutMs: 2000,
+    inboxPrefix: more.inboxPrefix,
   });
+};
 
-test("an agent does its work with an agent's permissions, and nothing else", LIMIT, async (t) => {
+type Everyone = Readonly<Record<(typeof ROLES)[number], Transport>>;
+
+/** Runs a test's body with one connection for each role. */
+async function withEveryone(
+  t: TestContext,
+  body: (everyone: Everyone, server: RunningNatsServer) => Promise<void>,
+): Promise<void> {
   await withNatsServer(
     t,
     async (server) => {
-      const leader = await connectAs(server, "coordinator");
-      const agent = await connectAs(server, "agent");
+      const coordinator = await connectAs(server, "coordinator");
+      const opened = [coordinator];
       try {
-        await leader.state.compareAndSet("run.r1", bytes("plan"), undefined);
-        assert.equal(text((await agent.state.get("run.r1"))?.value), "plan");
-        assert.deepEqual(await agent.state.keys("run."), ["run.r1"]);
-        agent.bus.subscribe("ts.v1.time.a1", (message) => message.respond(bytes("now")));
-        await agent.bus.flush(SOON);
-        assert.equal(text(await leader.bus.request("ts.v1.time.a1", bytes(""), SOON)), "now");
-        const own = { run: "r1", agent: "a1", epoch: 1, kind: "snapshot", seq: 1, resend: 0 } as const;
-        assert.deepEqual(await agent.log.append(own, bytes("1"), SOON), { duplicate: false });
-
-        await assert.rejects(agent.log.append({ ...own, agent: "a2" }, bytes("1"), SOON), DENIED);
-        await assert.rejects(agent.state.compareAndSet("run.r1", bytes("forged"), 1), DENIED);
-        await assert.rejects(agent.state.delete("run.r1"), DENIED);
-        await assert.rejects(agent.log.purge("r1"), DENIED);
-        await assert.rejects(agent.bus.request("ts.v1.hint", bytes(""), SOON), DENIED);
-        assert.equal(text((await leader.state.get("run.r1"))?.value), "plan");
+        const agent = await connectAs(server, "agent");
+        const operator = await connectAs(server, "operator");
+        const viewer = await connectAs(server, "viewer");
+        opened.push(agent, operator, viewer);
+        await body({ coordinator, agent, operator, viewer }, server);
       } finally {
-        await Promise.all([agent.close(), leader.close()]);
+        await Promise.all(opened.map((one) => one.close()));
       }
     },
     { users: USERS },
   );
+}
+
+const snapshotOf = (agent: string) =>
+  ({ run: "r1", agent, epoch: 1, kind: "snapshot", seq: 1, resend: 0 }) as const;
+
+/** What a server refused this connection, as it tells it. */
+function denials(transport: Transport) {
+  const denied = inbox<string>();
+  transport.bus.onStatus((status: BusStatus) => {
+    if (status.kind === "denied") denied.push(status.subject);
+  });
+  return denied;
+}
+
+test("an agent reads plans, answers probes and hands over results", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator, agent }) => {
+    await coordinator.state.compareAndSet("run.r1", bytes("plan"), undefined);
+    assert.equal(text((await agent.state.get("run.r1"))?.value), "plan");
+    assert.deepEqual(await agent.state.keys("run."), ["run.r1"]);
+    agent.bus.subscribe("ts.v1.time.a1", (message) => message.respond(bytes("now")));
+    await agent.bus.flush(SOON);
+    assert.equal(text(await coordinator.bus.request("ts.v1.time.a1", bytes(""), SOON)), "now");
+    assert.deepEqual(await agent.log.append(snapshotOf("a1"), bytes("1"), SOON), { duplicate: false });
+  });
 });
 
-test("what a server denies shows as a status, with its subject", LIMIT, async (t) => {
-  await withNatsServer(
-    t,
-    async (server) => {
-      const leader = await connectAs(server, "coordinator");
-      const agent = await connectAs(server, "agent");
-      try {
-        const denied = inbox<string>();
-        agent.bus.onStatus((status: BusStatus) => {
-          if (status.kind === "denied") denied.push(status.subject);
-        });
-        agent.bus.publish("ts.v1.beacon", bytes("forged"));
-        assert.deepEqual(await denied.next(1), ["ts.v1.beacon"]);
-        agent.bus.subscribe("ts.v1.hb.*", () => assert.fail("heard what it may not hear"));
-        assert.deepEqual(await denied.next(2), ["ts.v1.beacon", "ts.v1.hb.*"]);
-        leader.bus.publish("ts.v1.hb.a2", bytes(""));
-        await leader.bus.flush(SOON);
-        agent.bus.publish("ts.v1.hb.a1", bytes("still allowed"));
-        await agent.bus.flush(SOON);
-      } finally {
-        await Promise.all([agent.close(), leader.close()]);
-      }
-    },
-    { users: USERS },
-  );
+test("an agent can neither command nor read what others measured", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator, agent }) => {
+    await coordinator.state.compareAndSet("run.r1", bytes("plan"), undefined);
+    await coordinator.blobs.put("report-r1", bytes("{}"));
+    await coordinator.log.append(snapshotOf("a2"), bytes("2"), SOON);
+    await assert.rejects(agent.state.compareAndSet("run.r1", bytes("forged"), 1), DENIED);
+    await assert.rejects(agent.state.compareAndSet("run.r2", bytes("forged"), undefined), DENIED);
+    await assert.rejects(agent.state.compareAndSet("leader", bytes("forged"), undefined), DENIED);
+    await assert.rejects(agent.state.delete("run.r1"), DENIED);
+    await assert.rejects(agent.log.purge("r1"), DENIED);
+    await assert.rejects(
+      agent.log.follow("r1", () => assert.fail("read what others measured")),
+      DENIED,
+    );
+    await assert.rejects(agent.blobs.get("report-r1"), DENIED);
+    await assert.rejects(agent.blobs.put("report-r1", bytes("forged")), DENIED);
+    await assert.rejects(agent.bus.request("ts.v1.hint", bytes(""), SOON), DENIED);
+    const denied = denials(agent);
+    for (const subject of ["ts.v1.res.>", "ts.v1.hb.*", "ts.v1.live.*", "_INBOX_operator.>", "_INBOX.>", ">"])
+      agent.bus.subscribe(subject, () => assert.fail(`heard ${subject}`));
+    for (const subject of ["ts.v1.beacon", "ts.v1.live.r1", "$KV.TS_STATE.run.r1", "$O.TS_BLOB.C.x"])
+      agent.bus.publish(subject, bytes("forged"));
+    assert.equal(new Set(await denied.next(10)).size, 10);
+    assert.equal(text((await coordinator.state.get("run.r1"))?.value), "plan");
+  });
 });
 
-test("a viewer hears live updates though it may ask for nothing", LIMIT, async (t) => {
-  await withNatsServer(
-    t,
-    async (server) => {
-      const leader = await connectAs(server, "coordinator");
-      const viewer = await connectAs(server, "viewer");
-      try {
-        const live = inbox<string>();
-        viewer.bus.subscribe("ts.v1.live.*", ({ data }) => live.push(text(data) ?? ""));
-        await viewer.bus.flush(SOON);
-        leader.bus.publish("ts.v1.live.r1", bytes("merged"));
-        assert.deepEqual(await live.next(1), ["merged"]);
-        await assert.rejects(viewer.state.get("run.r1"), DENIED);
-      } finally {
-        await Promise.all([viewer.close(), leader.close()]);
-      }
-    },
-    { users: USERS },
-  );
+test("an agent's user that is pinned to a name can speak under no other", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator }, server) => {
+    await coordinator.state.compareAndSet("run.r1", bytes("plan"), undefined);
+    const pinned = await connectAs(server, "agent", { user: "agent-a1", inboxPrefix: "_INBOX_agent-a1" });
+    try {
+      assert.equal(text((await pinned.state.get("run.r1"))?.value), "plan");
+      assert.deepEqual(await pinned.log.append(snapshotOf("a1"), bytes("1"), SOON), { duplicate: false });
+      await assert.rejects(pinned.log.append(snapshotOf("a2"), bytes("1"), SOON), DENIED);
+      const denied = denials(pinned);
+      pinned.bus.publish("ts.v1.hb.a1", bytes("")); // its own
+      pinned.bus.publish("ts.v1.hb.a2", bytes(""));
+      pinned.bus.subscribe("ts.v1.time.a2", () => assert.fail("answered for another one"));
+      pinned.bus.subscribe("_INBOX_agent.>", () => assert.fail("read another one's answers"));
+      assert.deepEqual(
+        new Set(await denied.next(3)),
+        new Set(["ts.v1.hb.a2", "ts.v1.time.a2", "_INBOX_agent.>"]),
+      );
+    } finally {
+      await pinned.close();
+    }
+  });
 });
+
+test("an operator submits, stops, watches and reads reports, and cannot lead", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator, agent, operator }) => {
+    const revision = await operator.state.compareAndSet("run.r1", bytes("submitted"), undefined);
+    assert.ok(revision !== undefined);
+    assert.ok((await operator.state.compareAndSet("run.r1", bytes("stopped"), revision)) !== undefined);
+    assert.equal(await operator.state.compareAndSet("run.r1", bytes("late"), revision), undefined);
+    assert.deepEqual(await operator.state.keys("run."), ["run.r1"]);
+    const report = bytes("x".repeat(300_000)); // three chunks
+    await coordinator.blobs.put("report-r1", report);
+    assert.deepEqual(Buffer.from((await operator.blobs.get("report-r1")) ?? []), Buffer.from(report));
+    assert.equal(await operator.blobs.get("report-r2"), undefined);
+    const heard = inbox<string>();
+    for (const subject of ["ts.v1.live.*", "ts.v1.hb.*", "ts.v1.beacon"])
+      operator.bus.subscribe(subject, ({ data }) => heard.push(text(data) ?? ""));
+    agent.bus.subscribe("ts.v1.time.a1", (message) => message.respond(bytes("now")));
+    await Promise.all([operator.bus.flush(SOON), agent.bus.flush(SOON)]);
+    operator.bus.publish("ts.v1.hint", bytes(""));
+    assert.equal(text(await operator.bus.request("ts.v1.time.a1", bytes(""), SOON)), "now");
+    coordinator.bus.publish("ts.v1.live.r1", bytes("live"));
+    coordinator.bus.publish("ts.v1.beacon", bytes("beacon"));
+    agent.bus.publish("ts.v1.hb.a1", bytes("beat"));
+    assert.deepEqual(new Set(await heard.next(3)), new Set(["live", "beacon", "beat"]));
+
+    await assert.rejects(operator.state.compareAndSet("leader", bytes("me"), undefined), DENIED);
+    await assert.rejects(operator.blobs.put("report-r1", bytes("forged")), DENIED);
+    await assert.rejects(operator.log.append(snapshotOf("a1"), bytes("forged"), SOON), DENIED);
+    await assert.rejects(operator.log.purge("r1"), DENIED);
+    const denied = denials(operator);
+    for (const subject of ["ts.v1.beacon", "ts.v1.live.r1", "ts.v1.hb.a1"])
+      operator.bus.publish(subject, bytes("forged"));
+    assert.deepEqual(
+      new Set(await denied.next(3)),
+      new Set(["ts.v1.beacon", "ts.v1.live.r1", "ts.v1.hb.a1"]),
+    );
+  });
+});
+
+test("a viewer hears live updates and the beacon, and can do nothing else", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator, viewer }) => {
+    const heard = inbox<string>();
+    viewer.bus.subscribe("ts.v1.live.*", ({ data }) => heard.push(text(data) ?? ""));
+    viewer.bus.subscribe("ts.v1.beacon", ({ data }) => heard.push(text(data) ?? ""));
+    await viewer.bus.flush(SOON);
+    coordinator.bus.publish("ts.v1.live.r1", bytes("merged"));
+    coordinator.bus.publish("ts.v1.beacon", bytes("beacon"));
+    assert.deepEqual(await heard.next(2), ["merged", "beacon"]);
+    await assert.rejects(viewer.state.get("run.r1"), DENIED);
+    await assert.rejects(viewer.state.keys("run."), DENIED);
+    await assert.rejects(viewer.state.compareAndSet("run.r1", bytes("x"), undefined), DENIED);
+    await assert.rejects(viewer.blobs.get("report-r1"), DENIED);
+    await assert.rejects(viewer.bus.request("ts.v1.time.a1", bytes(""), SOON), DENIED);
+    const denied = denials(viewer);
+    viewer.bus.publish("ts.v1.live.r1", bytes("forged"));
+    viewer.bus.subscribe("ts.v1.hb.*", () => assert.fail("heard an agent"));
+    viewer.bus.subscribe("_INBOX_viewer.>", () => assert.fail("read an answer"));
+    assert.equal(new Set(await denied.next(3)).size, 3);
+  });
+});
+
+test(
+  "a coordinator leads with its own permissions, which reach no other stream of the server",
+  LIMIT,
+  async (t) => {
+    await withEveryone(t, async ({ coordinator, agent }, server) => {
+      const revision = await coordinator.state.compareAndSet("leader", bytes("me"), undefined);
+      assert.ok((await coordinator.state.compareAndSet("leader", bytes("still me"), revision)) !== undefined);
+      await coordinator.blobs.put("report-r1", bytes("{}"));
+      assert.equal(text(await coordinator.blobs.get("report-r1")), "{}");
+      await coordinator.blobs.delete("report-r1");
+      const followed = inbox<string>();
+      await coordinator.log.follow("r1", ({ agent: from }) => followed.push(from));
+      await agent.log.append(snapshotOf("a1"), bytes("1"), SOON);
+      assert.deepEqual(await followed.next(1), ["a1"]);
+      await coordinator.log.purge("r1");
+      await coordinator.state.delete("leader");
+      const other = connectNats({
+        servers: [server.url],
+        name: "other",
+        role: "coordinator",
+        user: "coordinator",
+        password: "coordinator",
+        prefix: "other",
+        timeoutMs: 2000,
+      });
+      await assert.rejects(other, DENIED);
+    });
+  },
+);

@@ -3,12 +3,7 @@ import { isIP } from "node:net";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
-
-/**
- * What a process is to NATS. Only a coordinator prepares the stream and the buckets; the others wait for them. A viewer
- * may be allowed nothing but the live subjects.
- */
-export type NatsRole = "coordinator" | "agent" | "operator" | "viewer";
+import { inboxOf, type NatsRole } from "./roles.js";
 
 export interface NatsTls {
   readonly caFile?: string | undefined;
@@ -28,7 +23,7 @@ export interface NatsOptions {
   readonly credsFile?: string | undefined;
   readonly nkeyFile?: string | undefined;
   readonly tls?: NatsTls | undefined;
-  /** Begins the subjects on which this connection gets its answers; permissions may pin it. */
+  /** Begins the subjects on which this connection gets its answers; the role's own where it is not given. */
   readonly inboxPrefix?: string | undefined;
   /** First token of every subject; names the stream and the buckets too. */
   readonly prefix?: string | undefined;
@@ -148,7 +143,7 @@ export async function connectionOptions(
     maxPingOut: NATS_DEFAULTS.maxPingOut,
     // A stack for every question costs half of the throughput.
     noAsyncTraces: true,
-    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+    inboxPrefix: options.inboxPrefix ?? inboxOf(options.role),
     ...(token === undefined ? {} : { token }),
     ...(token === undefined && user !== undefined ? { user, pass: password ?? "" } : {}),
     ...(await credentials(options)),

@@ -14,6 +14,8 @@ export interface NatsUser {
   /** Subjects it may publish and subscribe to; all where not given. */
   readonly publish?: readonly string[] | undefined;
   readonly subscribe?: readonly string[] | undefined;
+  /** Whether it may answer on the inboxes of those who ask it; true where not given. */
+  readonly allowResponses?: boolean | undefined;
 }
 
 export interface NatsServerOptions {
@@ -133,13 +135,17 @@ function configText(
 function userConfig(user: NatsUser): object {
   const { publish, subscribe } = user;
   const permissions = {
-    ...(publish === undefined ? {} : { publish }),
-    ...(subscribe === undefined ? {} : { subscribe }),
-    // Whoever answers a question publishes to the asker's inbox.
-    allow_responses: true,
+    ...(publish === undefined ? {} : { publish: allowed(publish) }),
+    ...(subscribe === undefined ? {} : { subscribe: allowed(subscribe) }),
+    allow_responses: user.allowResponses ?? true,
   };
   const isRestricted = publish !== undefined || subscribe !== undefined;
   return { user: user.user, password: user.password, ...(isRestricted ? { permissions } : {}) };
+}
+
+/** To the server an empty list of what is allowed means everything. */
+export function allowed(list: readonly string[]): readonly string[] | { readonly deny: readonly string[] } {
+  return list.length === 0 ? { deny: [">"] } : list;
 }
 
 /** The guard's first line is the server's process id; of the rest the end is kept, for when it fails. */
