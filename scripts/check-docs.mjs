@@ -26,7 +26,11 @@ function blocksOf(file) {
     const end = lines.indexOf(`${fence[1]}\`\`\``, i + 1);
     if (end < 0) throw new Error(`${file}:${i + 1}: the block has no end`);
     const text = lines.slice(i + 1, end).map((line) => line.slice(fence[1].length));
-    blocks.push({ place: `${file}:${i + 1}`, ...markOf(lines[i - 1] ?? "", `${file}:${i + 1}`), script: text.join("\n") });
+    blocks.push({
+      place: `${file}:${i + 1}`,
+      ...markOf(lines[i - 1] ?? "", `${file}:${i + 1}`),
+      script: text.join("\n"),
+    });
     i = end;
   }
   return blocks;
@@ -140,12 +144,19 @@ async function runBlock({ kind, name, until, place, script }, { cwd, leftMs }) {
   if (outcome === (kind === "run" ? 0 : "said")) return one.output;
   await end(one);
   const why =
-    outcome === "late" ? (kind === "run" ? "is over the time budget" : `did not print "${until}"`) : `ended with ${outcome}`;
+    outcome === "late"
+      ? kind === "run"
+        ? "is over the time budget"
+        : `did not print "${until}"`
+      : `ended with ${outcome}`;
   throw new Error(`${place} (${name}) ${why}:\n${script}\n---\n${one.output.join("").slice(-4000)}`);
 }
 
 async function simulator(cwd) {
-  const one = start("exec node packages/cli/bin/tokenstorm.mjs simulate --port 0 --time-scale 20 --json", cwd);
+  const one = start(
+    "exec node packages/cli/bin/tokenstorm.mjs simulate --port 0 --time-scale 20 --json",
+    cwd,
+  );
   if ((await within(Promise.race([said(one, "\n"), one.ended]), SERVE_LIMIT_MS)) !== "said")
     throw new Error(`the simulator did not start: ${one.output.join("")}`);
   return JSON.parse(one.output.join("")).url;
@@ -160,9 +171,14 @@ async function runAll(blocks) {
     for (const block of blocks.filter(({ kind }) => kind !== "shown")) {
       const leftMs = begin + BUDGET_MS - performance.now();
       const at = performance.now();
-      const script = substitutes(targetUrl, outputs).reduce((text, [from, to]) => text.replace(from, to), block.script);
+      const script = substitutes(targetUrl, outputs).reduce(
+        (text, [from, to]) => text.replace(from, to),
+        block.script,
+      );
       outputs.push(...(await runBlock({ ...block, script }, { cwd, leftMs })));
-      console.log(`ok   ${((performance.now() - at) / 1000).toFixed(1).padStart(5)} s  ${block.place} ${block.kind}: ${block.name}`);
+      console.log(
+        `ok   ${((performance.now() - at) / 1000).toFixed(1).padStart(5)} s  ${block.place} ${block.kind}: ${block.name}`,
+      );
     }
   } finally {
     // In the reverse order, so that nobody is left alone with a dead partner.
@@ -185,12 +201,14 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 
 try {
   const blocks = FILES.flatMap(blocksOf);
-  if (!blocks.some(({ kind }) => kind === "run")) throw new Error("no block is run: are the marks still there?");
+  if (!blocks.some(({ kind }) => kind === "run"))
+    throw new Error("no block is run: are the marks still there?");
   if (process.argv.includes("--list"))
     for (const { place, kind, name } of blocks) console.log(`${place} ${kind}: ${name}`);
   else {
     await runAll(blocks);
-    for (const { place, name, kind } of blocks) if (kind === "shown") console.log(`not run  ${place}: ${name}`);
+    for (const { place, name, kind } of blocks)
+      if (kind === "shown") console.log(`not run  ${place}: ${name}`);
   }
 } catch (error) {
   console.error(`error: ${error.message}`);

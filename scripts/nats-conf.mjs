@@ -23,17 +23,17 @@ max_payload: 1MB
 max_connections: 4096
 
 jetstream {
-  store_dir: "/data/jetstream"
+  store_dir: "/data"
   # All streams of tokenstorm are in files: a gigabyte of results that no coordinator has taken yet, states, reports.
   max_memory_store: 64MB
   max_file_store: 4GB
 }
 `;
 
-const TEMPLATE_NOTE = `    # One identity for each agent: copy this block for every host and change the name a1 (three times in "publish" and
-    # "subscribe", twice in the inbox). Such a user can speak as no other agent, nor hear what another one is told. Start it as
+const TEMPLATE_NOTE = `    # One identity for each agent: take the #| off this block, copy it for every agent, and change a1 in all its lines.
+    # Such a user can speak as no other agent, nor hear what another one is told. Start the agent as
     #   NATS_USER=agent-a1 NATS_PASSWORD=... tokenstorm agent --id a1 --processes 1 --nats-inbox _INBOX_agent-a1
-    # (several processes on one host are several agents, a1-1, a1-2, ...: a user for each). Then take "agent" out.
+    # (several processes on one host are several agents, with a user and an id for each), and take the user "agent" out.
 `;
 
 /** Permissions as the server reads them. An empty list is written as a denial, so that nobody takes it for "all". */
@@ -70,7 +70,7 @@ export function natsConf() {
     rolePermissions("agent", { agent: "a1", inbox: "_INBOX_agent-a1" }),
     "",
   );
-  const template = pinned.replace(/^/gm, "    # ");
+  const template = pinned.replace(/^/gm, "    #| ");
   return `${HEAD}\nauthorization {\n  users: [\n${users.join("\n")}\n\n${TEMPLATE_NOTE}${template}\n  ]\n}\n`;
 }
 
