@@ -31,4 +31,5 @@ export * from "./subject-pattern.js";
 export * from "./subjects.js";
 export * from "./system-clock.js";
 export * from "./transport.js";
+export * from "./watch-live.js";
 export * from "./watch-run.js";

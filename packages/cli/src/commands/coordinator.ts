@@ -1,3 +1,4 @@
+import { LoadError } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
@@ -5,14 +6,18 @@ import type { CommandContext } from "../context.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
 import { EXIT } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";
+import { joinLines, joinUrl } from "../listen/join-lines.js";
+import { addListenFlags, type ListenFlags, listeningOptions } from "../listen/listen-flags.js";
+import { type ListeningServer, startListening } from "../listen/listening-server.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 
-interface CoordinatorFlags extends NatsFlags {
+interface CoordinatorFlags extends NatsFlags, ListenFlags {
   readonly out: string;
   readonly wait?: boolean;
+  readonly json?: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -21,21 +26,39 @@ const CLOSE_LIMIT_MS = 8000;
 
 export function addCoordinator(program: Command, context: CommandContext): void {
   const command = program.command("coordinator").description("lead runs, and keep their results");
-  addNatsFlags(command)
+  addNatsFlags(addListenFlags(command))
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--wait", "wait for a NATS server that is not there yet")
+    .option("--json", "with --listen: the addresses to join, as a line of JSON")
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
-    .action((flags: CoordinatorFlags) => {
-      const access = requireNats(command, flags, context.env);
-      return context.finish(coordinator(flags, access, context));
-    });
+    .action((flags: CoordinatorFlags) => context.finish(openAndLead(command, flags, context)));
 }
 
-async function coordinator(
+/** Behind a NATS that is there, or one that it starts itself and ends with itself. */
+async function openAndLead(
+  command: Command,
   flags: CoordinatorFlags,
-  access: NatsAccess,
   context: CommandContext,
 ): Promise<number> {
+  const listening = await listeningOptions(command, flags, context);
+  if (listening === undefined)
+    return coordinator(flags, { access: requireNats(command, flags, context.env), context });
+  const server = await startListening(listening);
+  try {
+    return await coordinator(flags, { access: server.access, context, server });
+  } finally {
+    await server.close();
+  }
+}
+
+interface World {
+  readonly access: NatsAccess;
+  readonly context: CommandContext;
+  /** The NATS that this coordinator started. */
+  readonly server?: ListeningServer;
+}
+
+async function coordinator(flags: CoordinatorFlags, { access, context, server }: World): Promise<number> {
   await makeOutFolder(flags.out);
   const log = createLog(context.terminal, { level: flags.logLevel, name: "coordinator" });
   const waiting = new AbortController();
@@ -58,12 +81,15 @@ async function coordinator(
     try {
       const names = subjects(access.prefix);
       const { out } = flags;
-      const onLeading = () => context.announce({ kind: "ready" });
+      const onLeading = () => {
+        context.announce({ kind: "ready" });
+        if (server !== undefined) void context.terminal.print(joinText(server, flags));
+      };
       const leader = createProcessCoordinator({ transport, subjects: names, out, log, onLeading });
       close = () => void leader.close();
       if (waiting.signal.aborted) return EXIT.ok;
       log.info({ server: transport.server?.url, out }, "connected to NATS");
-      await leader.run();
+      await Promise.race([leader.run(), ...(server === undefined ? [] : [brokenBy(server)])]);
       return EXIT.ok;
     } finally {
       await transport.close();
@@ -74,4 +100,21 @@ async function coordinator(
   } finally {
     interrupts.close();
   }
+}
+
+function joinText({ joining }: ListeningServer, flags: CoordinatorFlags): string {
+  if (flags.json !== true) return joinLines(joining);
+  const { caFile, host, port } = joining;
+  const urls = {
+    agent: joinUrl(joining, "agent"),
+    operator: joinUrl(joining, "operator"),
+    viewer: joinUrl(joining, "viewer"),
+  };
+  return JSON.stringify({ host, port, urls, caFile });
+}
+
+/** Without its server a coordinator can do nothing; one that ends by itself has said why. */
+async function brokenBy(server: ListeningServer): Promise<never> {
+  const said = await server.ended;
+  throw new LoadError("BUS_UNAVAILABLE", `the nats-server ended${said === "" ? "" : `: ${said}`}`);
 }

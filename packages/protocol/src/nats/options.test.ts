@@ -10,6 +10,7 @@ test("the environment names of the NATS command line are read; an empty one is n
     token: undefined,
     credsFile: undefined,
     nkeyFile: undefined,
+    inboxPrefix: undefined,
   });
   assert.deepEqual(
     natsOptionsFromEnv({
@@ -19,6 +20,7 @@ test("the environment names of the NATS command line are read; an empty one is n
       NATS_TOKEN: "t",
       NATS_CREDS: "/c",
       NATS_NKEY: "/n",
+      NATS_INBOX_PREFIX: "_INBOX_me",
       NATS_CA: "/ca.pem",
       NATS_CERT: "/cert.pem",
       NATS_KEY: "/key.pem",
@@ -30,6 +32,7 @@ test("the environment names of the NATS command line are read; an empty one is n
       token: "t",
       credsFile: "/c",
       nkeyFile: "/n",
+      inboxPrefix: "_INBOX_me",
       tls: { caFile: "/ca.pem", certFile: "/cert.pem", keyFile: "/key.pem" },
     },
   );

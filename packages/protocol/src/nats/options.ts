@@ -56,7 +56,10 @@ export const NATS_DEFAULTS = {
 /** What the NATS command line reads from the environment; unset and empty are the same. */
 export function natsOptionsFromEnv(
   env: Readonly<Record<string, string | undefined>>,
-): Pick<NatsOptions, "servers" | "user" | "password" | "token" | "credsFile" | "nkeyFile" | "tls"> {
+): Pick<
+  NatsOptions,
+  "servers" | "user" | "password" | "token" | "credsFile" | "nkeyFile" | "inboxPrefix" | "tls"
+> {
   const read = (name: string) => (env[name] === "" ? undefined : env[name]);
   const tls = { caFile: read("NATS_CA"), certFile: read("NATS_CERT"), keyFile: read("NATS_KEY") };
   const usesTls = Object.values(tls).some((file) => file !== undefined);
@@ -71,6 +74,7 @@ export function natsOptionsFromEnv(
     token: read("NATS_TOKEN"),
     credsFile: read("NATS_CREDS"),
     nkeyFile: read("NATS_NKEY"),
+    inboxPrefix: read("NATS_INBOX_PREFIX"),
     ...(usesTls ? { tls } : {}),
   };
 }
