@@ -5,6 +5,7 @@ import { LoadError } from "@tokenstorm/core";
 import { type RunningNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
 import { DEBUG_ENV } from "./errors.js";
+import { HEALTH_ENV } from "./health.js";
 import { parseLine } from "./log.js";
 
 const START_LIMIT_MS = 20_000;
@@ -115,6 +116,8 @@ class Parts {
     const child = startChild({
       name,
       args,
+      // This command is no service: nobody asks for its health, and what the parts tell it is that they are ready.
+      env: { [HEALTH_ENV]: "" },
       onMessage: (message) => {
         clearTimeout(limit);
         tell(message);

@@ -4,7 +4,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 import { reasonOf } from "./plan-file.js";
 
-export const DEFAULT_OUT = "runs";
+/** Where runs are kept and looked for unless `--out` names another folder; the image names one of its own. */
+export const DEFAULT_OUT = process.env["TOKENSTORM_OUT"] || "runs";
 
 /** A run directory found on this host. */
 export interface LocalRun {

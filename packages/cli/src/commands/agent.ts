@@ -8,6 +8,7 @@ import { createProcessAgent, defaultAgentId } from "../agent-process.js";
 import { superviseAgents } from "../agent-supervisor.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { tellHealth, watchConnection } from "../health.js";
 import { hasHeapRoom } from "../heap-room.js";
 import { onInterrupt } from "../interrupt.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
@@ -50,8 +51,7 @@ async function agent(flags: AgentFlags, access: NatsAccess, context: CommandCont
   const id = flags.id ?? defaultAgentId();
   const processes = flags.processes === "auto" ? autoProcesses() : flags.processes;
   const log = createLog(context.terminal, { level: flags.logLevel, name: id });
-  if (processes > 1 || !hasHeapRoom())
-    return superviseAgents({ ...flags, id, processes, log, terminal: context.terminal });
+  if (processes > 1 || !hasHeapRoom()) return superviseAgents({ ...flags, id, processes, log, context });
   return serve(id, flags, { access, context, log });
 }
 
@@ -69,6 +69,8 @@ async function serve(id: string, flags: AgentFlags, { access, context, log }: Wo
     if (count > 1) setTimeout(() => process.exit(EXIT.stopped), CUT_LIMIT_MS).unref();
     close(count > 1);
   });
+  let isConnected = () => false;
+  const health = await tellHealth({ ...context, isFit: () => isConnected() });
   try {
     const transport = await connectNats({
       ...access,
@@ -78,6 +80,7 @@ async function serve(id: string, flags: AgentFlags, { access, context, log }: Wo
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),
     });
+    isConnected = watchConnection(transport.bus);
     try {
       const { labels, spool } = { labels: flags.label ?? {}, spool: flags.spool };
       const names = subjects(access.prefix);
@@ -104,6 +107,7 @@ async function serve(id: string, flags: AgentFlags, { access, context, log }: Wo
     throw error;
   } finally {
     interrupts.close();
+    await health.close();
   }
 }
 

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
 import { EXIT } from "../exit-codes.js";
+import { tellHealth, watchConnection } from "../health.js";
 import { onInterrupt } from "../interrupt.js";
 import { joinLines, joinUrl } from "../listen/join-lines.js";
 import { addListenFlags, type ListenFlags, listeningOptions } from "../listen/listen-flags.js";
@@ -69,6 +70,9 @@ async function coordinator(flags: CoordinatorFlags, { access, context, server }:
     setTimeout(() => process.exit(EXIT.stopped), CLOSE_LIMIT_MS).unref();
     close();
   });
+  let isLeading = false;
+  let isConnected = () => false;
+  const health = await tellHealth({ ...context, isFit: () => isLeading && isConnected() });
   try {
     const transport = await connectNats({
       ...access,
@@ -78,10 +82,12 @@ async function coordinator(flags: CoordinatorFlags, { access, context, server }:
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),
     });
+    isConnected = watchConnection(transport.bus);
     try {
       const names = subjects(access.prefix);
       const { out } = flags;
       const onLeading = () => {
+        isLeading = true;
         context.announce({ kind: "ready" });
         if (server !== undefined) void context.terminal.print(joinText(server, flags));
       };
@@ -99,6 +105,7 @@ async function coordinator(flags: CoordinatorFlags, { access, context, server }:
     throw error;
   } finally {
     interrupts.close();
+    await health.close();
   }
 }
 

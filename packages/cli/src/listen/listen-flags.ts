@@ -1,7 +1,7 @@
 import type { NatsTls } from "@tokenstorm/protocol/nats";
 import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "../context.js";
-import { VERSION } from "../version.js";
+import { VERSION } from "../packaging.js";
 import { addressList, askAddress } from "./ask-address.js";
 import { findPlace, type ListenPlace, type ListenWish, parseListen } from "./listen-place.js";
 import type { ListeningOptions } from "./listening-server.js";
