@@ -78,10 +78,18 @@ until operator agents --json >"$scratch/agents.json" 2>"$scratch/agents.log" &&
   [ $SECONDS -lt $deadline ] || { say "error: the agents were not there within $ready_limit_s s"; cat "$scratch"/agents.* >&2; exit 1; }
 done
 
-status=0
-timeout --foreground $run_limit_s "${compose[@]}" --file docker/compose.yaml run --rm -T operator \
-  submit - --wait --json --ui none <plans/compose-demo.yaml >"$scratch/report.json" 2>"$scratch/submit.log" || status=$?
+# On a machine that is busy with something else, an agent can be silent for longer than its leader waits: then it is done
+# again, at most twice, and said. 110: the run says of itself that its client did not get its CPU; its figures must hold.
+submit() {
+  timeout --foreground $run_limit_s "${compose[@]}" --file docker/compose.yaml run --rm -T operator \
+    submit - --wait --json --ui none <plans/compose-demo.yaml >"$scratch/report.json" 2>"$scratch/submit.log"
+}
+for attempt in 1 2 3; do
+  status=0
+  submit || status=$?
+  case $status in 0 | 110) break ;; esac
+  say "NOTE: attempt $attempt ended with $status: $(grep -m 1 '^error:' "$scratch/submit.log" || tail -n 1 "$scratch/submit.log")"
+  [ "$attempt" -lt 3 ] && grep -q 'was lost: silent' "$scratch/submit.log" || exit 1
+done
 [ -z "$report" ] || cp "$scratch/report.json" "$report"
-# 110: the run says of itself that its client did not get its CPU; the figures are looked at all the same.
-[ $status -eq 0 ] || [ $status -eq 110 ] || { say "error: submit --wait ended with $status"; cat "$scratch/submit.log" >&2; exit 1; }
 node scripts/check-compose.mjs "$scratch/report.json"
