@@ -42,7 +42,7 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/.tmp.XXXXXX")
 # The package of Debian 13 is a single program, and runs on Debian 12 too, whose own is 1.29 in Python.
 say "unpacking Debian's docker-compose (trixie suite) into .cache/compose"
-if unpack_debian docker-compose trixie "$work/trixie"; then
+if debian_unpack docker-compose trixie "$work/trixie" $limit_s; then
   for bin in "$work"/trixie/root/usr/libexec/docker/cli-plugins/docker-compose "$work"/trixie/root/usr/bin/docker-compose; do
     if [ -f "$bin" ] && usable "$bin"; then
       mv -f "$bin" "$cache/docker-compose"

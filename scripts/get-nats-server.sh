@@ -83,10 +83,11 @@ official_release() {
   tar -xzf "$work/release.tar.gz" -C "$work" "$name/nats-server" && keep "$work/$name/nats-server"
 }
 
-# debian_package SUITE: see debian-package.sh.
+# debian_package SUITE: `own`, or a suite's name; see debian-package.sh.
 debian_package() {
-  say "unpacking Debian's nats-server ($1 suite) into .cache/nats-server"
-  unpack_debian nats-server "$1" "$work/$1" && keep "$work/$1/root/usr/sbin/nats-server"
+  local suite=$1 folder=$work/$1
+  say "unpacking Debian's nats-server ($suite suite) into .cache/nats-server"
+  debian_unpack nats-server "$suite" "$folder" $limit_s && keep "$folder/root/usr/sbin/nats-server"
 }
 
 if [ -n "${NATS_SERVER_BIN:-}" ]; then
