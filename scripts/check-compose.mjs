@@ -1,4 +1,5 @@
 // Checks what scripts/compose-demo.sh promises: node scripts/check-compose.mjs REPORT.json
+// node scripts/check-compose.mjs --http URL: the coordinator's API answers with TOKENSTORM_HTTP_TOKEN, and not without.
 // node scripts/check-compose.mjs --count-agents AGENTS.json prints how many agents a leading coordinator's list has.
 import { readFileSync } from "node:fs";
 
@@ -34,10 +35,21 @@ function check(report) {
   return checks.every(([, , holds]) => holds);
 }
 
+async function checkHttp(url) {
+  const ask = async (headers) => (await fetch(`${url}/api/v1/runs`, { headers })).status;
+  const token = process.env.TOKENSTORM_HTTP_TOKEN;
+  const statuses = [await ask({}), await ask({ authorization: `Bearer ${token}` })];
+  const holds = statuses.join() === "401,200";
+  console.log(`${holds ? "ok  " : "FAIL"} the HTTP API, without and with its token: ${statuses.join(", ")}`);
+  return holds;
+}
+
 const [first, second] = process.argv.slice(2);
 if (first === "--count-agents") {
   const { coordinator, agents } = read(second);
   console.log(coordinator === null ? 0 : agents.length);
+} else if (first === "--http") {
+  process.exitCode = (await checkHttp(second)) ? 0 : 1;
 } else {
   process.exitCode = check(read(first)) ? 0 : 1;
 }

@@ -93,3 +93,4 @@ for attempt in 1 2 3; do
 done
 [ -z "$report" ] || cp "$scratch/report.json" "$report"
 node scripts/check-compose.mjs "$scratch/report.json"
+node scripts/check-compose.mjs --http "http://$("${compose[@]}" --file docker/compose.yaml port coordinator 7373)"
