@@ -30,6 +30,7 @@ wanted() { local word; for word in "${parts[@]}"; do [ "$word" = "$1" ] && retur
 setup() {
   require_node && install_packages && build_packages || return 1
   find_nats_server || { say "error: the tests need a nats-server (set NATS_SERVER_BIN to one)"; return 1; }
+  find_promtool || say "the metrics page is not put to promtool: its test is skipped"
   say "node $(node --version), $("$NATS_SERVER_BIN" --version)"
 }
 

@@ -2,7 +2,9 @@ import type { TargetRule } from "@tokenstorm/core";
 import type { Logger } from "pino";
 import { allowTargetArgs } from "./allow-target.js";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
+import type { CommandContext } from "./context.js";
 import { EXIT } from "./exit-codes.js";
+import { healthOfMany, tellHealth } from "./health.js";
 import { onInterrupt } from "./interrupt.js";
 import { parseLine } from "./log.js";
 import { childAccess, type NatsFlags } from "./nats-options.js";
@@ -17,7 +19,7 @@ export interface SupervisorOptions extends NatsFlags {
   readonly spool: string;
   readonly logLevel: string;
   readonly log: Logger;
-  readonly terminal: Terminal;
+  readonly context: CommandContext;
 }
 
 /**
@@ -30,7 +32,11 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
   let isEnding = false;
   const said = new Set<string>();
   const ids = agentIds(options);
-  const children = ids.map((id) => startAgent(id, options, said));
+  const many = healthOfMany(processes);
+  const health = await tellHealth({ ...options.context, isFit: many.areFit });
+  const children = ids.map((id, i) =>
+    startAgent(id, options, { said, onMessage: (word) => many.heed(i, word) }),
+  );
   log.info({ processes, ids: [...new Set([ids[0], ids.at(-1)])].join(" to ") }, "agent processes started");
   const interrupts = onInterrupt((count, cause) => {
     isEnding = true;
@@ -48,6 +54,7 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
     }),
   );
   interrupts.close();
+  await health.close();
   return Math.max(...codes);
 }
 
@@ -55,8 +62,14 @@ function agentIds({ id, processes }: Pick<SupervisorOptions, "id" | "processes">
   return processes === 1 ? [id] : Array.from({ length: processes }, (_, i) => `${id}-${i + 1}`);
 }
 
-function startAgent(id: string, options: SupervisorOptions, said: Set<string>): Child {
-  const { log, terminal } = options;
+interface Heard {
+  /** What children said outside their logs. */
+  readonly said: Set<string>;
+  readonly onMessage: (message: unknown) => void;
+}
+
+function startAgent(id: string, options: SupervisorOptions, { said, onMessage }: Heard): Child {
+  const { log, context } = options;
   const access = childAccess(options);
   const labels = Object.entries(options.label ?? {}).flatMap(([key, value]) => [
     "--label",
@@ -72,13 +85,13 @@ function startAgent(id: string, options: SupervisorOptions, said: Set<string>): 
       ...access.args,
     ],
     env: access.env,
-    onLine: (line) => passOn(line, { id, log, terminal, said }),
+    onLine: (line) => passOn(line, { id, log, terminal: context.terminal, said }),
+    onMessage,
   });
 }
 
-interface Listener extends Pick<SupervisorOptions, "id" | "log" | "terminal"> {
-  /** What children said outside their logs. */
-  readonly said: Set<string>;
+interface Listener extends Pick<SupervisorOptions, "id" | "log">, Pick<Heard, "said"> {
+  readonly terminal: Terminal;
 }
 
 /** A child's log goes on as our own. What else it says is its last word, and told once, whoever says it. */

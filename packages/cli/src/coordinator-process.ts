@@ -18,13 +18,15 @@ export interface CoordinatorProcessOptions {
   readonly allowTarget: readonly TargetRule[];
   readonly log: Logger;
   readonly onLeading?: () => void;
+  /** Of this process alone, as its beacons name it; a fresh one by default. */
+  readonly instance?: string;
 }
 
 /** A coordinator in this process, with everything of the world that it needs. Whoever runs it closes it. */
 export function createProcessCoordinator(options: CoordinatorProcessOptions): Coordinator {
   return createCoordinator({
     id: sanitizedId(`${hostname()}-${process.pid}`),
-    instance: randomUUID(),
+    instance: options.instance ?? randomUUID(),
     version: VERSION,
     clock: systemClock(),
     transport: options.transport,

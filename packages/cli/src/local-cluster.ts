@@ -5,6 +5,7 @@ import { LoadError } from "@tokenstorm/core";
 import { type RunningNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
 import { DEBUG_ENV } from "./errors.js";
+import { HEALTH_ENV } from "./health.js";
 import { parseLine } from "./log.js";
 
 const START_LIMIT_MS = 20_000;
@@ -58,7 +59,11 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     nats = await startNatsServer({ bin: options.bin, dataDir });
     void nats.ended.then((said) => parts.fail(`the nats-server ended${said === "" ? "" : `: ${said}`}`));
     const access = ["--nats", nats.url];
-    const coordinator = parts.start("coordinator", ["coordinator", ...access, "--out", options.out], "vital");
+    const coordinator = parts.start(
+      "coordinator",
+      ["coordinator", ...access, "--no-http", "--out", options.out],
+      "vital",
+    );
     const labels = Object.entries(options.labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
     for (let i = 1; i <= options.processes; i += 1) {
       const id = `local-${i}`;
@@ -115,6 +120,8 @@ class Parts {
     const child = startChild({
       name,
       args,
+      // This command is no service: nobody asks for its health, and what the parts tell it is that they are ready.
+      env: { [HEALTH_ENV]: "" },
       onMessage: (message) => {
         clearTimeout(limit);
         tell(message);

@@ -16,7 +16,20 @@ export async function main(argv: readonly string[]): Promise<void> {
     terminal.say(failure.text);
     process.exit(failure.code);
   });
+  if (process.pid === 1) leaveOnSignal();
   process.exit(await runCommandLine(argv, { terminal, debug, env: process.env }));
+}
+
+/**
+ * The kernel has no default for signals to the first process of a container: a command that does not heed them itself
+ * would let `docker stop` wait in vain.
+ */
+function leaveOnSignal(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(EXIT.stopped);
+    });
+  }
 }
 
 /** Parses and runs; resolves with the exit code. */

@@ -3,7 +3,7 @@ import { createMemoryHub, subjects } from "@tokenstorm/protocol";
 import { pino } from "pino";
 import { createProcessAgent } from "./agent-process.js";
 import { rulesFromEnv } from "./allow-target.js";
-import type { Cluster } from "./cluster.js";
+import { type Cluster, clusterOf } from "./cluster.js";
 import { createProcessCoordinator } from "./coordinator-process.js";
 
 export interface MemoryClusterOptions {
@@ -57,7 +57,7 @@ export function startMemoryCluster(options: MemoryClusterOptions): MemoryCluster
     await Promise.all([forAgent, forCoordinator, ours].map((transport) => transport.close()));
   };
   return {
-    cluster: { transport: ours, subjects: names },
+    cluster: clusterOf(ours, names),
     broken,
     close: () => {
       closing ??= close();

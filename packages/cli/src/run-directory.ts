@@ -4,7 +4,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 import { reasonOf } from "./plan-file.js";
 
-export const DEFAULT_OUT = "runs";
+/** Where runs are kept and looked for unless `--out` names another folder; the image names one of its own. */
+export const DEFAULT_OUT = process.env["TOKENSTORM_OUT"] || "runs";
 
 /** A run directory found on this host. */
 export interface LocalRun {
@@ -30,11 +31,11 @@ export async function makeOutFolder(out: string): Promise<void> {
  * The folder and those above it. Not by mkdir's own `recursive`: below /proc, which exists and takes no folder, Node 20
  * tries for ever.
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   if (existsSync(path)) return;
   const parent = dirname(path);
   if (parent !== path) await makeFolder(parent);
-  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+  await mkdir(path, { mode }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
 }

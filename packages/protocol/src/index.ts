@@ -1,5 +1,6 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
+export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
 export * from "./denials.js";
 export {
@@ -14,7 +15,7 @@ export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
 export * from "./operations.js";
 export * from "./plan-digest.js";
-export { reportFromJson } from "./report-message.js";
+export { RunReportMessage, reportFromJson } from "./report-message.js";
 export * from "./result-log.js";
 export {
   decodeResult,
@@ -26,6 +27,9 @@ export {
   snapshotFromJson,
   snapshotToJson,
 } from "./results.js";
+export * from "./roster.js";
+export * from "./run-store.js";
+export * from "./run-summaries.js";
 export * from "./spool.js";
 export * from "./state-store.js";
 export * from "./subject-pattern.js";

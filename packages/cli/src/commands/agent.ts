@@ -9,6 +9,7 @@ import { superviseAgents } from "../agent-supervisor.js";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { tellHealth, watchConnection } from "../health.js";
 import { hasHeapRoom } from "../heap-room.js";
 import { onInterrupt } from "../interrupt.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
@@ -57,8 +58,7 @@ async function agent(flags: AgentSettings, access: NatsAccess, context: CommandC
   const id = flags.id ?? defaultAgentId();
   const processes = flags.processes === "auto" ? autoProcesses() : flags.processes;
   const log = createLog(context.terminal, { level: flags.logLevel, name: id });
-  if (processes > 1 || !hasHeapRoom())
-    return superviseAgents({ ...flags, id, processes, log, terminal: context.terminal });
+  if (processes > 1 || !hasHeapRoom()) return superviseAgents({ ...flags, id, processes, log, context });
   return serve(id, flags, { access, context, log });
 }
 
@@ -76,6 +76,8 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
     if (count > 1) setTimeout(() => process.exit(EXIT.stopped), CUT_LIMIT_MS).unref();
     close(count > 1);
   });
+  let isConnected = () => false;
+  const health = await tellHealth({ ...context, isFit: () => isConnected() });
   try {
     const transport = await connectNats({
       ...access,
@@ -85,6 +87,7 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),
     });
+    isConnected = watchConnection(transport.bus);
     try {
       const { labels, spool } = { labels: flags.label ?? {}, spool: flags.spool };
       const names = subjects(access.prefix);
@@ -114,6 +117,7 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
     throw error;
   } finally {
     interrupts.close();
+    await health.close();
   }
 }
 

@@ -1,11 +1,16 @@
+import { randomUUID } from "node:crypto";
+import type { HttpApi } from "@tokenstorm/api";
 import { LoadError, type TargetRule } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
+import { startCoordinatorApi } from "../coordinator-api.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
 import { EXIT } from "../exit-codes.js";
+import { tellHealth, watchConnection } from "../health.js";
+import { addHttpFlags, type HttpAccess, type HttpFlags, httpAccess } from "../http-options.js";
 import { onInterrupt } from "../interrupt.js";
 import { joinLines, joinUrl } from "../listen/join-lines.js";
 import { addListenFlags, type ListenFlags, listeningOptions } from "../listen/listen-flags.js";
@@ -15,7 +20,7 @@ import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../n
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 
-interface CoordinatorFlags extends NatsFlags, ListenFlags, AllowTargetFlags {
+interface CoordinatorFlags extends NatsFlags, ListenFlags, AllowTargetFlags, HttpFlags {
   readonly out: string;
   readonly wait?: boolean;
   readonly json?: boolean;
@@ -27,7 +32,9 @@ const CLOSE_LIMIT_MS = 8000;
 
 export function addCoordinator(program: Command, context: CommandContext): void {
   const command = program.command("coordinator").description("lead runs, and keep their results");
-  addAllowTargetFlag(addNatsFlags(addListenFlags(command)), "where it may read a target's metrics")
+  addHttpFlags(
+    addAllowTargetFlag(addNatsFlags(addListenFlags(command)), "where it may read a target's metrics"),
+  )
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--wait", "wait for a NATS server that is not there yet")
     .option("--json", "with --listen: the addresses to join, as a line of JSON")
@@ -49,12 +56,13 @@ async function openAndLead(
   flags: CoordinatorSettings,
   context: CommandContext,
 ): Promise<number> {
+  const http = httpAccess(command, flags, context.env);
   const listening = await listeningOptions(command, flags, context);
   if (listening === undefined)
-    return coordinator(flags, { access: requireNats(command, flags, context.env), context });
+    return coordinator(flags, { access: requireNats(command, flags, context.env), http, context });
   const server = await startListening(listening);
   try {
-    return await coordinator(flags, { access: server.access, context, server });
+    return await coordinator(flags, { access: server.access, http, context, server });
   } finally {
     await server.close();
   }
@@ -62,22 +70,30 @@ async function openAndLead(
 
 interface World {
   readonly access: NatsAccess;
+  readonly http: HttpAccess | undefined;
   readonly context: CommandContext;
   /** The NATS that this coordinator started. */
   readonly server?: ListeningServer;
 }
 
-async function coordinator(flags: CoordinatorSettings, { access, context, server }: World): Promise<number> {
+async function coordinator(
+  flags: CoordinatorSettings,
+  { access, http, context, server }: World,
+): Promise<number> {
   await makeOutFolder(flags.out);
   const log = createLog(context.terminal, { level: flags.logLevel, name: "coordinator" });
   const waiting = new AbortController();
   let close: () => void = () => waiting.abort();
+  let api: HttpApi | undefined;
   const interrupts = onInterrupt((count, cause) => {
     if (count > 1 && cause.startsWith("SIG")) process.exit(EXIT.stopped);
     log.info({ cause }, "ending");
     setTimeout(() => process.exit(EXIT.stopped), CLOSE_LIMIT_MS).unref();
     close();
   });
+  let isLeading = false;
+  let isConnected = () => false;
+  const health = await tellHealth({ ...context, isFit: () => isLeading && isConnected() });
   try {
     const transport = await connectNats({
       ...access,
@@ -87,20 +103,34 @@ async function coordinator(flags: CoordinatorSettings, { access, context, server
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),
     });
+    isConnected = watchConnection(transport.bus);
     try {
+      const names = subjects(access.prefix);
       const { out, allowTarget } = flags;
+      const instance = randomUUID();
       const onLeading = () => {
+        isLeading = true;
         context.announce({ kind: "ready" });
         if (server !== undefined) void context.terminal.print(joinText(server, flags));
       };
-      const names = { transport, subjects: subjects(access.prefix) };
-      const leader = createProcessCoordinator({ ...names, out, allowTarget, log, onLeading });
+      const leader = createProcessCoordinator({
+        transport,
+        subjects: names,
+        out,
+        allowTarget,
+        log,
+        onLeading,
+        instance,
+      });
       close = () => void leader.close();
       if (waiting.signal.aborted) return EXIT.ok;
-      log.info({ server: transport.server?.url, out }, "connected to NATS");
+      // Before it leads, so that whoever asks for its health hears why not.
+      api = http && (await startCoordinatorApi({ transport, subjects: names, out, log, http, instance }));
+      log.info({ server: transport.server?.url, out, http: api?.url }, "connected to NATS");
       await Promise.race([leader.run(), ...(server === undefined ? [] : [brokenBy(server)])]);
       return EXIT.ok;
     } finally {
+      await api?.close();
       await transport.close();
     }
   } catch (error) {
@@ -108,6 +138,7 @@ async function coordinator(flags: CoordinatorSettings, { access, context, server
     throw error;
   } finally {
     interrupts.close();
+    await health.close();
   }
 }
 

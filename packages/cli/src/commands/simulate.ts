@@ -11,6 +11,7 @@ import {
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { tellHealth } from "../health.js";
 import { onInterrupt } from "../interrupt.js";
 import { count, positiveNumber } from "../parse-arguments.js";
 
@@ -71,7 +72,8 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .action((flags: SimulateFlags) => context.finish(simulate(flags, context)));
 }
 
-async function simulate(flags: SimulateFlags, { terminal, env }: CommandContext): Promise<number> {
+async function simulate(flags: SimulateFlags, context: CommandContext): Promise<number> {
+  const { terminal, env } = context;
   const simulator = await started({
     profile: flags.profile,
     host: flags.host,
@@ -96,6 +98,7 @@ async function simulate(flags: SimulateFlags, { terminal, env }: CommandContext)
   const ended = new Promise<string>((resolve) => {
     onInterrupt((_, cause) => resolve(cause));
   });
+  const health = await tellHealth({ ...context, isFit: () => true });
   await terminal.print(
     flags.json === true
       ? JSON.stringify({ url, model })
@@ -103,6 +106,7 @@ async function simulate(flags: SimulateFlags, { terminal, env }: CommandContext)
   );
   await ended;
   await simulator.close();
+  await health.close();
   return EXIT.ok;
 }
 

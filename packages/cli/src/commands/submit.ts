@@ -1,9 +1,8 @@
 import type { RunFlagValues } from "@tokenstorm/core";
 import { planFromFlags } from "@tokenstorm/core";
-import { submitRun, systemClock } from "@tokenstorm/protocol";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
-import { conductRun, newId } from "../conduct-run.js";
+import { conductRun } from "../conduct-run.js";
 import type { CommandContext } from "../context.js";
 import { onDeniedHint } from "../denied-hint.js";
 import { EXIT } from "../exit-codes.js";
@@ -49,15 +48,8 @@ async function submit(
   const json = flags.json === true;
   return withCluster(access, "operator", async (cluster) => {
     if (flags.wait !== true) {
-      const salt = plan.salt ?? newId(8);
       const denied = onDeniedHint(cluster, (text) => terminal.say(text));
-      const record = await submitRun(cluster, {
-        plan,
-        id: newId(6),
-        salt,
-        createdAtMs: systemClock().wallMs(),
-      });
-      await cluster.transport.bus.flush({ timeoutMs: 2000 });
+      const record = await cluster.operations.submit(plan);
       denied.close();
       const more = `submitted; watch it: tokenstorm tail ${record.id}`;
       await terminal.print(

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 import type { NatsRole } from "@tokenstorm/protocol/nats";
 import { reasonOf } from "../plan-file.js";
+import { makeFolder } from "../run-directory.js";
 
 export const CLUSTER_ROLES = [
   "coordinator",
@@ -28,7 +29,7 @@ export async function clusterPasswords(dataDir: string): Promise<ClusterPassword
   const password = () => randomBytes(PASSWORD_BYTES).toString("base64url");
   const made = { coordinator: password(), agent: password(), operator: password(), viewer: password() };
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(resolve(dataDir), 0o700);
     await writeFile(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: "wx" });
   } catch (cause) {
     throw unusable(file, `it cannot be written: ${reasonOf(cause)}`, cause);

@@ -231,6 +231,10 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
     { ...good, metricsUrls: ["http:me:secret@h"] },
     'metricsUrls[0]: "***@h" is no http or https URL',
   ],
+  "metrics with what no URL has inside": [
+    { ...good, metricsUrls: ["http://h\u0000"] },
+    'metricsUrls[0]: "http://h\\u0000" has spaces or control characters',
+  ],
   "timeouts and graces out of bounds": [
     {
       ...good,
