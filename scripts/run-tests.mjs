@@ -18,6 +18,7 @@ const PARTS = {
   contract: { folders: ["test/dist/contract"], concurrency: 1 },
   sim: { folders: ["test/dist/sim"], concurrency: 2 },
   integration: { folders: ["test/dist/integration"], concurrency: 1 },
+  hosts: { folders: ["test/dist/hosts"], concurrency: 1 },
 };
 
 function testFiles(folder) {

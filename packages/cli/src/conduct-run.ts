@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { LiveUpdate, RunRecord, RunReport, TestPlan } from "@tokenstorm/core";
 import type { Cluster } from "./cluster.js";
+import { onDeniedHint } from "./denied-hint.js";
 import { onInterrupt } from "./interrupt.js";
 import { followRun } from "./live/follow.js";
 
@@ -30,6 +31,7 @@ export interface Conducted {
  */
 export async function conductRun(cluster: Cluster, options: ConductOptions): Promise<Conducted> {
   const { operations } = cluster;
+  const denied = onDeniedHint(cluster, options.onNote);
   const { id } = await operations.submit(options.plan);
   options.onSubmitted?.(id);
   const leave = new AbortController();
@@ -66,6 +68,7 @@ export async function conductRun(cluster: Cluster, options: ConductOptions): Pro
   } finally {
     clearTimeout(limit);
     interrupts.close();
+    denied.close();
     leave.abort();
   }
 }

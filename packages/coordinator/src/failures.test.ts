@@ -182,11 +182,15 @@ async function running(...agents: readonly AgentOptions[]): Promise<Cluster> {
   return started;
 }
 
-async function endedByLoss(lossy: Cluster, withinMs: number): Promise<RunRecord> {
+async function endedByLoss(
+  lossy: Cluster,
+  withinMs: number,
+  level: RunRecord["stop"]["level"] = "cut",
+): Promise<RunRecord> {
   const record = await lossy.untilOver("r1", withinMs);
   assert.equal(record.state, "failed");
   assert.equal(record.problem?.code, "AGENT_LOST");
-  assert.equal(record.stop.level, "cut");
+  assert.equal(record.stop.level, level);
   return record;
 }
 
@@ -223,14 +227,51 @@ test("an agent that fails in mid-run ends the run with its own problem", async (
   assert.equal(record.problem?.message, "agent a2 on host-a2: its results are refused");
 });
 
-test("an agent that is ended by its operator is a loss, not an abort of the run", async () => {
+test("an agent that is ended by its operator is a loss, not an abort of the run, and no request is broken", async () => {
   const closed = await running({}, {});
   const [agent] = closed.agents;
   assert.ok(agent !== undefined);
   agent.problem = { code: "RUN_ABORTED", message: "the agent was closed" };
   agent.leaveEarly();
-  const record = await endedByLoss(closed, 20_000);
+  const record = await endedByLoss(closed, 20_000, "drain");
   assert.equal(record.problem?.message, "agent a1 on host-a1: the agent was closed");
+  const report = await getReport(closed.transport, record);
+  assert.equal(report.totals.requests.cancelled, 0);
+  assert.equal(report.completeness.intervalsReceived, report.completeness.intervalsExpected);
+  assert.deepEqual(report.completeness.missing, []);
+});
+
+test("an agent that was asked to end is waited for while it drains, and lost when it dies of it", async () => {
+  for (const dies of [false, true]) {
+    const slow = await running({}, {});
+    const [agent] = slow.agents;
+    assert.ok(agent !== undefined);
+    agent.holdRequests();
+    agent.problem = { code: "RUN_ABORTED", message: "the agent was closed" };
+    agent.leaveEarly();
+    await slow.until("it drains", async () => (await slow.record()).state === "draining", 3000);
+    await slow.pass(3000);
+    assert.equal((await slow.record()).state, "draining", "its requests are still under way");
+    assert.ok(!slow.beacons.some(({ givenUp }) => givenUp.includes("a1")));
+    if (dies) agent.kill();
+    const record = await endedByLoss(slow, 60_000, dies ? "cut" : "drain");
+    assert.equal(record.problem?.message, "agent a1 on host-a1: the agent was closed");
+    assert.equal(
+      slow.beacons.some(({ givenUp }) => givenUp.includes("a1")),
+      dies,
+    );
+  }
+});
+
+test("an agent that is asked to end when the load has ended anyway spoils nothing", async () => {
+  const late = await running({}, {});
+  for (const agent of late.agents) agent.holdRequests();
+  await late.until("it drains", async () => (await late.record()).state === "draining", 300_000);
+  const [agent] = late.agents;
+  assert.ok(agent !== undefined);
+  agent.problem = { code: "RUN_ABORTED", message: "the agent was closed" };
+  const record = await late.untilOver("r1", 120_000);
+  assert.deepEqual([record.state, record.problem], ["completed", null]);
 });
 
 test("an agent that ends its load before the others ends the run by name", async () => {

@@ -270,7 +270,7 @@ test("operations list runs with their verdicts, and one that cannot be read cost
   assert.equal((await others.runs())[0]?.verdict, null);
 });
 
-test("operations find agents and the leader by listening, and know clocks from the run's record", async () => {
+test("operations find agents and the leader by listening, and ask only an agent without a run for its clock", async () => {
   const cluster = empty();
   cluster.coordinate();
   cluster.agent("a1");
@@ -279,6 +279,12 @@ test("operations find agents and the leader by listening, and know clocks from t
   await cluster.submit();
   await cluster.untilState("running");
   cluster.agent("a3");
+  const probed: Record<string, number> = {};
+  for (const agent of ["a1", "a2", "a3"]) {
+    cluster.transport.bus.subscribe(cluster.subjects.clock(agent), () => {
+      probed[agent] = (probed[agent] ?? 0) + 1;
+    });
+  }
   const asked = Promise.all([operations.agents(), operations.leader()]);
   await cluster.pass(1300);
   const [agents, leader] = await asked;
@@ -288,7 +294,13 @@ test("operations find agents and the leader by listening, and know clocks from t
     [
       ["a1", true],
       ["a2", true],
-      ["a3", false],
+      ["a3", true],
     ],
   );
+  assert.deepEqual(probed, { a3: 16 });
+  // What was found a moment ago is not asked for again.
+  const again = operations.agents();
+  await cluster.pass(1300);
+  assert.equal((await again)[2]?.clockErrorUs, agents[2]?.clockErrorUs);
+  assert.deepEqual(probed, { a3: 16 });
 });

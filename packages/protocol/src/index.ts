@@ -1,6 +1,8 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
+export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
+export * from "./denials.js";
 export {
   type BodyOf,
   decodeMessage,

@@ -1,25 +1,27 @@
 import {
   type Clock,
   isTerminal,
-  LoadError,
   type RunRecord,
   type RunReport,
   type StopLevel,
   type TestPlan,
 } from "@tokenstorm/core";
-import { decodeRunRecord } from "./codec.js";
+
+import { createClockErrors } from "./clock-errors.js";
 import type { Beacon, Heartbeat } from "./messages.js";
 import { findLeader, listAgents, type Roster } from "./roster.js";
 import { type Cluster, findRun, getReport, listRuns, stopRun, submitRun } from "./run-store.js";
 import { createRunLister, type RunSummary } from "./run-summaries.js";
-import { runKey } from "./subjects.js";
 import type { Transport } from "./transport.js";
 import { type RunWatch, type WatchOptions, watchRun } from "./watch-run.js";
 
 /** What was asked for has left this process within so long, or BUS_UNAVAILABLE says that it has not. */
 const FLUSH_LIMIT_MS = 2000;
 
-/** An agent that answers, and how well its clock is known to the leader of its run; null without one. */
+/**
+ * An agent that answers, and how far its clock may be misjudged, us: by the leader of its run, or of an agent without a
+ * run by this process. Null where it did not answer.
+ */
 export type PresentAgent = Heartbeat & { readonly clockErrorUs: number | null };
 
 /**
@@ -57,8 +59,6 @@ export interface OperationsOptions {
 
 const RUN_ID_LENGTH = 6;
 const SALT_LENGTH = 8;
-/** One coordinator leads one run at a time; agents that name more of them are wrong. */
-const MOST_RUNS_AT_ONCE = 20;
 
 export function createOperations(
   cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs"> },
@@ -66,6 +66,7 @@ export function createOperations(
 ): Operations {
   const { transport } = cluster;
   const { clock, newId, roster } = options;
+  const clockErrors = createClockErrors(cluster, clock);
   const flush = () => transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
   return {
     submit: async (plan) => {
@@ -85,36 +86,10 @@ export function createOperations(
     runsUnderWay: async () => (await listRuns(transport)).filter(({ state }) => !isTerminal(state)),
     report: (record) => getReport(transport, record),
     agents: async () =>
-      withClockErrors(
-        transport,
+      clockErrors.of(
         roster?.agents().map(({ heartbeat }) => heartbeat) ?? (await listAgents(cluster, clock)),
       ),
     leader: async () => (roster === undefined ? findLeader(cluster, clock) : roster.leader()),
     watch: (watch) => watchRun(cluster, { ...watch, clock }),
   };
-}
-
-/** An agent's clock is compared with the leader's for a run; the record of that run has the result. */
-async function withClockErrors(
-  { state }: Pick<Transport, "state">,
-  beats: readonly Heartbeat[],
-): Promise<PresentAgent[]> {
-  const known = new Map<string, number>();
-  const runs = new Set(beats.flatMap((beat) => (beat.run === null ? [] : [beat.run])));
-  for (const run of [...runs].slice(0, MOST_RUNS_AT_ONCE)) {
-    const entry = await state.get(runKey(run));
-    for (const shard of shardsOf(entry?.value)) known.set(shard.instance, shard.clockErrorUs);
-  }
-  return beats.map((beat) => ({ ...beat, clockErrorUs: known.get(beat.instance) ?? null }));
-}
-
-/** None of a record that cannot be read: whoever lists agents did not ask for it. */
-function shardsOf(bytes: Uint8Array | undefined): RunRecord["shards"] {
-  if (bytes === undefined) return [];
-  try {
-    return decodeRunRecord(bytes).shards;
-  } catch (error) {
-    if (error instanceof LoadError) return [];
-    throw error;
-  }
 }

@@ -1,5 +1,7 @@
 import { type Clock, LoadError, REGISTRY_LIMITS } from "@tokenstorm/core";
+import type { Subscription } from "./bus.js";
 import { decodeBeacon, decodeHeartbeat } from "./codec.js";
+import { onDenied } from "./denials.js";
 import type { Beacon, Heartbeat } from "./messages.js";
 import type { Subjects } from "./subjects.js";
 import type { Transport } from "./transport.js";
@@ -91,10 +93,20 @@ export async function findLeader(airwaves: Airwaves, clock: Clock): Promise<Beac
   return (await listen(airwaves, clock)).leader();
 }
 
+/** Throws BUS_DENIED: silence would look like nobody. */
 async function listen(airwaves: Airwaves, clock: Clock): Promise<Roster> {
+  const { transport, subjects } = airwaves;
   const roster = openRoster(airwaves, clock);
-  await new Promise<void>((resolve) => clock.at(clock.nowUs() + LISTEN_MS * 1000, resolve));
-  roster.close();
+  let denials: Subscription | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      clock.at(clock.nowUs() + LISTEN_MS * 1000, resolve);
+      denials = onDenied(transport.bus, [subjects.heartbeats, subjects.beacon], reject);
+    });
+  } finally {
+    denials?.close();
+    roster.close();
+  }
   return roster;
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { HttpApi } from "@tokenstorm/api";
-import { LoadError } from "@tokenstorm/core";
+import { LoadError, type TargetRule } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
+import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { startCoordinatorApi } from "../coordinator-api.js";
 import { createProcessCoordinator } from "../coordinator-process.js";
@@ -19,7 +20,7 @@ import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../n
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 
-interface CoordinatorFlags extends NatsFlags, ListenFlags, HttpFlags {
+interface CoordinatorFlags extends NatsFlags, ListenFlags, AllowTargetFlags, HttpFlags {
   readonly out: string;
   readonly wait?: boolean;
   readonly json?: boolean;
@@ -31,18 +32,28 @@ const CLOSE_LIMIT_MS = 8000;
 
 export function addCoordinator(program: Command, context: CommandContext): void {
   const command = program.command("coordinator").description("lead runs, and keep their results");
-  addHttpFlags(addNatsFlags(addListenFlags(command)))
+  addHttpFlags(
+    addAllowTargetFlag(addNatsFlags(addListenFlags(command)), "where it may read a target's metrics"),
+  )
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--wait", "wait for a NATS server that is not there yet")
     .option("--json", "with --listen: the addresses to join, as a line of JSON")
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
-    .action((flags: CoordinatorFlags) => context.finish(openAndLead(command, flags, context)));
+    .action((flags: CoordinatorFlags) => {
+      const allowTarget = allowedTargets(command, flags, context.env);
+      return context.finish(openAndLead(command, { ...flags, allowTarget }, context));
+    });
+}
+
+/** With the rules, wherever they were given. */
+interface CoordinatorSettings extends CoordinatorFlags {
+  readonly allowTarget: readonly TargetRule[];
 }
 
 /** Behind a NATS that is there, or one that it starts itself and ends with itself. */
 async function openAndLead(
   command: Command,
-  flags: CoordinatorFlags,
+  flags: CoordinatorSettings,
   context: CommandContext,
 ): Promise<number> {
   const http = httpAccess(command, flags, context.env);
@@ -66,7 +77,7 @@ interface World {
 }
 
 async function coordinator(
-  flags: CoordinatorFlags,
+  flags: CoordinatorSettings,
   { access, http, context, server }: World,
 ): Promise<number> {
   await makeOutFolder(flags.out);
@@ -95,14 +106,22 @@ async function coordinator(
     isConnected = watchConnection(transport.bus);
     try {
       const names = subjects(access.prefix);
-      const { out } = flags;
+      const { out, allowTarget } = flags;
       const instance = randomUUID();
       const onLeading = () => {
         isLeading = true;
         context.announce({ kind: "ready" });
         if (server !== undefined) void context.terminal.print(joinText(server, flags));
       };
-      const leader = createProcessCoordinator({ transport, subjects: names, out, log, onLeading, instance });
+      const leader = createProcessCoordinator({
+        transport,
+        subjects: names,
+        out,
+        allowTarget,
+        log,
+        onLeading,
+        instance,
+      });
       close = () => void leader.close();
       if (waiting.signal.aborted) return EXIT.ok;
       // Before it leads, so that whoever asks for its health hears why not.

@@ -1,8 +1,9 @@
 import { isTerminal, LoadError, type RunRecord } from "@tokenstorm/core";
 import type { Operations } from "@tokenstorm/protocol";
 import type { Command } from "commander";
-import { withCluster } from "../cluster.js";
+import { type Cluster, withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
+import { onDeniedHint } from "../denied-hint.js";
 import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
 
@@ -22,7 +23,7 @@ export function addStop(program: Command, context: CommandContext): void {
     .action((run: string | undefined, flags: StopFlags) => {
       const access = requireNats(command, flags, context.env);
       return context.finish(
-        withCluster(access, "operator", ({ operations }) => stop(run, flags, { operations, context })),
+        withCluster(access, "operator", (cluster) => stop(run, flags, { cluster, context })),
       );
     });
 }
@@ -30,12 +31,17 @@ export function addStop(program: Command, context: CommandContext): void {
 async function stop(
   named: string | undefined,
   flags: StopFlags,
-  { operations, context }: { readonly operations: Operations; readonly context: CommandContext },
+  { cluster, context }: { readonly cluster: Cluster; readonly context: CommandContext },
 ): Promise<number> {
   const { terminal } = context;
+  const { operations } = cluster;
   const record = await runToStop(operations, named);
   const level = flags.now === true ? "cut" : "drain";
-  if (!isTerminal(record.state)) await operations.stop(record.id, level, "stopped by a person");
+  if (!isTerminal(record.state)) {
+    const denied = onDeniedHint(cluster, (text) => terminal.say(text));
+    await operations.stop(record.id, level, "stopped by a person");
+    denied.close();
+  }
   if (flags.json === true) {
     await terminal.print(JSON.stringify({ run: record.id, state: record.state, level }));
   } else if (isTerminal(record.state))

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
 import { conductRun } from "../conduct-run.js";
 import type { CommandContext } from "../context.js";
+import { onDeniedHint } from "../denied-hint.js";
 import { EXIT } from "../exit-codes.js";
 import { createViewer, UI_KINDS, type UiKind } from "../live/viewer.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
@@ -47,7 +48,9 @@ async function submit(
   const json = flags.json === true;
   return withCluster(access, "operator", async (cluster) => {
     if (flags.wait !== true) {
+      const denied = onDeniedHint(cluster, (text) => terminal.say(text));
       const record = await cluster.operations.submit(plan);
+      denied.close();
       const more = `submitted; watch it: tokenstorm tail ${record.id}`;
       await terminal.print(
         json ? JSON.stringify({ run: record.id, name: record.name }) : `${record.id} ${more}`,

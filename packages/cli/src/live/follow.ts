@@ -1,5 +1,5 @@
 import { type LiveUpdate, LoadError, type RunRecord } from "@tokenstorm/core";
-import { type HeardEnd, systemClock, watchLive, watchRun } from "@tokenstorm/protocol";
+import { type HeardEnd, onDenied, systemClock, watchLive, watchRun } from "@tokenstorm/protocol";
 import type { Cluster } from "../cluster.js";
 
 const LOOK_MS = 1000;
@@ -38,7 +38,7 @@ export async function followRun(cluster: Cluster, options: FollowOptions): Promi
     { run: () => options.run, onNote: options.onNote },
     () => latest?.state ?? "submitted",
   );
-  const denied = onceDenied(cluster);
+  const denied = onceDenied(cluster, cluster.subjects.live(options.run));
   const left = onceAborted(options.signal);
   try {
     return await Promise.race([watch.ended, silence.tooLong, denied.asError, left.aborted]);
@@ -79,7 +79,7 @@ export async function followLive(
     { run: () => heard ?? options.run ?? "", onNote: options.onNote },
     () => (heard === undefined ? undefined : "running"),
   );
-  const denied = onceDenied(cluster);
+  const denied = onceDenied(cluster, cluster.subjects.allLive);
   const left = onceAborted(options.signal);
   const none = noneWithin(options, () => heard !== undefined);
   try {
@@ -162,26 +162,18 @@ function silenceError(run: string, silentMs: number, isUnclaimed: boolean): Load
 }
 
 /** A subscription that the server refuses would be heard as silence for ever: it rejects with BUS_DENIED. */
-function onceDenied({ transport, subjects }: Cluster): { readonly asError: Promise<never>; close(): void } {
+function onceDenied(
+  { transport, subjects }: Cluster,
+  live: string,
+): { readonly asError: Promise<never>; close(): void } {
   let refuse: (error: LoadError) => void = () => undefined;
   const asError = new Promise<never>((_, reject) => {
     refuse = reject;
   });
   asError.catch(() => undefined);
-  const subscription = transport.bus.onStatus((status) => {
-    if (status.kind !== "denied") return;
-    const isNeeded = status.subject === subjects.beacon || isLiveSubject(status.subject, subjects.allLive);
-    if (!isNeeded) return;
-    refuse(
-      new LoadError("BUS_DENIED", `NATS does not let this user hear ${status.subject}`, {
-        hint: "use a user of the role viewer or operator",
-      }),
-    );
-  });
-  return { asError, close: () => subscription.close() };
+  const denials = onDenied(transport.bus, [subjects.beacon, live], refuse);
+  return { asError, close: () => denials.close() };
 }
-
-const isLiveSubject = (subject: string, all: string): boolean => subject.startsWith(all.slice(0, -1));
 
 function onceAborted(signal: AbortSignal): { readonly aborted: Promise<undefined>; close(): void } {
   let onAbort: () => void = () => undefined;

@@ -6,19 +6,25 @@ import type { Problem, ShardAssignment } from "./run-record.js";
 type Look = Extract<LeaderEvent, { kind: "look" }>;
 type Agents = ReadonlyMap<string, AgentView>;
 
-/** Admitted agents that are lost or have failed, with the problem that is for the run; each once. */
-export function agentTroubles(
-  state: LeaderState,
-  look: Look,
-): readonly { readonly agent: string; readonly problem: Problem }[] {
+export interface AgentTrouble {
+  readonly agent: string;
+  /** As it is for the run. */
+  readonly problem: Problem;
+  /** It was asked to end: it finishes what it has begun, and delivers. */
+  readonly isLeaving: boolean;
+}
+
+/** Admitted agents that are lost, have failed or are leaving; those that were given up are known. */
+export function agentTroubles(state: LeaderState, look: Look): readonly AgentTrouble[] {
   if (!IS_WATCHED[state.step.kind]) return [];
   return state.shards.flatMap((shard) => {
     if (state.givenUp.includes(shard.agent)) return [];
     const view = look.agents.get(shard.agent);
-    const problem = look.delivered.has(shard.agent)
-      ? ownProblem(state, shard, view)
-      : troubleOf(state, shard, view);
-    return problem === null ? [] : [{ agent: shard.agent, problem }];
+    const own = ownProblem(state, shard, view);
+    const problem = look.delivered.has(shard.agent) ? own : (lossOf(state, shard, view) ?? own);
+    if (problem === null) return [];
+    const isLeaving = problem === own && view?.problem?.code === "RUN_ABORTED";
+    return [{ agent: shard.agent, problem, isLeaving }];
   });
 }
 
@@ -35,7 +41,7 @@ const IS_WATCHED: Readonly<Record<LeaderState["step"]["kind"], boolean>> = {
   ended: false,
 };
 
-function troubleOf(state: LeaderState, shard: ShardAssignment, view: AgentView | undefined): Problem | null {
+function lossOf(state: LeaderState, shard: ShardAssignment, view: AgentView | undefined): Problem | null {
   const lost = (what: string): Problem => ({
     code: "AGENT_LOST",
     message: `agent ${nameAgent(shard)} ${what}`,
@@ -46,9 +52,9 @@ function troubleOf(state: LeaderState, shard: ShardAssignment, view: AgentView |
   if (view.silentUs >= LEADER_LIMITS.lostUs) {
     return lost(`was lost: silent for ${(view.silentUs / 1e6).toFixed(1)} s`);
   }
+  // What it says itself of its leaving says more.
+  if (ownProblem(state, shard, view) !== null) return null;
   const isOurs = isInRun(state, shard, view);
-  const own = ownProblem(state, shard, view);
-  if (own !== null) return own;
   // Until all were ready an agent may still be on its way into the run.
   const hasJoined = state.step.kind !== "probing" && state.step.kind !== "preparing";
   return hasJoined && !isOurs ? lost(`has left the run: it is ${view.state}`) : null;

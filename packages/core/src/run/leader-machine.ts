@@ -55,11 +55,14 @@ export function leadRun(state: LeaderState, event: LeaderEvent): Transition {
 
 function look(state: LeaderState, event: Event<"look">): Transition {
   const troubles = agentTroubles(state, event);
-  const [first] = troubles;
-  if (first !== undefined) {
-    const givenUp = [...state.givenUp, ...troubles.map((trouble) => trouble.agent)];
-    return fail({ ...state, givenUp }, first.problem, event.nowUs);
+  const [lost] = troubles.filter(({ isLeaving }) => !isLeaving);
+  if (lost !== undefined) {
+    const gone = troubles.filter(({ isLeaving }) => !isLeaving).map(({ agent }) => agent);
+    return fail({ ...state, givenUp: [...state.givenUp, ...gone] }, lost.problem, event.nowUs);
   }
+  // Whoever was asked to end in order finishes its requests and delivers: it is waited for, and nobody is cut.
+  const [leaving] = troubles;
+  if (leaving !== undefined && !hasEnded(state)) return fail(state, leaving.problem, event.nowUs, "drain");
   switch (state.step.kind) {
     case "gathering":
       return gather(state, event);
@@ -125,11 +128,21 @@ function stopped(state: LeaderState, { nowUs, stop }: Event<"stopped">): Transit
   }
 }
 
+/** Nothing new is sent any more. */
+function hasEnded({ step }: LeaderState): boolean {
+  return step.kind === "draining" || step.kind === "delivering";
+}
+
 /** Whatever ends a run before its time: what was measured is kept, nobody goes on. The first problem stays. */
-function fail(state: LeaderState, problem: Problem, nowUs: number): Transition {
+function fail(
+  state: LeaderState,
+  problem: Problem,
+  nowUs: number,
+  level: "drain" | "cut" = "cut",
+): Transition {
   const first = state.record.problem ?? problem;
   const note: LeaderEffect = { kind: "note", text: problem.message };
-  const stop = { level: "cut", reason: problem.message.slice(0, LONGEST_REASON) } as const;
+  const stop = { level, reason: problem.message.slice(0, LONGEST_REASON) } as const;
   const transition = (): Transition => {
     switch (state.step.kind) {
       case "running":

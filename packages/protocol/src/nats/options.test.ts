@@ -55,6 +55,22 @@ test("addresses are read with their port, user and password, and shown without",
     assert.throws(() => parseServer(bad), { code: "BUS_UNAVAILABLE", message: /is no address/ }, bad);
 });
 
+test("what is no address is refused without a word of the password in it", () => {
+  const table = {
+    "nats://u:s3cr3t@h:x": '"nats://...@..."',
+    "nats://u:s3cr3t@h:1/path": '"nats://...@h:1/path"',
+    "u:s3cr3t@h:1/path": '"...@h:1/path"',
+    "http://u:s3cr3t@h": '"http://...@h"',
+    "nats://u:s3c/r3t@h:1": '"nats://...@h:1"',
+    "nats://u:s3cr3t%@h:1": '"nats://...@h:1"',
+    "nats://u:s3cr3t": '"nats://..."',
+    "u:s3cr3t": '"..."',
+    "nats://h:1/path": '"nats://h:1/path"',
+  };
+  for (const [text, shown] of Object.entries(table))
+    assert.throws(() => parseServer(text), { message: `${shown} is no address of a NATS server` }, text);
+});
+
 test("a name alone before the @ is a token; options go before what the address holds", async () => {
   const base = { servers: [], name: "n", role: "agent" } as const;
   const from = async (url: string, more: object = {}) => {
