@@ -1,5 +1,4 @@
 export type { ApiAddress, ApiDeps } from "./deps.js";
-export { isLoopback } from "./guard.js";
 export { type HttpApi, startHttpApi } from "./http-api.js";
 export type { Logger } from "./logger.js";
 export { metricsTable } from "./metrics/families.js";

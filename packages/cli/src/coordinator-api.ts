@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { type HttpApi, startHttpApi } from "@tokenstorm/api";
+import type { HttpApi } from "@tokenstorm/api";
 import { runDirectoryName } from "@tokenstorm/coordinator";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger } from "pino";
@@ -20,7 +20,9 @@ export interface CoordinatorApiOptions {
 }
 
 /** The HTTP API of the coordinator in this process. Whoever starts it closes it. */
-export function startCoordinatorApi(options: CoordinatorApiOptions): Promise<HttpApi> {
+export async function startCoordinatorApi(options: CoordinatorApiOptions): Promise<HttpApi> {
+  // Loaded where it is wanted: the coordinator that `run` starts for itself has none.
+  const { startHttpApi } = await import("@tokenstorm/api");
   const { transport, subjects, out, http } = options;
   return startHttpApi({
     cluster: { transport, subjects },

@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
-import { type ApiAddress, isLoopback } from "@tokenstorm/api";
+import type { ApiAddress } from "@tokenstorm/api";
 import { LoadError } from "@tokenstorm/core";
 import { type Command, InvalidArgumentError } from "commander";
+import { isLoopback } from "./listen/local-addresses.js";
 
 /** As commander hands them over: where the coordinator's HTTP API listens, and who may ask. */
 export interface HttpFlags {
