@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import {
   type Agent,
   createAgent,
-  createUndiciTarget,
+  createTarget,
   createVitals,
   type Logger,
   rehearse,
@@ -48,7 +48,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     state: transport.state,
     blobs: transport.blobs,
     subjects: options.subjects,
-    targets: (wanted) => createUndiciTarget(wanted, clock, guard),
+    targets: (wanted) => createTarget(wanted, clock, guard),
     env: options.env,
     vitals,
     rehearse,

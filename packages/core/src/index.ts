@@ -60,6 +60,7 @@ export * from "./run/run-record.js";
 export { isLoopbackHost } from "./target/ip-address.js";
 export * from "./target/target-rules.js";
 export * from "./workload/calibration.js";
+export { meanLength } from "./workload/lengths.js";
 export * from "./workload/prompt-kinds.js";
 export * from "./workload/walk-digest.js";
 export * from "./workload/workload.js";

@@ -10,6 +10,7 @@ import {
 } from "@tokenstorm/core";
 import type { Beacon, Heartbeat } from "@tokenstorm/protocol";
 import type { AgentDeps, AgentOptions } from "../agent-deps.js";
+import { plannedEventsPerS } from "../load/planned-events.js";
 import { problemOf } from "../problem.js";
 import { Delivery } from "../results/delivery.js";
 import type { Target } from "../target/target.js";
@@ -141,7 +142,13 @@ export class ShardRun {
     const { deps, agentOptions, record, place, onEvent, onBug } = this.#options;
     try {
       const checked = checkShard(record, { shard: place, descriptorLimit: agentOptions.descriptorLimit });
-      const target = deps.targets({ plan: checked.plan, slots: checked.slots, env: deps.env });
+      const { plan, stages, slots } = checked;
+      const target = deps.targets({
+        plan,
+        slots,
+        env: deps.env,
+        plannedEventsPerS: plannedEventsPerS(plan, stages, place),
+      });
       this.#target = target;
       const preparation = await prepareShard(checked, { target, record, version: deps.version });
       if (this.#isReleased) return;

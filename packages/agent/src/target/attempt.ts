@@ -1,5 +1,5 @@
 import type { RequestEnd } from "@tokenstorm/core";
-import { Connection, type ConnectionOptions } from "./connection.js";
+import type { Channel, ChannelOptions } from "./channel.js";
 import type { Answer } from "./exchange.js";
 import type { PreparedRequest, RequestSink } from "./target.js";
 
@@ -25,20 +25,20 @@ export interface Attempt {
 }
 
 /** Sends it on a socket of its own, which is closed afterwards. Never rejects: how it ended is in the attempt. */
-export async function attemptRequest(options: ConnectionOptions, request: PreparedRequest): Promise<Attempt> {
-  const connection = new Connection(options);
+export async function attemptRequest(options: ChannelOptions, request: PreparedRequest): Promise<Attempt> {
+  const channel = options.wiring.reader.open(options);
   const startUs = options.wiring.clock.nowUs();
   try {
     return await new Promise<Attempt>((resolve) => {
-      connection.send(request, new AttemptSink({ connection, startUs, onAttempt: resolve }));
+      channel.send(request, new AttemptSink({ channel, startUs, onAttempt: resolve }));
     });
   } finally {
-    connection.close();
+    channel.close();
   }
 }
 
 interface AttemptSinkOptions {
-  readonly connection: Connection;
+  readonly channel: Channel;
   readonly startUs: number;
   readonly onAttempt: (attempt: Attempt) => void;
 }
@@ -77,7 +77,7 @@ class AttemptSink implements RequestSink {
     this.#events++;
     this.#firstEventUs ??= tUs;
     if (this.#text.length < TEXT_CHARACTERS) {
-      this.#text = (this.#text + this.#options.connection.answer.text).slice(0, TEXT_CHARACTERS);
+      this.#text = (this.#text + this.#options.channel.answer.text).slice(0, TEXT_CHARACTERS);
     }
     if (tokens === 0) return;
     this.#tokens += tokens;
@@ -90,7 +90,7 @@ class AttemptSink implements RequestSink {
   }
 
   onEnd(tUs: number, end: RequestEnd): void {
-    const { connection, startUs, onAttempt } = this.#options;
+    const { channel, startUs, onAttempt } = this.#options;
     onAttempt({
       startUs,
       connectedUs: this.#connectedUs,
@@ -105,7 +105,7 @@ class AttemptSink implements RequestSink {
       tokens: this.#tokens,
       text: this.#text,
       end,
-      answer: connection.answer,
+      answer: channel.answer,
     });
   }
 }

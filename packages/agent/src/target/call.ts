@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { LoadError } from "@tokenstorm/core";
 import { Client } from "undici";
-import type { Wiring } from "./connection.js";
+import type { Wiring } from "./channel.js";
 import { AddressesRefused, type Endpoint } from "./endpoint.js";
 import { ConnectError, openSocket } from "./open-socket.js";
 

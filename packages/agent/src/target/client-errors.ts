@@ -15,9 +15,13 @@ export function throwLater(bug: unknown): void {
   });
 }
 
-/** The client's parser found that the answer is no HTTP. */
+/** The client's parser found that the answer is no HTTP. After a Content-Length it calls that a wrong length. */
 export function isNotHttp(error: Error): boolean {
-  return error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
+  return (
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError ||
+    error instanceof errors.ResponseContentLengthMismatchError
+  );
 }
 
 /** Tells the client why its request ends: not an error of the server's. */

@@ -13,10 +13,10 @@ import {
   startScriptedServer,
   VirtualClock,
 } from "@tokenstorm/testkit";
+import { type CreateTarget, testBoth } from "../testing/both-readers.js";
 import { outcomeWord, type RecordingSink, send } from "../testing/recording-sink.js";
 import { Deadline } from "./deadline.js";
 import type { Target } from "./target.js";
-import { createUndiciTarget } from "./undici-target.js";
 
 const token = (content: string, finish: string | null = null) =>
   sseChunk({ choices: [{ index: 0, delta: { content }, finish_reason: finish }] });
@@ -31,7 +31,7 @@ interface Setup {
 }
 
 /** A server whose every step after the first waits for `step`. */
-async function setUp(t: TestContext, steps: readonly ScriptedStep[]): Promise<Setup> {
+async function setUp(t: TestContext, create: CreateTarget, steps: readonly ScriptedStep[]): Promise<Setup> {
   const gates = steps.map(() => {
     let open: () => void = () => undefined;
     const until = new Promise<void>((resolve) => {
@@ -53,7 +53,7 @@ async function setUp(t: TestContext, steps: readonly ScriptedStep[]): Promise<Se
     target: { urls: [server.url], model: "m" },
     timeouts: { connectMs: 1000, ttftMs: 10_000, stallMs: 4000, totalMs: 20_000 },
   });
-  const target = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+  const target = create({ plan, slots: 1, env: {} }, clock);
   t.after(() => target.close());
   const step = async (sink: RecordingSink, call: string, count: number) => {
     gates[taken++]?.open();
@@ -67,20 +67,23 @@ async function endedAt(sink: RecordingSink): Promise<readonly [string, number]> 
   return [outcomeWord(end), (end.tUs - (sink.stampsUs[1] ?? 0)) / SECOND];
 }
 
-test("no headers within the time to the first token: ttft-timeout, and the socket is closed", async (t) => {
-  const { clock, server, target } = await setUp(t, [STREAM_HEAD]);
-  const { sink } = send(target);
-  await sink.called("sent");
-  await clock.advanceByAsync(9.9 * SECOND);
-  assert.deepEqual(sink.ends, []);
-  await clock.advanceByAsync(0.2 * SECOND);
-  assert.deepEqual(await endedAt(sink), ["ttft-timeout", 10]);
-  await server.allClosed();
-  assert.equal(sink.ends.length, 1);
-});
+testBoth(
+  "no headers within the time to the first token: ttft-timeout, and the socket is closed",
+  async (t, create) => {
+    const { clock, server, target } = await setUp(t, create, [STREAM_HEAD]);
+    const { sink } = send(target);
+    await sink.called("sent");
+    await clock.advanceByAsync(9.9 * SECOND);
+    assert.deepEqual(sink.ends, []);
+    await clock.advanceByAsync(0.2 * SECOND);
+    assert.deepEqual(await endedAt(sink), ["ttft-timeout", 10]);
+    await server.allClosed();
+    assert.equal(sink.ends.length, 1);
+  },
+);
 
-test("headers and events without a token do not put off the ttft-timeout", async (t) => {
-  const { clock, target, step } = await setUp(t, [STREAM_HEAD, token("")]);
+testBoth("headers and events without a token do not put off the ttft-timeout", async (t, create) => {
+  const { clock, target, step } = await setUp(t, create, [STREAM_HEAD, token("")]);
   const { sink } = send(target);
   await sink.called("sent");
   await clock.advanceByAsync(8 * SECOND);
@@ -90,8 +93,8 @@ test("headers and events without a token do not put off the ttft-timeout", async
   assert.deepEqual(await endedAt(sink), ["ttft-timeout", 10]);
 });
 
-test("silence after a token: stall-timeout, counted from the last event", async (t) => {
-  const { clock, target, step } = await setUp(t, [STREAM_HEAD, token("a"), token("b"), token("")]);
+testBoth("silence after a token: stall-timeout, counted from the last event", async (t, create) => {
+  const { clock, target, step } = await setUp(t, create, [STREAM_HEAD, token("a"), token("b"), token("")]);
   const { sink } = send(target);
   await step(sink, "headers", 1);
   await step(sink, "event", 1);
@@ -106,8 +109,8 @@ test("silence after a token: stall-timeout, counted from the last event", async 
   assert.equal(sink.tokens, 2);
 });
 
-test("silence after the finish is a stall too", async (t) => {
-  const { clock, target, step } = await setUp(t, [STREAM_HEAD, token("a", "stop")]);
+testBoth("silence after the finish is a stall too", async (t, create) => {
+  const { clock, target, step } = await setUp(t, create, [STREAM_HEAD, token("a", "stop")]);
   const { sink } = send(target);
   await step(sink, "headers", 1);
   await step(sink, "event", 1);
@@ -115,8 +118,8 @@ test("silence after the finish is a stall too", async (t) => {
   assert.deepEqual(await endedAt(sink), ["stall-timeout", 4]);
 });
 
-test("a stream that goes on for too long: total-timeout, whatever it does", async (t) => {
-  const { clock, target, step } = await setUp(t, [
+testBoth("a stream that goes on for too long: total-timeout, whatever it does", async (t, create) => {
+  const { clock, target, step } = await setUp(t, create, [
     STREAM_HEAD,
     ...Array.from({ length: 9 }, () => token("a")),
   ]);
@@ -130,8 +133,8 @@ test("a stream that goes on for too long: total-timeout, whatever it does", asyn
   assert.equal(sink.tokens, 7);
 });
 
-test("deadlines begin anew with each request of a slot", async (t) => {
-  const { clock, target, step } = await setUp(t, [STREAM_HEAD, token("a", "stop"), LAST_CHUNK]);
+testBoth("deadlines begin anew with each request of a slot", async (t, create) => {
+  const { clock, target, step } = await setUp(t, create, [STREAM_HEAD, token("a", "stop"), LAST_CHUNK]);
   const first = send(target);
   await step(first.sink, "headers", 1);
   await step(first.sink, "event", 1);
@@ -145,7 +148,7 @@ test("deadlines begin anew with each request of a slot", async (t) => {
   assert.deepEqual(second.sink.ends, []);
 });
 
-test("the time that a stale socket took counts: the retry has what is left", async (t) => {
+testBoth("the time that a stale socket took counts: the retry has what is left", async (t, create) => {
   let die: () => void = () => undefined;
   const dead = new Promise<void>((resolve) => {
     die = resolve;
@@ -158,7 +161,7 @@ test("the time that a stale socket took counts: the retry has what is left", asy
   t.after(() => server.close());
   const clock = new VirtualClock();
   const plan = aPlan({ target: { urls: [server.url], model: "m" }, timeouts: { ttftMs: 10_000 } });
-  const target = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+  const target = create({ plan, slots: 1, env: {} }, clock);
   t.after(() => target.close());
   await send(target).sink.ended();
   const { sink } = send(target);
@@ -173,7 +176,7 @@ test("the time that a stale socket took counts: the retry has what is left", asy
   assert.equal(sink.staleRetries, 1);
 });
 
-test("a request whose socket died before it could be written has all of its time", async (t) => {
+testBoth("a request whose socket died before it could be written has all of its time", async (t, create) => {
   let answer: () => void = () => undefined;
   const server = await startScriptedServer(function* () {
     const until = new Promise<void>((resolve) => {
@@ -187,7 +190,7 @@ test("a request whose socket died before it could be written has all of its time
     target: { urls: [server.url], model: "m" },
     timeouts: { ttftMs: 1000, totalMs: 1000 },
   });
-  const target = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+  const target = create({ plan, slots: 1, env: {} }, clock);
   t.after(() => target.close());
   // Whether the reset comes before the request is written is up to the event loop: it does in many of the rounds.
   for (let round = 1; round <= 40; round++) {
@@ -203,9 +206,9 @@ test("a request whose socket died before it could be written has all of its time
   }
 });
 
-test("what is left of a failed answer is waited for no longer than a second", async (t) => {
+testBoth("what is left of a failed answer is waited for no longer than a second", async (t, create) => {
   const last = Buffer.concat([token("a"), sseChunk({ error: "boom" })]);
-  const { clock, server, target, step } = await setUp(t, [STREAM_HEAD, last]);
+  const { clock, server, target, step } = await setUp(t, create, [STREAM_HEAD, last]);
   const { sink } = send(target);
   await step(sink, "headers", 1);
   await step(sink, "event", 1);

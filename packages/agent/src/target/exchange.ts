@@ -1,14 +1,12 @@
-import type { Socket } from "node:net";
 import { assert, type Clock, type FailureReason, type TestPlan } from "@tokenstorm/core";
-import type { Dispatcher } from "undici";
 import { OpenAiStream } from "../stream/openai-events.js";
 import { type SseListener, SseParser } from "../stream/sse-parser.js";
-import { ABANDONED, headerValue, isBug, isNotHttp, throwLater } from "./client-errors.js";
+import { throwLater } from "./client-errors.js";
 import { Deadline } from "./deadline.js";
 import { type EndOutcome, failed, judgeHead, judgeStream } from "./judge.js";
 import { ConnectError } from "./open-socket.js";
 import { Patience } from "./patience.js";
-import type { ReadStamps } from "./read-stamps.js";
+import type { Reads } from "./read-stamps.js";
 import type { PreparedRequest, RequestSink } from "./target.js";
 
 /** An answer that has failed already is read on for so long and so far, so that its socket can be used again. */
@@ -18,22 +16,18 @@ const EXCERPT_BYTES = 200;
 
 /** What the exchange needs of the connection that carries it. */
 export interface Carrier {
-  /** Gives the request to the client, with the exchange as its handler; opens a socket where none is alive. */
+  /** Sends the request, and tells the exchange what becomes of it; opens a socket where none is alive. */
   dispatch(request: PreparedRequest): void;
-  /** Ends client and socket, whatever they are doing; the next dispatch gets new ones. */
+  /** Ends the socket, whatever it is doing, and is silent about it; the next dispatch gets a new one. */
   discard(): void;
   /** The request has ended at this stamp; the socket, if it lives, is idle since. */
   released(tUs: number): void;
-  /** Notes that the socket carries one request more, and says whether it has carried one before. */
-  useSocket(): boolean;
-  /** The socket in use; null while there is none. */
-  readonly socket: Socket | null;
 }
 
 export interface ExchangeOptions {
   readonly carrier: Carrier;
   readonly clock: Pick<Clock, "nowUs" | "at">;
-  readonly reads: ReadStamps;
+  readonly reads: Reads;
   readonly timeouts: TestPlan["timeouts"];
 }
 
@@ -44,7 +38,7 @@ export interface Answer {
   /** First bytes of an answer that is no stream, or of the frame that could not be read. */
   readonly excerpt: string;
   readonly errorText: string | null;
-  /** What the client said when the connection broke. */
+  /** What the reader said when the connection broke. */
   readonly cause: string | null;
   readonly finishReason: string | null;
   /** Of the event read last. */
@@ -52,7 +46,7 @@ export interface Answer {
 }
 
 /**
- * `queued`: with the client, not yet on a socket · `waiting`: for headers · `streaming` · `draining`: the outcome is
+ * `queued`: with the reader, not yet on a socket · `waiting`: for headers · `streaming` · `draining`: the outcome is
  * known, the rest is read for the socket's sake.
  */
 type Phase = "idle" | "queued" | "waiting" | "streaming" | "draining";
@@ -67,14 +61,14 @@ const NOBODY: RequestSink = {
 };
 
 /**
- * One request on its way, as undici's handler: takes the stamps, reads the stream, keeps the deadlines, judges the end.
- * One object serves a connection for its whole life. It is a handler of the older form: only that is told when the
- * last byte was written (`onRequestSent`), and gets headers as bytes.
+ * One request on its way, whatever reads the socket: takes the stamps, reads the stream, keeps the deadlines, judges the
+ * end. Both readers tell it the same things in the same order, so that only they can differ. One object serves a
+ * connection for its whole life.
  */
-export class Exchange implements SseListener, Dispatcher.DispatchHandler {
+export class Exchange implements SseListener {
   readonly #carrier: Carrier;
   readonly #clock: Pick<Clock, "nowUs">;
-  readonly #reads: ReadStamps;
+  readonly #reads: Reads;
   readonly #patience: Patience;
   readonly #deadline: Deadline;
   readonly #stream = new OpenAiStream();
@@ -84,7 +78,6 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
   #serial = 0;
   #request: PreparedRequest | null = null;
   #sink: RequestSink = NOBODY;
-  #abort: ((error: Error) => void) | null = null;
   #isReusedSocket = false;
   #isRetry = false;
   #isSent = false;
@@ -128,7 +121,6 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     this.#phase = "queued";
     this.#request = request;
     this.#sink = sink;
-    this.#abort = null;
     this.#isReusedSocket = false;
     this.#isRetry = false;
     this.#isSent = false;
@@ -158,62 +150,65 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     this.#deadline.close();
   }
 
-  onConnected(tUs: number, connectUs: number): void {
+  /** Number of the request in hand, or of the last. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** A socket was opened for the request. */
+  connected(tUs: number, connectUs: number): void {
     if (this.#phase === "queued") this.#sink.onConnected(tUs, connectUs);
   }
 
-  onConnect(abort: (error?: Error) => void): void {
-    assert(this.#phase === "queued", `client started a request that is ${this.#phase}`);
-    this.#abort = abort;
-    this.#isReusedSocket = this.#carrier.useSocket();
+  /** The request is about to be written. `isReusedSocket`: the socket has carried another before. */
+  started(isReusedSocket: boolean): void {
+    assert(this.#phase === "queued", `a request was started that is ${this.#phase}`);
+    this.#isReusedSocket = isReusedSocket;
   }
 
-  /** Called right after the call that gave head and body to the socket in one piece. */
-  onRequestSent(): void {
+  /** Head and body were handed to the socket. `isFlushed`: the kernel took all of it; else `flushed` follows. */
+  written(isFlushed: boolean): void {
     if (this.#phase !== "queued") return;
     this.#phase = "waiting";
     const tUs = this.#clock.nowUs();
     // The time that a retry takes counts as the request's own.
     if (!this.#isSent) this.#patience.written(tUs);
     this.#deadline.ensure(this.#dueUs());
-    const { socket } = this.#carrier;
-    if (socket === null || socket.writableLength === 0 || !socket.writableNeedDrain) {
-      this.#markSent(tUs);
-      return;
-    }
-    // The kernel did not take all of a large body: its last byte goes when the socket has drained.
-    const serial = this.#serial;
-    socket.once("drain", () => {
-      if (serial === this.#serial && this.#phase !== "idle") this.#markSent(this.#clock.nowUs());
-    });
+    if (isFlushed) this.#markSent(tUs);
   }
 
-  onResponseStarted(): void {
+  /** The kernel has taken the last byte of request `serial`. */
+  flushed(serial: number): void {
+    if (serial === this.#serial && this.#phase !== "idle") this.#markSent(this.#clock.nowUs());
+  }
+
+  /** The first byte of an answer was read. */
+  answering(): void {
     this.#hasResponse = true;
   }
 
-  onHeaders(status: number, rawHeaders: Buffer[]): boolean {
-    if (status < 200) return true;
+  /** Status and headers of the final answer. */
+  head(status: number, contentType: string): void {
+    if (this.#phase === "idle") return;
     const tUs = this.#reads.stampUs();
     this.#markSent(tUs);
     this.#status = status;
-    this.#contentType = headerValue(rawHeaders, "content-type");
+    this.#contentType = contentType;
     this.#sink.onHeaders(tUs);
-    const reason = judgeHead(status, this.#contentType);
-    if (this.#phase !== "waiting") return true;
+    const reason = judgeHead(status, contentType);
+    if (this.#phase !== "waiting") return;
     if (reason === null) this.#phase = "streaming";
     else this.#decide(tUs, reason);
-    return true;
   }
 
-  onData(chunk: Buffer): boolean {
+  /** The next piece of the body; the bytes may be used again by others when this has returned. */
+  body(chunk: Buffer): void {
     const tUs = this.#reads.stampUs();
     if (this.#phase === "streaming") {
       if (this.#parser.push(chunk) === "too-long") this.#abandon(tUs, failed("bad-frame"));
     } else if (this.#phase === "draining") {
       this.#drain(tUs, chunk);
     }
-    return true;
   }
 
   onFrame(json: string): boolean {
@@ -235,23 +230,21 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
     }
   }
 
-  onComplete(): void {
+  /** The answer has ended as its framing says. */
+  complete(): void {
     if (this.#phase === "idle") return;
     this.#end(this.#reads.stampUs(), this.#decided ?? this.#judge());
   }
 
-  onError(error: Error): void {
+  /** No connection, no more of it, or no HTTP (`isNotHttp`): nothing more will come of this dispatch. */
+  broken(error: Error, isNotHttp: boolean): void {
     if (this.#phase === "idle") return;
-    if (isBug(error)) {
-      throwLater(error);
-      return;
-    }
-    if (this.#isStaleSocket(error)) {
+    if (this.#isStaleSocket(error, isNotHttp)) {
       this.#retry();
       return;
     }
     this.#cause = error.message;
-    this.#end(this.#reads.stampUs(), this.#decided ?? this.#judgeBreak(error));
+    this.#end(this.#reads.stampUs(), this.#decided ?? this.#judgeBreak(error, isNotHttp));
   }
 
   #event(tUs: number, stream: OpenAiStream): void {
@@ -276,26 +269,25 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
   }
 
   /** A connection that broke after the last word of the stream took nothing with it. */
-  #judgeBreak(error: Error): EndOutcome {
+  #judgeBreak(error: Error, isNotHttp: boolean): EndOutcome {
     if (error instanceof ConnectError) return failed(error.reason);
-    if (this.#status === null && isNotHttp(error)) return failed("not-a-stream");
+    if (this.#status === null && isNotHttp) return failed("not-a-stream");
     const hasAll = this.#stream.finishReason !== null && this.#stream.isDone;
     return hasAll ? this.#judge() : failed("stream-broken");
   }
 
-  /** Also a socket that was reset while the request waited behind it: then the client never began to write. */
-  #isStaleSocket(error: Error): boolean {
-    if (this.#isRetry || this.#hasResponse || error instanceof ConnectError || isNotHttp(error)) return false;
+  /** Also a socket that was reset while the request waited behind it: then nobody began to write. */
+  #isStaleSocket(error: Error, isNotHttp: boolean): boolean {
+    if (this.#isRetry || this.#hasResponse || error instanceof ConnectError || isNotHttp) return false;
     return this.#isReusedSocket || this.#phase === "queued";
   }
 
   #retry(): void {
     this.#isRetry = true;
     this.#phase = "queued";
-    this.#abort = null;
     this.#sink.onStaleRetry();
     const serial = this.#serial;
-    // The client is still taking leave of the dead socket.
+    // The reader is still taking leave of the dead socket.
     queueMicrotask(() => {
       if (serial !== this.#serial || this.#phase !== "queued" || this.#request === null) return;
       this.#carrier.dispatch(this.#request);
@@ -336,20 +328,15 @@ export class Exchange implements SseListener, Dispatcher.DispatchHandler {
 
   /** Ends the request and its socket: closing it is what makes the server stop. */
   #abandon(tUs: number, outcome: EndOutcome): void {
-    const abort = this.#abort;
-    this.#end(tUs, outcome, () => {
-      abort?.(ABANDONED);
-      this.#carrier.discard();
-    });
+    this.#end(tUs, outcome, true);
   }
 
-  #end(tUs: number, outcome: EndOutcome, release?: () => void): void {
+  #end(tUs: number, outcome: EndOutcome, discardsSocket = false): void {
     const sink = this.#sink;
     this.#phase = "idle";
     this.#sink = NOBODY;
     this.#request = null;
-    this.#abort = null;
-    release?.();
+    if (discardsSocket) this.#carrier.discard();
     this.#carrier.released(tUs);
     const end = { outcome, usage: this.#stream.usage, tokenSource: this.#stream.tokenSource };
     try {

@@ -5,10 +5,10 @@ import { type TestContext, test } from "node:test";
 import { LoadError, parseTargetRule, type TargetRule } from "@tokenstorm/core";
 import { systemClock } from "@tokenstorm/protocol";
 import { aPlan, type ScriptedServer, startScriptedServer, VirtualClock } from "@tokenstorm/testkit";
+import { type CreateTarget, testBoth } from "../testing/both-readers.js";
 import { outcomeWord, send } from "../testing/recording-sink.js";
 import { createEndpoints } from "./endpoint.js";
 import { type ConnectError, openSocket } from "./open-socket.js";
-import { createUndiciTarget } from "./undici-target.js";
 
 function rulesOf(texts: readonly string[]): TargetRule[] {
   return texts.map((text) => {
@@ -25,11 +25,17 @@ async function anyServer(t: TestContext): Promise<ScriptedServer> {
   return server;
 }
 
-function targetOf(t: TestContext, urls: string[], rules: readonly string[], apiKeyEnv?: string) {
+function targetOf(
+  t: TestContext,
+  create: CreateTarget,
+  urls: string[],
+  rules: readonly string[],
+  apiKeyEnv?: string,
+) {
   const key = apiKeyEnv === undefined ? {} : { apiKeyEnv };
   const plan = aPlan({ target: { urls, model: "m", ...key }, timeouts: { connectMs: 1000, ttftMs: 200 } });
   const guard = { rules: rulesOf(rules), agent: "a1" };
-  const made = createUndiciTarget({ plan, slots: 1, env: {} }, systemClock(), guard);
+  const made = create({ plan, slots: 1, env: {} }, systemClock(), guard);
   t.after(() => made.close());
   return made;
 }
@@ -62,45 +68,51 @@ function answersOfNames(
   return seen;
 }
 
-test("a target that no rule allows is refused before a byte is sent, naming URL, agent and rules", async (t) => {
-  const server = await anyServer(t);
-  const target = targetOf(t, [server.url], ["10.0.0.0/8", "*.lab.example"], "NO_SUCH_KEY");
-  const error = await refusal(target.preflight());
-  assert.equal(error.code, "AGENT_NOT_READY");
-  assert.equal(
-    error.message,
-    `agent a1 may not send to ${server.url}: it is allowed 10.0.0.0/8, *.lab.example`,
-  );
-  assert.match(error.hint ?? "", /--allow-target/);
-  assert.equal(server.accepted, 0);
-});
+testBoth(
+  "a target that no rule allows is refused before a byte is sent, naming URL, agent and rules",
+  async (t, create) => {
+    const server = await anyServer(t);
+    const target = targetOf(t, create, [server.url], ["10.0.0.0/8", "*.lab.example"], "NO_SUCH_KEY");
+    const error = await refusal(target.preflight());
+    assert.equal(error.code, "AGENT_NOT_READY");
+    assert.equal(
+      error.message,
+      `agent a1 may not send to ${server.url}: it is allowed 10.0.0.0/8, *.lab.example`,
+    );
+    assert.match(error.hint ?? "", /--allow-target/);
+    assert.equal(server.accepted, 0);
+  },
+);
 
-test("one forbidden URL among several is enough, and the others hear nothing either", async (t) => {
-  const server = await anyServer(t);
-  const forbidden = `http://127.0.0.2:${server.port}`;
-  const error = await refusal(targetOf(t, [server.url, forbidden], ["127.0.0.1"]).preflight());
-  assert.match(error.message, /may not send to http:\/\/127\.0\.0\.2/);
-  assert.equal(server.accepted, 0);
-});
+testBoth(
+  "one forbidden URL among several is enough, and the others hear nothing either",
+  async (t, create) => {
+    const server = await anyServer(t);
+    const forbidden = `http://127.0.0.2:${server.port}`;
+    const error = await refusal(targetOf(t, create, [server.url, forbidden], ["127.0.0.1"]).preflight());
+    assert.match(error.message, /may not send to http:\/\/127\.0\.0\.2/);
+    assert.equal(server.accepted, 0);
+  },
+);
 
-test("a target that a rule allows is asked as ever", async (t) => {
+testBoth("a target that a rule allows is asked as ever", async (t, create) => {
   const server = await anyServer(t);
-  const error = await refusal(targetOf(t, [server.url], ["127.0.0.0/8"]).preflight());
+  const error = await refusal(targetOf(t, create, [server.url], ["127.0.0.0/8"]).preflight());
   assert.doesNotMatch(error.message, /may not send/);
   assert.ok(server.requests.length > 0);
 });
 
-test("a name goes by the addresses that it resolves to, where no rule names it", async (t) => {
+testBoth("a name goes by the addresses that it resolves to, where no rule names it", async (t, create) => {
   const server = await anyServer(t);
   answersOfNames(t, [["127.0.0.1"]]);
   const url = `http://gpu.test:${server.port}`;
-  const error = await refusal(targetOf(t, [url], ["10.0.0.0/8"]).preflight());
+  const error = await refusal(targetOf(t, create, [url], ["10.0.0.0/8"]).preflight());
   assert.equal(error.code, "AGENT_NOT_READY");
   assert.match(error.message, /gpu\.test:\d+, which is 127\.0\.0\.1: it is allowed 10\.0\.0\.0\/8/);
   assert.equal(server.accepted, 0);
   for (const rule of ["127.0.0.0/8", "gpu.test", "*.test"]) {
     const before = server.requests.length;
-    await refusal(targetOf(t, [url], [rule]).preflight());
+    await refusal(targetOf(t, create, [url], [rule]).preflight());
     assert.ok(server.requests.length > before, rule);
   }
 });
@@ -124,30 +136,33 @@ test("of several addresses only the allowed ones are connected to", async (t) =>
   assert.deepEqual(endpoint.addresses, ["127.0.0.1"]);
 });
 
-test("a name that changes its answer between the look and the connection leads nowhere else", async (t) => {
-  const server = await anyServer(t);
-  const url = `http://rebinding.test:${server.port}`;
-  const seen = answersOfNames(t, ["fails", ["127.0.0.1"]]);
-  const error = await refusal(targetOf(t, [url], ["10.0.0.0/8"]).preflight());
-  assert.equal(error.code, "TARGET_UNREACHABLE");
-  assert.match(error.message, /is 127\.0\.0\.1, where this agent may not send/);
-  assert.match(error.hint ?? "", /--allow-target/);
-  assert.ok(seen.asked >= 2);
-  assert.equal(server.accepted, 0);
-});
+testBoth(
+  "a name that changes its answer between the look and the connection leads nowhere else",
+  async (t, create) => {
+    const server = await anyServer(t);
+    const url = `http://rebinding.test:${server.port}`;
+    const seen = answersOfNames(t, ["fails", ["127.0.0.1"]]);
+    const error = await refusal(targetOf(t, create, [url], ["10.0.0.0/8"]).preflight());
+    assert.equal(error.code, "TARGET_UNREACHABLE");
+    assert.match(error.message, /is 127\.0\.0\.1, where this agent may not send/);
+    assert.match(error.hint ?? "", /--allow-target/);
+    assert.ok(seen.asked >= 2);
+    assert.equal(server.accepted, 0);
+  },
+);
 
-test("a name is looked up once: what it says later is not heard", async (t) => {
+testBoth("a name is looked up once: what it says later is not heard", async (t, create) => {
   const server = await anyServer(t);
   const seen = answersOfNames(t, [["127.0.0.1"], ["127.0.0.2"]]);
-  const target = targetOf(t, [`http://rebinding.test:${server.port}`], ["127.0.0.1"]);
+  const target = targetOf(t, create, [`http://rebinding.test:${server.port}`], ["127.0.0.1"]);
   await refusal(target.preflight());
   assert.equal(seen.asked, 1);
   assert.ok(server.requests.length > 0);
 });
 
-test("a request without a preflight is refused at the connection", async (t) => {
+testBoth("a request without a preflight is refused at the connection", async (t, create) => {
   const server = await anyServer(t);
-  const { sink } = send(targetOf(t, [server.url], ["10.0.0.0/8"]));
+  const { sink } = send(targetOf(t, create, [server.url], ["10.0.0.0/8"]));
   assert.equal(outcomeWord(await sink.ended()), "connect-refused");
   assert.deepEqual(sink.calls, ["end"]);
   assert.equal(server.accepted, 0);

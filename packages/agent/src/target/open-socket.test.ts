@@ -15,10 +15,10 @@ import {
   tempDir,
   VirtualClock,
 } from "@tokenstorm/testkit";
+import { type CreateTarget, testBoth } from "../testing/both-readers.js";
 import { outcomeWord, send } from "../testing/recording-sink.js";
 import { createEndpoints } from "./endpoint.js";
 import { type ConnectError, openSocket } from "./open-socket.js";
-import { createUndiciTarget } from "./undici-target.js";
 
 const GOOD = [
   STREAM_HEAD,
@@ -26,9 +26,14 @@ const GOOD = [
   LAST_CHUNK,
 ];
 
-function targetOf(t: TestContext, target: PlanInput["target"], clock = new VirtualClock()) {
+function targetOf(
+  t: TestContext,
+  create: CreateTarget,
+  target: PlanInput["target"],
+  clock = new VirtualClock(),
+) {
   const plan = aPlan({ target: { model: "m", ...target }, timeouts: { connectMs: 1000 } });
-  const made = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+  const made = create({ plan, slots: 1, env: {} }, clock);
   t.after(() => made.close());
   return made;
 }
@@ -51,8 +56,8 @@ async function listen(
   return address.port;
 }
 
-test("nobody listens: connect-refused, and the request was never sent", async (t) => {
-  const target = targetOf(t, { urls: [`http://127.0.0.1:${await deadPort()}`] });
+testBoth("nobody listens: connect-refused, and the request was never sent", async (t, create) => {
+  const target = targetOf(t, create, { urls: [`http://127.0.0.1:${await deadPort()}`] });
   for (let round = 0; round < 3; round++) {
     const { sink } = send(target);
     assert.equal(outcomeWord(await sink.ended()), "connect-refused");
@@ -62,8 +67,8 @@ test("nobody listens: connect-refused, and the request was never sent", async (t
   assert.equal(target.openSockets, 0);
 });
 
-test("a host without an address: dns", async (t) => {
-  const target = targetOf(t, { urls: ["http://no-such-host.invalid:8000"] });
+testBoth("a host without an address: dns", async (t, create) => {
+  const target = targetOf(t, create, { urls: ["http://no-such-host.invalid:8000"] });
   const { sink } = send(target);
   assert.equal(outcomeWord(await sink.ended()), "dns");
   assert.deepEqual(sink.calls, ["end"]);
@@ -85,26 +90,29 @@ async function silentServer(
   return { port, connection };
 }
 
-test("a handshake that does not come: connect-timeout after the time to connect, and the socket is closed", async (t) => {
-  const server = await silentServer(t);
-  const clock = new VirtualClock();
-  const target = targetOf(t, { urls: [`https://127.0.0.1:${server.port}`] }, clock);
-  const arrived = server.connection();
-  const { sink } = send(target);
-  const { closed } = await arrived;
-  await clock.advanceByAsync(999_000);
-  assert.deepEqual(sink.ends, []);
-  await clock.advanceByAsync(1000);
-  assert.equal(outcomeWord(await sink.ended()), "connect-timeout");
-  await closed;
-  assert.deepEqual(sink.calls, ["end"]);
-  await settle();
-  assert.equal(target.openSockets, 0);
-});
+testBoth(
+  "a handshake that does not come: connect-timeout after the time to connect, and the socket is closed",
+  async (t, create) => {
+    const server = await silentServer(t);
+    const clock = new VirtualClock();
+    const target = targetOf(t, create, { urls: [`https://127.0.0.1:${server.port}`] }, clock);
+    const arrived = server.connection();
+    const { sink } = send(target);
+    const { closed } = await arrived;
+    await clock.advanceByAsync(999_000);
+    assert.deepEqual(sink.ends, []);
+    await clock.advanceByAsync(1000);
+    assert.equal(outcomeWord(await sink.ended()), "connect-timeout");
+    await closed;
+    assert.deepEqual(sink.calls, ["end"]);
+    await settle();
+    assert.equal(target.openSockets, 0);
+  },
+);
 
-test("a request cancelled while it connects closes the socket at once", async (t) => {
+testBoth("a request cancelled while it connects closes the socket at once", async (t, create) => {
   const server = await silentServer(t);
-  const target = targetOf(t, { urls: [`https://127.0.0.1:${server.port}`] });
+  const target = targetOf(t, create, { urls: [`https://127.0.0.1:${server.port}`] });
   const arrived = server.connection();
   const { sink, cancel } = send(target);
   const { closed } = await arrived;
@@ -139,38 +147,46 @@ test("an address that keeps silent is given up after its share of the time, and 
   assert.match(error.message, /127\.0\.0\.2/);
 });
 
-test("TLS with the plan's authority and name; the name goes on the wire, the address is dialled", async (t) => {
-  const server = await startScriptedServer(() => GOOD, { tls: true });
-  t.after(() => server.close());
-  const caFile = join(await tempDir(t), "ca.pem");
-  writeFileSync(caFile, TEST_CERTIFICATE);
-  for (const tls of [{ caFile }, { caFile, serverName: "target.test" }, { insecureSkipVerify: true }]) {
-    const { sink } = send(targetOf(t, { urls: [server.url], tls }), { body: Buffer.alloc(500_000, "x") });
-    assert.equal(outcomeWord(await sink.ended()), "completed", JSON.stringify(tls));
-    assert.deepEqual(sink.calls, ["connected", "sent", "headers", "event", "end"]);
-  }
-});
+testBoth(
+  "TLS with the plan's authority and name; the name goes on the wire, the address is dialled",
+  async (t, create) => {
+    const server = await startScriptedServer(() => GOOD, { tls: true });
+    t.after(() => server.close());
+    const caFile = join(await tempDir(t), "ca.pem");
+    writeFileSync(caFile, TEST_CERTIFICATE);
+    for (const tls of [{ caFile }, { caFile, serverName: "target.test" }, { insecureSkipVerify: true }]) {
+      const { sink } = send(targetOf(t, create, { urls: [server.url], tls }), {
+        body: Buffer.alloc(500_000, "x"),
+      });
+      assert.equal(outcomeWord(await sink.ended()), "completed", JSON.stringify(tls));
+      assert.deepEqual(sink.calls, ["connected", "sent", "headers", "event", "end"]);
+    }
+  },
+);
 
-test("a certificate that nobody vouches for, or of another name, or no TLS at all: tls", async (t) => {
-  const server = await startScriptedServer(() => GOOD, { tls: true });
-  const plain = createServer((socket) => {
-    socket.on("error", () => undefined);
-    socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
-  });
-  const port = await listen(plain);
-  t.after(() => server.close());
-  t.after(() => plain.close());
-  const caFile = join(await tempDir(t), "ca.pem");
-  writeFileSync(caFile, TEST_CERTIFICATE);
-  for (const target of [
-    { urls: [server.url] },
-    { urls: [server.url], tls: { caFile, serverName: "other.test" } },
-    { urls: [`https://127.0.0.1:${port}`] },
-  ]) {
-    const { sink } = send(targetOf(t, target));
-    assert.equal(outcomeWord(await sink.ended()), "tls", JSON.stringify(target));
-  }
-});
+testBoth(
+  "a certificate that nobody vouches for, or of another name, or no TLS at all: tls",
+  async (t, create) => {
+    const server = await startScriptedServer(() => GOOD, { tls: true });
+    const plain = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    const port = await listen(plain);
+    t.after(() => server.close());
+    t.after(() => plain.close());
+    const caFile = join(await tempDir(t), "ca.pem");
+    writeFileSync(caFile, TEST_CERTIFICATE);
+    for (const target of [
+      { urls: [server.url] },
+      { urls: [server.url], tls: { caFile, serverName: "other.test" } },
+      { urls: [`https://127.0.0.1:${port}`] },
+    ]) {
+      const { sink } = send(targetOf(t, create, target));
+      assert.equal(outcomeWord(await sink.ended()), "tls", JSON.stringify(target));
+    }
+  },
+);
 
 test("of several addresses the first that answers is taken, and taken first from then on", async (t) => {
   const server = await startScriptedServer(() => GOOD);

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, type OnReadOpts, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Cancel, Clock, FailureReason } from "@tokenstorm/core";
 import { AddressesRefused, type Endpoint, mayConnect, resolveAddresses } from "./endpoint.js";
@@ -27,6 +27,8 @@ export interface OpenSocketOptions {
   readonly limitUs: number;
   /** Holds every socket from its making to its end. */
   readonly sockets: Set<Socket>;
+  /** Takes what is read, instead of the socket's own stream. */
+  readonly onread?: OnReadOpts;
 }
 
 export type OpenSocketCallback = (error: ConnectError | null, socket: Socket | null) => void;
@@ -79,7 +81,7 @@ class Opening {
 
   #try(index: number): void {
     if (this.#isOver) return;
-    const { endpoint, clock, sockets } = this.#options;
+    const { endpoint, clock, sockets, onread } = this.#options;
     const address = endpoint.addresses[index];
     if (address === undefined) {
       this.#fail("dns", `${endpoint.host} has no address`);
@@ -91,7 +93,7 @@ class Opening {
       this.#fail("connect-refused", refused.message, refused);
       return;
     }
-    const socket = connect(endpoint, address);
+    const socket = connect(endpoint, address, onread);
     this.#socket = socket;
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -140,8 +142,13 @@ class Opening {
   }
 }
 
-function connect(endpoint: Endpoint, address: string): Socket {
-  const to = { host: address, port: endpoint.port, highWaterMark: READ_BYTES };
+function connect(endpoint: Endpoint, address: string, onread: OnReadOpts | undefined): Socket {
+  const to = {
+    host: address,
+    port: endpoint.port,
+    highWaterMark: READ_BYTES,
+    ...(onread === undefined ? {} : { onread }),
+  };
   if (endpoint.tls === null) return connectTcp(to);
   const { serverName, ca, rejectUnauthorized } = endpoint.tls;
   return connectTls({

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { TokenSource } from "@tokenstorm/core";
 import {
   aPlan,
@@ -15,8 +14,8 @@ import {
   startScriptedServer,
   VirtualClock,
 } from "@tokenstorm/testkit";
+import { testBoth } from "../testing/both-readers.js";
 import { outcomeWord, RecordingSink } from "../testing/recording-sink.js";
-import { createUndiciTarget } from "./undici-target.js";
 
 const chat = (delta: object, finish: string | null = null, more: object = {}) => ({
   id: "chatcmpl-a",
@@ -422,7 +421,7 @@ const CASES: readonly Case[] = [
 ];
 
 for (const example of CASES) {
-  test(`outcome of ${example.name}: ${example.outcome}`, async (t) => {
+  testBoth(`outcome of ${example.name}: ${example.outcome}`, async (t, create) => {
     const good = [...stream(ROLE, { ...RED, ...running(1) }, { ...END, ...running(2) }), LAST_CHUNK];
     const server = await startScriptedServer((request) =>
       request.headers["x-request-id"] === "trap" ? example.steps() : good,
@@ -430,7 +429,7 @@ for (const example of CASES) {
     t.after(() => server.close());
     const plan = aPlan({ target: { urls: [server.url], model: "m" } });
     const clock = new VirtualClock();
-    const target = createUndiciTarget({ plan, slots: 1, env: {} }, clock);
+    const target = create({ plan, slots: 1, env: {} }, clock);
     t.after(() => target.close());
 
     const send = async (id: string, exact: number | null) => {

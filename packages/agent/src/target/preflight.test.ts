@@ -20,7 +20,7 @@ import {
 } from "@tokenstorm/testkit";
 import { probeTarget } from "./probe.js";
 import { requestHeaders, resolveApiKey, withoutKey } from "./request-headers.js";
-import { createUndiciTarget } from "./undici-target.js";
+import { createUndiciTarget } from "./targets.js";
 
 const clock = {
   nowUs: () => Math.round(performance.now() * 1000),

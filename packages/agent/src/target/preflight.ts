@@ -3,7 +3,7 @@ import { requestBody } from "../load/request-body.js";
 import { type Attempt, attemptRequest } from "./attempt.js";
 import { calibrate } from "./calibrate.js";
 import { call, type Line } from "./call.js";
-import type { Wiring } from "./connection.js";
+import type { Wiring } from "./channel.js";
 import { apiPath, type Endpoint } from "./endpoint.js";
 import { findModel, inTurn, keyRefused } from "./find-model.js";
 import { quoted } from "./quoted.js";
@@ -24,13 +24,11 @@ export interface PreflightOptions {
   readonly key: ApiKey | null;
   readonly endpoints: readonly Endpoint[];
   readonly wiring: Wiring;
-  /** Name of the reader that will carry the run. */
-  readonly reader: string;
 }
 
 /** See `Target.preflight`. Every URL is checked; what is calibrated is asked of the first. */
 export async function runPreflight(options: PreflightOptions): Promise<Preflight> {
-  const { plan, key, endpoints, reader } = options;
+  const { plan, key, endpoints } = options;
   const headers = requestHeaders(plan.target, key, "application/json");
   const lines = endpoints.map((endpoint) => ({ wiring: options.wiring, endpoint, headers }));
   const model = await findModel(lines, { model: plan.target.model, key });
@@ -48,7 +46,12 @@ export async function runPreflight(options: PreflightOptions): Promise<Preflight
     return attempt.end.usage?.prompt ?? null;
   };
   const calibration = isChat ? await calibrate({ line, model, chatTokens }) : NO_CALIBRATION;
-  return { model, ...calibration, serverVersion: await serverVersion(line), reader };
+  return {
+    model,
+    ...calibration,
+    serverVersion: await serverVersion(line),
+    reader: options.wiring.reader.name,
+  };
 }
 
 /** What the server says at /version; null where it has none. */

@@ -11,12 +11,12 @@ import {
 import { requestBody } from "../load/request-body.js";
 import { attemptRequest } from "./attempt.js";
 import { calibrate } from "./calibrate.js";
-import type { Wiring } from "./connection.js";
+import type { Wiring } from "./channel.js";
 import { apiPath, createEndpoints } from "./endpoint.js";
 import { findModel } from "./find-model.js";
 import { describeFailure, serverVersion } from "./preflight.js";
-import { ReadStamps } from "./read-stamps.js";
 import { hidingKey, requestHeaders, resolveApiKey, withoutKey } from "./request-headers.js";
+import { createUndiciReader } from "./undici-connection.js";
 
 export interface ProbeOptions {
   /** Its target, workload and timeouts are used, of the target the first URL. */
@@ -71,7 +71,8 @@ export async function probeTarget(options: ProbeOptions): Promise<ProbeResult> {
   const [endpoint] = createEndpoints(plan.target);
   assert(endpoint !== undefined, "a plan without URLs");
   const sockets = new Set<Socket>();
-  const wiring: Wiring = { clock, reads: new ReadStamps(clock), sockets, timeouts: plan.timeouts };
+  const reader = createUndiciReader(clock);
+  const wiring: Wiring = { clock, reader, sockets, timeouts: plan.timeouts };
   const line = { wiring, endpoint, headers: requestHeaders(plan.target, key, "application/json") };
   const model = await hidingKey(key, () => findModel([line], { model: plan.target.model, key }));
   const version = await serverVersion(line);

@@ -1,12 +1,19 @@
 import type { Clock } from "@tokenstorm/core";
 
+/** Says when the read that is being handled was made, and which it is. */
+export interface Reads {
+  /** Number of the read that `stampUs` spoke of last; two pieces with the same number came in one read. */
+  readonly read: number;
+  /** Monotonic us of the read that is being handled; now, where none is. */
+  stampUs(): number;
+}
+
 /**
  * Stamps socket reads. The client shows body pieces after its parser, never the read itself; Node hands each read of
  * each socket to a callback of its own, so all that happens within one callback of the event loop is one read, stamped
  * when the first piece of it shows. One for a whole target.
  */
-export class ReadStamps {
-  /** Number of the read that `stampUs` spoke of last; two pieces with the same number came in one read. */
+export class ReadStamps implements Reads {
   read = 0;
   readonly #clock: Pick<Clock, "nowUs">;
   #tUs = 0;
@@ -20,7 +27,6 @@ export class ReadStamps {
     this.#clock = clock;
   }
 
-  /** Monotonic us of the read that is being handled. */
   stampUs(): number {
     if (!this.#isCurrent) {
       this.#tUs = this.#clock.nowUs();

@@ -58,6 +58,8 @@ export interface TargetOptions {
   readonly slots: number;
   /** Resolves secrets by name: environment and files. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Events per second that the plan means for this process, for `target.reader: auto`; unknown where it is left out. */
+  readonly plannedEventsPerS?: number;
 }
 
 /** Makes the target of a run; handed to `createAgent`, so that tests can hand in a simulated one. */

@@ -1,6 +1,6 @@
 /** Every default of a plan, in one place; docs/plan.md prints them. Durations in milliseconds. */
 export const PLAN_DEFAULTS = {
-  target: { api: "openai-chat", insecureSkipVerify: false },
+  target: { api: "openai-chat", insecureSkipVerify: false, reader: "auto" },
   workload: {
     kind: "synthetic-text",
     inputTokens: 512,

@@ -109,6 +109,7 @@ export const RUN_FLAGS = [
   flag("apiKeyFile", "text", "target.apiKeyFile", "<path>", "file, on the agents, that holds the API key"),
   flag("header", "pair", "target.headers", "<name: value>", "further request header (may be repeated)"),
   flag("insecure", "switch", "target.tls.insecureSkipVerify", null, "accept any certificate"),
+  flag("reader", "text", "target.reader", "<name>", "what reads the answers: auto, undici or raw"),
   flag("gpus", "number", "target.gpus", "<n>", "GPUs behind the target, for rates per GPU"),
   flag("metricsUrl", "list", "metricsUrls", "<url>", "the target's Prometheus metrics (may be repeated)"),
   flag("agents", "number", "agents.min", "<n>", "start when so many agents are there"),

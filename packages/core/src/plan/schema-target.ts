@@ -87,6 +87,15 @@ export const Target = z.strictObject({
     .max(1_000_000)
     .optional()
     .meta(note("Number of GPUs behind the target, for rates per GPU.", { unit: "GPUs", example: 8 })),
+  reader: z
+    .enum(["auto", "undici", "raw"])
+    .default(PLAN_DEFAULTS.target.reader)
+    .meta(
+      note(
+        "What reads the answers: undici (complete HTTP/1.1), raw (our own narrow parser, for many events), or auto: raw only where more events are planned for one agent process than undici carries with clean stamps.",
+        { example: "raw" },
+      ),
+    ),
   headers: z
     .record(z.string(), z.string())
     .optional()

@@ -35,6 +35,21 @@ export function shortestLength(length: Length): number {
   }
 }
 
+/** Mean of the lengths that are drawn, where no bound cuts much of them off. */
+export function meanLength(length: Length): number {
+  if (typeof length === "number") return length;
+  switch (length.kind) {
+    case "fixed":
+      return length.tokens;
+    case "uniform":
+      return (length.min + length.max) / 2;
+    case "normal":
+      return kept(length.mean, length);
+    case "lognormal":
+      return kept(length.median * exp(length.sigma ** 2 / 2), length);
+  }
+}
+
 function kept(
   value: number,
   bounds: { readonly min?: number | undefined; readonly max?: number | undefined },

@@ -1,41 +1,38 @@
 import type { Socket } from "node:net";
 import { assert, type Clock } from "@tokenstorm/core";
-import { Connection, type Wiring } from "./connection.js";
+import type { Channel, Reader, Wiring } from "./channel.js";
 import { apiPath, createEndpoints, type Endpoint } from "./endpoint.js";
 import { NO_GUARD, requireAllowed, type TargetGuard } from "./guard.js";
 import { runPreflight } from "./preflight.js";
-import { ReadStamps } from "./read-stamps.js";
 import { hidingKey, requestHeaders, resolveApiKey } from "./request-headers.js";
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "./target.js";
 
-/**
- * The default reader: undici's parser and connections, one client for each slot and URL. Secrets and files are read on
- * the first use; see `Target.preflight` for what it throws.
- */
-export function createUndiciTarget(
-  options: TargetOptions,
-  clock: Pick<Clock, "nowUs" | "at">,
-  guard: TargetGuard = NO_GUARD,
-): Target {
-  return new UndiciTarget(options, clock, guard);
+export interface HttpTargetOptions extends TargetOptions {
+  readonly clock: Pick<Clock, "nowUs" | "at">;
+  readonly guard: TargetGuard | undefined;
+  readonly reader: Reader;
 }
 
-class UndiciTarget implements Target {
-  readonly #options: TargetOptions;
+/**
+ * The server under load over HTTP/1.1, read by whatever reader: one channel for each slot and URL. Secrets and files are
+ * read on the first use; see `Target.preflight` for what it throws.
+ */
+export class HttpTarget implements Target {
+  readonly #options: HttpTargetOptions;
   readonly #guard: TargetGuard;
   readonly #wiring: Wiring;
   /** By slot, then by URL. */
-  readonly #connections: (Connection | undefined)[][] = [];
+  readonly #channels: (Channel | undefined)[][] = [];
   #endpoints: readonly Endpoint[] | null = null;
   #headers: readonly string[] | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(options: TargetOptions, clock: Pick<Clock, "nowUs" | "at">, guard: TargetGuard) {
+  constructor(options: HttpTargetOptions) {
     this.#options = options;
-    this.#guard = guard;
+    this.#guard = options.guard ?? NO_GUARD;
     this.#wiring = {
-      clock,
-      reads: new ReadStamps(clock),
+      clock: options.clock,
+      reader: options.reader,
       sockets: new Set<Socket>(),
       timeouts: options.plan.timeouts,
     };
@@ -51,15 +48,13 @@ class UndiciTarget implements Target {
     await requireAllowed(endpoints, this.#guard, this.#wiring);
     const key = resolveApiKey(this.#options.plan.target, this.#options.env);
     const { plan } = this.#options;
-    return hidingKey(key, () =>
-      runPreflight({ plan, key, endpoints, wiring: this.#wiring, reader: "undici" }),
-    );
+    return hidingKey(key, () => runPreflight({ plan, key, endpoints, wiring: this.#wiring }));
   }
 
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } {
     assert(this.#closed === null, "send after close");
     assert(Number.isInteger(slot) && slot >= 0 && slot < this.#options.slots, `no slot ${slot}`);
-    return this.#connection(slot, request.url).send(request, sink);
+    return this.#channel(slot, request.url).send(request, sink);
   }
 
   close(): Promise<void> {
@@ -68,7 +63,7 @@ class UndiciTarget implements Target {
   }
 
   async #closeAll(): Promise<void> {
-    for (const slot of this.#connections) for (const connection of slot ?? []) connection?.close();
+    for (const slot of this.#channels) for (const channel of slot ?? []) channel?.close();
     const { sockets } = this.#wiring;
     const ends = Array.from(
       sockets,
@@ -78,27 +73,27 @@ class UndiciTarget implements Target {
     await Promise.all(ends);
   }
 
-  #connection(slot: number, url: number): Connection {
-    let ofSlot = this.#connections[slot];
+  #channel(slot: number, url: number): Channel {
+    let ofSlot = this.#channels[slot];
     if (ofSlot === undefined) {
       ofSlot = [];
-      this.#connections[slot] = ofSlot;
+      this.#channels[slot] = ofSlot;
     }
-    let connection = ofSlot[url];
-    if (connection === undefined) {
-      connection = this.#createConnection(url);
-      ofSlot[url] = connection;
+    let channel = ofSlot[url];
+    if (channel === undefined) {
+      channel = this.#openChannel(url);
+      ofSlot[url] = channel;
     }
-    return connection;
+    return channel;
   }
 
-  #createConnection(url: number): Connection {
+  #openChannel(url: number): Channel {
     const { target } = this.#options.plan;
     const endpoint = this.#prepareEndpoints()[url];
     assert(endpoint !== undefined, `the plan has no URL ${url}`);
     this.#headers ??= requestHeaders(target, resolveApiKey(target, this.#options.env));
     const path = apiPath(endpoint, target.api);
-    return new Connection({ wiring: this.#wiring, endpoint, path, headers: this.#headers });
+    return this.#options.reader.open({ wiring: this.#wiring, endpoint, path, headers: this.#headers });
   }
 
   #prepareEndpoints(): readonly Endpoint[] {

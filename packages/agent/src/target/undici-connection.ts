@@ -1,42 +1,34 @@
 import type { Socket } from "node:net";
-import type { Cancel, Clock, TestPlan } from "@tokenstorm/core";
+import type { Cancel, Clock } from "@tokenstorm/core";
 import { Client } from "undici";
-import type { Endpoint } from "./endpoint.js";
+import { MAX_HEAD_BYTES } from "../stream/http-parser.js";
+import {
+  type Channel,
+  type ChannelOptions,
+  IDLE_SOCKET_MS,
+  KEEP_ALIVE_MARGIN_MS,
+  type Reader,
+  Ticket,
+} from "./channel.js";
 import { type Answer, type Carrier, Exchange } from "./exchange.js";
 import { openSocket } from "./open-socket.js";
-import type { ReadStamps } from "./read-stamps.js";
+import { ReadStamps } from "./read-stamps.js";
 import type { PreparedRequest, RequestSink } from "./target.js";
+import { UndiciHandler } from "./undici-handler.js";
 
-/** vLLM closes an idle connection after 5 s without a word; a socket older than this is not used again. */
-export const IDLE_SOCKET_MS = 3000;
-/** Taken off what a server promises in its Keep-Alive header. */
-const KEEP_ALIVE_MARGIN_MS = 1000;
-
-/** What all connections of a target share. */
-export interface Wiring {
-  readonly clock: Pick<Clock, "nowUs" | "at">;
-  readonly reads: ReadStamps;
-  /** Every socket that is open, or opening. */
-  readonly sockets: Set<Socket>;
-  readonly timeouts: TestPlan["timeouts"];
+/** The default reader: undici's parser and connections, one client for each slot and URL. */
+export function createUndiciReader(clock: Pick<Clock, "nowUs">): Reader {
+  return {
+    name: "undici",
+    reads: new ReadStamps(clock),
+    open: (options) => new UndiciConnection(options),
+  };
 }
 
-export interface ConnectionOptions {
-  readonly wiring: Wiring;
-  readonly endpoint: Endpoint;
-  /** With the endpoint's base path. */
-  readonly path: string;
-  /** Names and values in turn, without the request id. */
-  readonly headers: readonly string[];
-}
-
-/**
- * One slot's own way to one URL: a client with a single connection and no pipelining, so that no request ever queues
- * behind another. The socket lives from request to request, at most `IDLE_SOCKET_MS` in idleness.
- */
-export class Connection implements Carrier {
-  readonly #options: ConnectionOptions;
+class UndiciConnection implements Channel, Carrier {
+  readonly #options: ChannelOptions;
   readonly #exchange: Exchange;
+  readonly #handler: UndiciHandler;
   readonly #headers: string[];
   #client: Client | null = null;
   #cancelOpening: Cancel | null = null;
@@ -44,11 +36,12 @@ export class Connection implements Carrier {
   #socketUses = 0;
   #idleSinceUs = 0;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ChannelOptions) {
     this.#options = options;
     this.#headers = [...options.headers, "x-request-id", ""];
-    const { clock, reads, timeouts } = options.wiring;
-    this.#exchange = new Exchange({ carrier: this, clock, reads, timeouts });
+    const { clock, reader, timeouts } = options.wiring;
+    this.#exchange = new Exchange({ carrier: this, clock, reads: reader.reads, timeouts });
+    this.#handler = new UndiciHandler(this.#exchange, this);
   }
 
   get answer(): Answer {
@@ -69,7 +62,7 @@ export class Connection implements Carrier {
     this.#client ??= this.#createClient();
     this.#client.dispatch(
       { method: "POST", path: this.#options.path, headers: this.#headers, body: request.body },
-      this.#exchange,
+      this.#handler,
     );
   }
 
@@ -82,6 +75,7 @@ export class Connection implements Carrier {
   }
 
   discard(): void {
+    this.#handler.abandon();
     this.#cancelOpening?.();
     this.#cancelOpening = null;
     const client = this.#client;
@@ -110,6 +104,7 @@ export class Connection implements Carrier {
       keepAliveTimeout: IDLE_SOCKET_MS,
       keepAliveMaxTimeout: IDLE_SOCKET_MS,
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
+      maxHeaderSize: MAX_HEAD_BYTES,
       connect: (_, callback) => this.#open(callback),
     });
   }
@@ -129,24 +124,9 @@ export class Connection implements Carrier {
         this.#socket = socket;
         this.#socketUses = 0;
         const tUs = wiring.clock.nowUs();
-        this.#exchange.onConnected(tUs, tUs - startedUs);
+        this.#exchange.connected(tUs, tUs - startedUs);
         callback(null, socket);
       },
     );
-  }
-}
-
-/** Cancels its own request only, also when the slot has long carried others. */
-class Ticket {
-  readonly #exchange: Exchange;
-  readonly #serial: number;
-
-  constructor(exchange: Exchange, serial: number) {
-    this.#exchange = exchange;
-    this.#serial = serial;
-  }
-
-  cancel(): void {
-    this.#exchange.cancel(this.#serial);
   }
 }

@@ -1,0 +1,18 @@
+import { meanLength, type ResolvedStage, type Shard, type TestPlan } from "@tokenstorm/core";
+import { slotsOf } from "./stage-times.js";
+
+/** What a user is taken to receive, tokens per second: one each 20 ms, as the limits of trust are stated for. */
+const TOKENS_PER_S_OF_USER = 50;
+
+/**
+ * Events per second that one process is to read at the plan's busiest, an event being a token: of arrivals those that
+ * are offered, of users what a fast server sends them. An estimate, from the plan alone.
+ */
+export function plannedEventsPerS(plan: TestPlan, stages: readonly ResolvedStage[], shard: Shard): number {
+  const outputTokens = meanLength(plan.workload.outputTokens);
+  const rates = stages.map((stage) =>
+    stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / shard.count : 0,
+  );
+  if (plan.load.kind === "arrival-rate") return Math.max(0, ...rates);
+  return slotsOf(plan, stages, shard) * TOKENS_PER_S_OF_USER;
+}

@@ -1,0 +1,131 @@
+/** Length of a body, or -1 where the head does not say: chunked, or as long as the connection. */
+export const UNKNOWN_LENGTH = -1;
+/** A longer body is nothing this tool could be sent. */
+const MAX_BODY_BYTES = Number.MAX_SAFE_INTEGER;
+
+/** The meaning of an answer's head, header by header: only what framing and judgement need is kept. */
+export class HttpHead {
+  status = 0;
+  contentType = "";
+  isChunked = false;
+  length = UNKNOWN_LENGTH;
+  /** What the Keep-Alive header promises; null without one. */
+  keepAliveMs: number | null = null;
+
+  #isOld = false;
+  #hasContentType = false;
+  #hasTransferEncoding = false;
+  #saysClose = false;
+  #saysKeepAlive = false;
+  #saysUpgrade = false;
+  #hasUpgrade = false;
+
+  reset(): void {
+    this.status = 0;
+    this.contentType = "";
+    this.isChunked = false;
+    this.length = UNKNOWN_LENGTH;
+    this.keepAliveMs = null;
+    this.#isOld = false;
+    this.#hasContentType = false;
+    this.#hasTransferEncoding = false;
+    this.#saysClose = false;
+    this.#saysKeepAlive = false;
+    this.#saysUpgrade = false;
+    this.#hasUpgrade = false;
+  }
+
+  /** `line` has passed as `HTTP/d.d ddd`. Null when it is one we speak, else what is wrong with it. */
+  startLine(line: string): string | null {
+    const version = line.slice(5, 8);
+    // 2.0 in words is odd, and 0.9 has no head at all; the client that is the measure for this one takes both.
+    if (version !== "1.1" && version !== "1.0" && version !== "2.0" && version !== "0.9")
+      return "an HTTP version that is none";
+    this.#isOld = version !== "1.1";
+    this.status = Number(line.slice(9, 12));
+    return null;
+  }
+
+  /** Null, or why the message cannot be understood. A message whose end could be taken for two places is refused. */
+  header(name: string, value: string): string | null {
+    switch (name) {
+      case "content-type":
+        if (!this.#hasContentType) this.contentType = value;
+        this.#hasContentType = true;
+        return null;
+      case "content-length":
+        return this.#contentLength(value.trim());
+      case "transfer-encoding":
+        return this.#transferEncoding(value);
+      case "connection":
+        return this.#connection(value);
+      case "keep-alive":
+        return this.#keepAlive(value);
+      case "upgrade":
+        this.#hasUpgrade = true;
+        return null;
+      default:
+        return null;
+    }
+  }
+
+  /** Nothing follows the head, whatever its headers say. */
+  get hasNoBody(): boolean {
+    return this.status < 200 || this.status === 204 || this.status === 304;
+  }
+
+  /** The body goes on until the connection is closed. */
+  get endsByClosing(): boolean {
+    return !this.hasNoBody && !this.isChunked && this.length === UNKNOWN_LENGTH;
+  }
+
+  /** The socket may carry another request. */
+  get keepsConnection(): boolean {
+    if (this.endsByClosing || this.#saysClose) return false;
+    return !this.#isOld || this.#saysKeepAlive;
+  }
+
+  /** The server has left HTTP, which nobody asked for. */
+  get isUpgrade(): boolean {
+    return this.status === 101 && this.#hasUpgrade && this.#saysUpgrade;
+  }
+
+  #contentLength(value: string): string | null {
+    if (this.length !== UNKNOWN_LENGTH) return "a second Content-Length";
+    if (this.#hasTransferEncoding) return "both Content-Length and Transfer-Encoding";
+    if (!/^\d+$/.test(value)) return "a Content-Length that is no number";
+    this.length = Number(value);
+    return this.length > MAX_BODY_BYTES ? "a Content-Length beyond all bounds" : null;
+  }
+
+  #transferEncoding(value: string): string | null {
+    if (this.length !== UNKNOWN_LENGTH) return "both Content-Length and Transfer-Encoding";
+    this.#hasTransferEncoding = true;
+    // What is encoded otherwise, or further, ends with the connection.
+    this.isChunked = lastToken(value) === "chunked";
+    return null;
+  }
+
+  #connection(value: string): null {
+    for (const token of value.toLowerCase().split(",")) {
+      const word = token.trim();
+      if (word === "close") this.#saysClose = true;
+      if (word === "keep-alive") this.#saysKeepAlive = true;
+      if (word === "upgrade") this.#saysUpgrade = true;
+    }
+    return null;
+  }
+
+  #keepAlive(value: string): null {
+    const seconds = /timeout=(\d+)/.exec(value)?.[1];
+    if (seconds !== undefined) this.keepAliveMs = Number(seconds) * 1000;
+    return null;
+  }
+}
+
+function lastToken(value: string): string {
+  return value
+    .slice(value.lastIndexOf(",") + 1)
+    .trim()
+    .toLowerCase();
+}

@@ -1,0 +1,25 @@
+import type { Clock } from "@tokenstorm/core";
+import { chooseReader } from "./choose-reader.js";
+import type { TargetGuard } from "./guard.js";
+import { HttpTarget } from "./http-target.js";
+import { createRawReader } from "./raw-connection.js";
+import type { Target, TargetOptions } from "./target.js";
+import { createUndiciReader } from "./undici-connection.js";
+
+type TargetClock = Pick<Clock, "nowUs" | "at">;
+
+/** The target of a run, by the reader that its plan asks for or needs; see `chooseReader`. */
+export function createTarget(options: TargetOptions, clock: TargetClock, guard?: TargetGuard): Target {
+  const create = chooseReader(options) === "raw" ? createRawTarget : createUndiciTarget;
+  return create(options, clock, guard);
+}
+
+/** Read by undici, whatever the plan says. */
+export function createUndiciTarget(options: TargetOptions, clock: TargetClock, guard?: TargetGuard): Target {
+  return new HttpTarget({ ...options, clock, guard, reader: createUndiciReader(clock) });
+}
+
+/** Read by our own parser, whatever the plan says. */
+export function createRawTarget(options: TargetOptions, clock: TargetClock, guard?: TargetGuard): Target {
+  return new HttpTarget({ ...options, clock, guard, reader: createRawReader(clock) });
+}
