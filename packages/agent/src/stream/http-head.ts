@@ -1,3 +1,5 @@
+/** Of names and values together, trailers counted anew; also of a status line, and of a chunk's extensions. */
+export const MAX_HEAD_BYTES = 16 * 1024;
 /** Length of a body, or -1 where the head does not say: chunked, or as long as the connection. */
 export const UNKNOWN_LENGTH = -1;
 /** A longer body is nothing this tool could be sent. */
@@ -17,8 +19,6 @@ export class HttpHead {
   #hasTransferEncoding = false;
   #saysClose = false;
   #saysKeepAlive = false;
-  #saysUpgrade = false;
-  #hasUpgrade = false;
 
   reset(): void {
     this.status = 0;
@@ -31,8 +31,6 @@ export class HttpHead {
     this.#hasTransferEncoding = false;
     this.#saysClose = false;
     this.#saysKeepAlive = false;
-    this.#saysUpgrade = false;
-    this.#hasUpgrade = false;
   }
 
   /** `line` has passed as `HTTP/d.d ddd`. Null when it is one we speak, else what is wrong with it. */
@@ -61,9 +59,6 @@ export class HttpHead {
         return this.#connection(value);
       case "keep-alive":
         return this.#keepAlive(value);
-      case "upgrade":
-        this.#hasUpgrade = true;
-        return null;
       default:
         return null;
     }
@@ -81,13 +76,13 @@ export class HttpHead {
 
   /** The socket may carry another request. */
   get keepsConnection(): boolean {
-    if (this.endsByClosing || this.#saysClose) return false;
-    return !this.#isOld || this.#saysKeepAlive;
+    if (this.endsByClosing) return false;
+    return this.#isOld ? this.#saysKeepAlive : !this.#saysClose;
   }
 
-  /** The server has left HTTP, which nobody asked for. */
-  get isUpgrade(): boolean {
-    return this.status === 101 && this.#hasUpgrade && this.#saysUpgrade;
+  /** An answer to a question that nobody here asks: to go on, or to leave HTTP. */
+  get isUnasked(): boolean {
+    return this.status === 100 || this.status === 101;
   }
 
   #contentLength(value: string): string | null {
@@ -100,6 +95,7 @@ export class HttpHead {
 
   #transferEncoding(value: string): string | null {
     if (this.length !== UNKNOWN_LENGTH) return "both Content-Length and Transfer-Encoding";
+    if (value.trim() === "") return null;
     this.#hasTransferEncoding = true;
     // What is encoded otherwise, or further, ends with the connection.
     this.isChunked = lastToken(value) === "chunked";
@@ -111,7 +107,6 @@ export class HttpHead {
       const word = token.trim();
       if (word === "close") this.#saysClose = true;
       if (word === "keep-alive") this.#saysKeepAlive = true;
-      if (word === "upgrade") this.#saysUpgrade = true;
     }
     return null;
   }

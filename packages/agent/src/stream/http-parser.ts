@@ -1,9 +1,7 @@
+import { ChunkExtensions } from "./chunk-extensions.js";
 import { GrowingBytes } from "./growing-bytes.js";
-import { hexValue, isDigit, isQuotedText, isText, isToken } from "./http-bytes.js";
-import { HttpHead, UNKNOWN_LENGTH } from "./http-head.js";
-
-/** Of names and values together, trailers counted anew; also of a status line, and of a chunk's extensions. */
-export const MAX_HEAD_BYTES = 16 * 1024;
+import { hexValue, isDigit, isText, isToken } from "./http-bytes.js";
+import { HttpHead, MAX_HEAD_BYTES, UNKNOWN_LENGTH } from "./http-head.js";
 
 /**
  * `more`: the read is used up · `head`: status and content type are known · `body`: bytes `from` to `to` of the read ·
@@ -17,9 +15,6 @@ const SPACE = 32;
 const TAB = 9;
 const COLON = 58;
 const SEMICOLON = 59;
-const EQUALS = 61;
-const QUOTE = 34;
-const BACKSLASH = 92;
 
 // Where in a message the next byte stands. Numbers, so that a switch over them is a jump.
 const BEFORE = 0;
@@ -38,18 +33,12 @@ const BODY_TO_CLOSE = 12;
 const SIZE_START = 13;
 const SIZE = 14;
 const EXTENSION = 15;
-const EXTENSION_NAME = 16;
-const EXTENSION_VALUE_START = 17;
-const EXTENSION_VALUE = 18;
-const EXTENSION_QUOTED = 19;
-const EXTENSION_ESCAPE = 20;
-const EXTENSION_QUOTED_END = 21;
-const SIZE_LF = 22;
-const CHUNK = 23;
-const CHUNK_CR = 24;
-const CHUNK_LF = 25;
-const COMPLETE = 26;
-const BROKEN = 27;
+const SIZE_LF = 16;
+const CHUNK = 17;
+const CHUNK_CR = 18;
+const CHUNK_LF = 19;
+const COMPLETE = 20;
+const BROKEN = 21;
 
 const START = "HTTP/x.x xxx";
 /** Beyond it a size could not be counted in full. */
@@ -84,10 +73,14 @@ export class HttpParser {
   /** The name of a header and then its value; of a status line the part with the numbers. */
   readonly #line = new GrowingBytes();
   #nameBytes = 0;
+  readonly #extensions = new ChunkExtensions();
 
-  /** Bytes of the read that no event has told of: after `complete`, bytes that nobody asked for. */
-  get rest(): number {
-    return this.#length - this.#at;
+  /** After `complete`: bytes follow that nobody asked for. Line ends are none: some servers close a body with one. */
+  get hasLeftover(): boolean {
+    for (let at = this.#at; at < this.#length; at++) {
+      if (this.#bytes[at] !== CR && this.#bytes[at] !== LF) return true;
+    }
+    return false;
   }
 
   /** Makes it ready for the answer to another request. */
@@ -164,8 +157,8 @@ export class HttpParser {
     const { head } = this;
     if (this.#isTrailer) return this.#complete();
     this.#isTrailer = true;
-    // Nobody says Upgrade or Expect. undici takes both for a fault too: the outcome must not depend on the reader.
-    this.isUnasked = head.isUpgrade || head.status === 100;
+    // undici takes both for a fault too, and the outcome must not depend on the reader.
+    this.isUnasked = head.isUnasked;
     if (this.isUnasked) return this.#break(`status ${head.status}, which nobody asked for`);
     if (head.status < 200) {
       this.#begin();
@@ -207,9 +200,14 @@ export class HttpParser {
           this.#state = this.#left === 0 ? LINE_START : CHUNK;
           if (this.#left > 0) return "more";
           break;
+        case EXTENSION: {
+          const verdict = this.#extensions.take(byte);
+          if (verdict === "bad") return this.#break("a chunk extension that is none");
+          if (verdict === "end") this.#state = SIZE_LF;
+          break;
+        }
         default:
-          if (this.#state >= EXTENSION ? !this.#extensionByte(byte) : !this.#headByte(byte))
-            return this.#break();
+          if (!this.#headByte(byte)) return this.#break();
           if (this.#state === HEAD_DONE) return "more";
       }
     }
@@ -227,43 +225,7 @@ export class HttpParser {
     if (byte === CR) this.#state = SIZE_LF;
     else if (byte === SEMICOLON) this.#state = EXTENSION;
     else return false;
-    this.#headBytes = 0;
-    return true;
-  }
-
-  /** Extensions of a chunk mean nothing to anybody; they are read so that what is behind them is found. */
-  #extensionByte(byte: number): boolean {
-    this.problem = "a chunk extension that is none";
-    if (++this.#headBytes > MAX_HEAD_BYTES) return false;
-    switch (this.#state) {
-      case EXTENSION:
-        this.#state = EXTENSION_NAME;
-        return isToken(byte);
-      case EXTENSION_NAME:
-        if (byte !== EQUALS) return isToken(byte) || this.#extensionEnd(byte);
-        this.#state = EXTENSION_VALUE_START;
-        return true;
-      case EXTENSION_VALUE_START:
-        this.#state = byte === QUOTE ? EXTENSION_QUOTED : EXTENSION_VALUE;
-        return byte === QUOTE || isToken(byte);
-      case EXTENSION_VALUE:
-        return isToken(byte) || this.#extensionEnd(byte);
-      case EXTENSION_QUOTED:
-        if (byte === QUOTE) this.#state = EXTENSION_QUOTED_END;
-        else if (byte === BACKSLASH) this.#state = EXTENSION_ESCAPE;
-        return byte === QUOTE || byte === BACKSLASH || isQuotedText(byte);
-      case EXTENSION_ESCAPE:
-        this.#state = EXTENSION_QUOTED;
-        return isText(byte);
-      default:
-        return this.#extensionEnd(byte);
-    }
-  }
-
-  #extensionEnd(byte: number): boolean {
-    if (byte === CR) this.#state = SIZE_LF;
-    else if (byte === SEMICOLON) this.#state = EXTENSION;
-    else return false;
+    this.#extensions.reset();
     return true;
   }
 

@@ -217,6 +217,33 @@ const CASES: readonly Case[] = [
     ...GOOD,
   },
   {
+    name: "status 100 to a request that did not wait for it",
+    steps: () => ["HTTP/1.1 100 Continue\r\n\r\n", ...stream(ROLE, RED, END, USAGE), LAST_CHUNK],
+    outcome: "stream-broken",
+    events: 0,
+    losesSocket: true,
+  },
+  {
+    name: "status 101 without an Upgrade header",
+    steps: () => ["HTTP/1.1 101 Switching\r\n\r\n", ...stream(ROLE, RED, END, USAGE), LAST_CHUNK],
+    outcome: "stream-broken",
+    events: 0,
+    losesSocket: true,
+  },
+  {
+    name: "a reset where closing was to end the body",
+    steps: () => [httpHead(200, { "content-type": "text/event-stream" }), text(ROLE, RED, END, USAGE), RESET],
+    outcome: "stream-broken",
+    tokens: 2,
+    losesSocket: true,
+  },
+  {
+    name: "bytes that nobody asked for behind the answer",
+    steps: () => [...stream(ROLE, RED, END, USAGE), `${LAST_CHUNK}HTTP/1.1 200 OK\r\n`],
+    ...GOOD,
+    losesSocket: true,
+  },
+  {
     name: "broken after finish and [DONE], before the last chunk",
     steps: () => [...stream(ROLE, RED, END, USAGE, "[DONE]"), CLOSE],
     ...GOOD,

@@ -167,13 +167,13 @@ class RawConnection implements Channel, Carrier, Idler {
     const socket = this.#socket;
     // What still comes on a socket that was given up. (A read of one that is being opened cannot be.)
     if (socket === null) return;
-    if (!this.#isBusy) {
-      // Nobody asked: the next answer could not be told from it.
-      this.discard();
-      return;
-    }
     const parser = this.#parser;
     parser.take(READ_BUFFER, length);
+    if (!this.#isBusy) {
+      // Nobody asked: the next answer could not be told from it.
+      if (parser.hasLeftover) this.discard();
+      return;
+    }
     const hadBegun = parser.hasBegun;
     for (;;) {
       const event = parser.next();
@@ -201,10 +201,10 @@ class RawConnection implements Channel, Carrier, Idler {
   }
 
   #complete(socket: Socket): void {
-    const { head, rest } = this.#parser;
+    const { head, hasLeftover } = this.#parser;
     const promisedMs = head.keepAliveMs === null ? IDLE_SOCKET_MS : head.keepAliveMs - KEEP_ALIVE_MARGIN_MS;
     this.#idleLimitUs = Math.min(promisedMs, IDLE_SOCKET_MS) * 1000;
-    const isSpoilt = rest > 0 || socket.writableLength > 0;
+    const isSpoilt = hasLeftover || socket.writableLength > 0;
     if (!head.keepsConnection || isSpoilt || promisedMs <= 0) this.discard();
     this.#exchange.complete();
   }

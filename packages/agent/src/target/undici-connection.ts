@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Cancel, Clock } from "@tokenstorm/core";
 import { Client } from "undici";
-import { MAX_HEAD_BYTES } from "../stream/http-parser.js";
+import { MAX_HEAD_BYTES } from "../stream/http-head.js";
 import {
   type Channel,
   type ChannelOptions,

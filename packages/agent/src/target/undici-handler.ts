@@ -9,6 +9,12 @@ export interface UndiciSocket {
   readonly socket: Socket | null;
   /** Notes that the socket carries one request more, and says whether it has carried one before. */
   useSocket(): boolean;
+  /** See Carrier.discard. */
+  discard(): void;
+}
+
+class UnaskedAnswer extends Error {
+  readonly code = "TS_UNASKED";
 }
 
 /**
@@ -53,6 +59,7 @@ export class UndiciHandler implements Dispatcher.DispatchHandler {
 
   onHeaders(status: number, rawHeaders: Buffer[]): boolean {
     if (status >= 200) this.#exchange.head(status, headerValue(rawHeaders, "content-type"));
+    if (status === 101) this.#leave(new UnaskedAnswer("status 101, which nobody asked for"));
     return true;
   }
 
@@ -71,7 +78,14 @@ export class UndiciHandler implements Dispatcher.DispatchHandler {
 
   onError(error: Error): void {
     this.#abort = null;
+    if (error === ABANDONED) return;
     if (isBug(error)) throwLater(error);
     else this.#exchange.broken(error, isNotHttp(error));
+  }
+
+  /** undici would take a 101 without an Upgrade header for a mistake of its own, and the process would end. */
+  #leave(error: UnaskedAnswer): void {
+    this.#connection.discard();
+    this.#exchange.broken(error, false);
   }
 }
