@@ -38,7 +38,7 @@ export class ChunkExtensions {
   }
 }
 
-/** Names and values may be empty, which RFC 9112 does not say, but no client minds. */
+/** Names and values may be empty, which RFC 9112 does not say, but undici does not mind. */
 function nextState(state: number, byte: number): number | null {
   switch (state) {
     case QUOTED:
@@ -50,7 +50,7 @@ function nextState(state: number, byte: number): number | null {
     case START:
     case NAME:
       if (byte === EQUALS) return VALUE_START;
-      if (byte === SEMICOLON && state === NAME) return START;
+      if (byte === SEMICOLON) return START;
       return isToken(byte) ? NAME : null;
     default:
       if (byte === SEMICOLON) return START;

@@ -76,7 +76,8 @@ export class HttpHead {
 
   /** The socket may carry another request. */
   get keepsConnection(): boolean {
-    if (this.endsByClosing) return false;
+    // A length where there is no body: the server may mean it.
+    if (this.endsByClosing || (this.hasNoBody && this.length > 0)) return false;
     return this.#isOld ? this.#saysKeepAlive : !this.#saysClose;
   }
 

@@ -246,7 +246,8 @@ export class HttpParser {
         this.problem = "a status line with half an end";
         this.#state = LINE_START;
         this.#headBytes = 0;
-        return byte === LF;
+        // undici takes a second CR for the LF here, and here alone.
+        return byte === LF || byte === CR;
       case LINE_START:
         this.#line.clear();
         if (byte === CR) {
