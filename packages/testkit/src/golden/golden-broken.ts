@@ -18,6 +18,7 @@ import {
   SILENT,
   SKY,
   told,
+  UNHEARD,
   usageOnly,
   VLLM_HEAD,
   WORD,
@@ -41,7 +42,7 @@ export const BROKEN: readonly GoldenCase[] = [
     expect: { outcome: "error-event", source: "events", keepsSocket: true },
   }),
   goldenCase("a good end after an error event", {
-    steps: [...BEGUN, write(event(BOOM)), write(event(SKY)), write(CLOSING)],
+    steps: [...BEGUN, write(event(BOOM)), write(UNHEARD)],
     expect: { outcome: "error-event", source: "events", keepsSocket: true },
   }),
   goldenCase("an error event after a good end", {
@@ -95,7 +96,7 @@ export const BROKEN: readonly GoldenCase[] = [
   goldenCase("status 200 with a stream within JSON's content type", {
     steps: [
       write(head(200, { "content-type": "application/json", "transfer-encoding": "chunked" })),
-      write(event(RED), event(SKY), CLOSING),
+      write(event(RED), UNHEARD),
     ],
     expect: { outcome: "not-a-stream", keepsSocket: true },
   }),
@@ -114,7 +115,7 @@ export const BROKEN: readonly GoldenCase[] = [
   goldenCase("status 500 with an event stream", {
     steps: [
       write(head(500, { "content-type": "text/event-stream", "transfer-encoding": "chunked" })),
-      write(event(RED), event(SKY), CLOSING),
+      write(event(RED), UNHEARD),
     ],
     expect: { outcome: "http-5xx", keepsSocket: true },
   }),
@@ -123,7 +124,7 @@ export const BROKEN: readonly GoldenCase[] = [
     expect: { outcome: "not-a-stream", keepsSocket: true },
   }),
   goldenCase("truncated JSON in a closed event", {
-    steps: [...BEGUN, write(event('{"id":"chatcmpl-a","choices":[{"ind')), write(event(SKY), CLOSING)],
+    steps: [...BEGUN, write(event('{"id":"chatcmpl-a","choices":[{"ind')), write(UNHEARD)],
     expect: { outcome: "bad-frame", ...brokenAfter },
   }),
   goldenCase("truncated JSON at the end of the body", {
@@ -144,7 +145,7 @@ export const BROKEN: readonly GoldenCase[] = [
     ["nothing", ""],
   ].map(([what, data]) =>
     goldenCase(`${what} as data`, {
-      steps: [...BEGUN, write(event(data)), write(event(SKY), CLOSING)],
+      steps: [...BEGUN, write(event(data)), write(UNHEARD)],
       expect: { outcome: "bad-frame", ...brokenAfter },
     }),
   ),
@@ -153,7 +154,10 @@ export const BROKEN: readonly GoldenCase[] = [
     expect: { outcome: "empty", keepsSocket: true },
   }),
   goldenCase("bytes that are no UTF-8 instead of events", {
-    steps: [write(VLLM_HEAD), write(chunk(bytes(Uint8Array.of(0xff, 0xfe, 0, 10, 10, 0x80))), END_OF_BODY)],
+    steps: [
+      write(VLLM_HEAD),
+      write(chunk(bytes(Uint8Array.of(0xff, 0xfe, 0, 10, 10, 0x80, 10))), END_OF_BODY),
+    ],
     expect: { outcome: "empty", keepsSocket: true },
   }),
   goldenCase("garbage instead of HTTP", {
@@ -162,12 +166,12 @@ export const BROKEN: readonly GoldenCase[] = [
   }),
   ...["zz\r\n", "-5\r\n", "fffffffffffffffff\r\n", "\r\n"].map((line) =>
     goldenCase(`${JSON.stringify(line)} instead of a chunk's size`, {
-      steps: [...BEGUN, write(bytes(line)), write(event(SKY), CLOSING)],
+      steps: [...BEGUN, write(bytes(line)), write(UNHEARD)],
       expect: { outcome: "stream-broken", ...brokenAfter },
     }),
   ),
   goldenCase("a chunk that is longer than it says", {
-    steps: [...BEGUN, write(bytes("5\r\n: ping and more\n\n\r\n")), write(event(SKY), CLOSING)],
+    steps: [...BEGUN, write(bytes("5\r\n: ping and more\n\n\r\n")), write(UNHEARD)],
     expect: { outcome: "stream-broken", ...brokenAfter },
   }),
   goldenCase("a gigabyte without a newline", {

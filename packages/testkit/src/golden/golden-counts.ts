@@ -134,6 +134,16 @@ export const COUNTS: readonly GoldenCase[] = [
     exactOutputTokens: 2,
     expect: RED_SKY,
   }),
+  goldenCase("running usage that counts the first token with the role event already", {
+    steps: [
+      write(VLLM_HEAD, event(chat({ role: "assistant", content: "" }, null, usage(1)), SILENT)),
+      pause(20),
+      write(event(chat({ content: "Red" }, null, usage(1)), WORD)),
+      write(event(chat({ content: " sky" }, "length", usage(2)), WORD), DONE),
+    ],
+    exactOutputTokens: 2,
+    expect: { ...RED_SKY, source: "continuous" },
+  }),
   goldenCase("usage unasked, on every event", {
     steps: [
       write(VLLM_HEAD, event(chat({ role: "assistant", content: "" }, null, usage(0, 4)), SILENT)),

@@ -99,6 +99,8 @@ export const SKY = chat({ content: " sky" }, "length");
 /** Head, role event, "Red" and " sky" with the finish, each a write; usage, [DONE] and the end of the body in the last. */
 export const BEGUN: readonly PieceStep[] = [write(VLLM_HEAD), write(event(ROLE, SILENT), event(RED, WORD))];
 export const CLOSING: readonly Piece[] = [...event(usageOnly(2), SILENT), ...event("[DONE]"), END_OF_BODY];
+/** A good end that no reader may hear of, because the answer went wrong before it. */
+export const UNHEARD: readonly Piece[] = [...event(SKY), ...CLOSING].map((piece) => ({ bytes: piece.bytes }));
 export const told = (output: number): { prompt: number; cachedPrompt: number; output: number } => ({
   prompt: 9,
   cachedPrompt: 0,
