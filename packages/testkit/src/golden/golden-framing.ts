@@ -57,6 +57,17 @@ const streamOf = (...frames: readonly Piece[]): readonly PieceStep[] => [
 ];
 const text = (data: unknown): string => JSON.stringify(data);
 
+/** CRLF, so that a cut between the two letters meets a line that is followed by another. */
+const SEVERAL_LINES = goldenCase("JSON over several data lines", {
+  steps: streamOf(
+    bytes(`${JSON.stringify(RED, null, 1).replace(/^/gm, "data: ").replaceAll("\n", "\r\n")}\r\n\r`, WORD),
+    bytes(`\ndata: ${text(SKY)}\r\n\r`, WORD),
+    bytes(`\ndata: ${text(usageOnly(2))}\r\n\r`, SILENT),
+  ),
+  exactOutputTokens: 2,
+  expect: RED_SKY,
+});
+
 /** How the same words may be written: SSE's liberties, cuts at every place, HTTP's ways to begin and end, other servers. */
 export const FRAMING: readonly GoldenCase[] = [
   PLAIN,
@@ -142,21 +153,8 @@ export const FRAMING: readonly GoldenCase[] = [
     exactOutputTokens: 2,
     expect: RED_SKY,
   }),
-  goldenCase("JSON over several data lines", {
-    steps: streamOf(
-      bytes(
-        `${JSON.stringify(RED, null, 1)
-          .split("\n")
-          .map((line) => `data: ${line}\n`)
-          .join("")}\n`,
-        WORD,
-      ),
-      bytes(`data: ${text(SKY)}\n\n`, WORD),
-      bytes(`data: ${text(usageOnly(2))}\n\n`, SILENT),
-    ),
-    exactOutputTokens: 2,
-    expect: RED_SKY,
-  }),
+  SEVERAL_LINES,
+  resplit(SEVERAL_LINES, "byte by byte", () => 1),
   goldenCase("a byte order mark", {
     steps: streamOf(
       bytes(`\ufeffdata: ${text(RED)}\n\n`, WORD),
