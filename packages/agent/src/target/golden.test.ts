@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { test } from "node:test";
+import {
+  aPlan,
+  GOLDEN_REQUEST,
+  type GoldenCase,
+  goldenCases,
+  realGoldenClock,
+  resplit,
+  startGoldenServer,
+  TickingClock,
+} from "@tokenstorm/testkit";
+import { runGoldenCase } from "../testing/golden-run.js";
+import { attemptRequest } from "./attempt.js";
+import { createEndpoints } from "./endpoint.js";
+import { ReadStamps } from "./read-stamps.js";
+import { createUndiciTarget } from "./undici-target.js";
+
+/** Far beyond what any case takes: a reader that never tells of what is there must not hang the tests. */
+const limit = { timeout: 60_000 };
+
+for (const example of goldenCases) {
+  test(`the undici reader of ${example.name}: ${example.expect.outcome}`, limit, () =>
+    runGoldenCase(createUndiciTarget, example),
+  );
+}
+
+test("stamps of the machine's own clock lie between a write and the step after it, too", limit, async () => {
+  const isPaced = (name: string) => /every 20 ms|SGLang|llama.cpp's framing of chat/.test(name);
+  const paced = goldenCases.filter(({ name }) => isPaced(name));
+  assert.equal(paced.length, 3);
+  for (const example of paced) {
+    await runGoldenCase(createUndiciTarget, example, realGoldenClock);
+    await runGoldenCase(
+      createUndiciTarget,
+      resplit(example, "in pieces", (at) => 1 + (at % 97)),
+      realGoldenClock,
+    );
+  }
+});
+
+for (const example of goldenCases.filter(isPlainText)) {
+  test(`the probe shows text and finish reason of ${example.name}`, limit, async (t) => {
+    const server = await startGoldenServer(example, {
+      clock: new TickingClock(),
+      beforeStep: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    t.after(() => server.close());
+    const plan = aPlan({ target: { urls: [server.url], model: "m" } });
+    const [endpoint] = createEndpoints(plan.target);
+    assert.ok(endpoint !== undefined);
+    const clock = realGoldenClock;
+    const wiring = {
+      clock,
+      reads: new ReadStamps(clock),
+      sockets: new Set<Socket>(),
+      timeouts: plan.timeouts,
+    };
+    const key = { kind: "closed", stage: 0, user: 0, j: 0 } as const;
+    const { text, answer } = await attemptRequest(
+      { wiring, endpoint, path: "/v1/chat/completions", headers: [] },
+      { key, id: GOLDEN_REQUEST, url: 0, body: Buffer.from("{}"), exactOutputTokens: null },
+    );
+    assert.equal(text, example.expect.text);
+    assert.equal(answer.finishReason, example.expect.finish);
+  });
+}
+
+/** The probe shows reasoning as well as content, and has no used connections. */
+function isPlainText({ events, expect, staleDeath }: GoldenCase): boolean {
+  const hasThoughts = events.some(({ tokens, content }) => tokens > 0 && !content);
+  return expect.outcome === "completed" && staleDeath === null && !hasThoughts;
+}
+
+test("no two golden cases have one name", () => {
+  const names = goldenCases.map(({ name }) => name);
+  assert.deepEqual(names, [...new Set(names)]);
+});
