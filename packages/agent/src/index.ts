@@ -5,5 +5,5 @@ export * from "./logger.js";
 export { rehearse } from "./run/rehearsal.js";
 export { type ProbeOptions, type ProbeResult, probeTarget } from "./target/probe.js";
 export * from "./target/target.js";
-export { createTarget } from "./target/targets.js";
+export { createRawTarget, createTarget, createUndiciTarget } from "./target/targets.js";
 export * from "./vitals.js";

@@ -165,7 +165,7 @@ function randomHead(random: Random, framing: readonly string[], isGood: boolean)
     "HTTP/1.2",
     "HTTP/3.0",
     "http/1.1",
-    "SPICE/1.1",
+    "SPDY/1.1",
   ]);
   const reason = odd(" OK", [" ", "", "  OK", " Größe", " OK\t"]);
   const type = odd("text/event-stream", [
