@@ -5,6 +5,8 @@ export const UNKNOWN_LENGTH = -1;
 /** A longer body is nothing this tool could be sent. */
 const MAX_BODY_BYTES = Number.MAX_SAFE_INTEGER;
 
+const BOTH_LENGTHS = "both Content-Length and Transfer-Encoding";
+
 /** The meaning of an answer's head, header by header: only what framing and judgement need is kept. */
 export class HttpHead {
   status = 0;
@@ -14,6 +16,7 @@ export class HttpHead {
   /** What the Keep-Alive header promises; null without one. */
   keepAliveMs: number | null = null;
 
+  #field = "";
   #isOld = false;
   #hasContentType = false;
   #hasTransferEncoding = false;
@@ -44,9 +47,31 @@ export class HttpHead {
     return null;
   }
 
-  /** Null, or why the message cannot be understood. A message whose end could be taken for two places is refused. */
-  header(name: string, value: string): string | null {
+  /**
+   * The name of a header was read; its value follows. Null, or why the message cannot be understood: one whose end could
+   * be taken for two places is refused.
+   */
+  field(name: string): string | null {
+    this.#field = name;
     switch (name) {
+      case "content-length":
+        if (this.length !== UNKNOWN_LENGTH) return "a second Content-Length";
+        return this.#hasTransferEncoding ? BOTH_LENGTHS : null;
+      case "transfer-encoding":
+        return this.length === UNKNOWN_LENGTH ? null : BOTH_LENGTHS;
+      default:
+        return null;
+    }
+  }
+
+  /** The header whose value is being read is one of digits alone. */
+  get wantsDigits(): boolean {
+    return this.#field === "content-length";
+  }
+
+  /** The value of the header that `field` told of. Null, or why the message cannot be understood. */
+  value(value: string): string | null {
+    switch (this.#field) {
       case "content-type":
         if (!this.#hasContentType) this.contentType = value;
         this.#hasContentType = true;
@@ -87,15 +112,12 @@ export class HttpHead {
   }
 
   #contentLength(value: string): string | null {
-    if (this.length !== UNKNOWN_LENGTH) return "a second Content-Length";
-    if (this.#hasTransferEncoding) return "both Content-Length and Transfer-Encoding";
     if (!/^\d+$/.test(value)) return "a Content-Length that is no number";
     this.length = Number(value);
     return this.length > MAX_BODY_BYTES ? "a Content-Length beyond all bounds" : null;
   }
 
-  #transferEncoding(value: string): string | null {
-    if (this.length !== UNKNOWN_LENGTH) return "both Content-Length and Transfer-Encoding";
+  #transferEncoding(value: string): null {
     if (value.trim() === "") return null;
     this.#hasTransferEncoding = true;
     // What is encoded otherwise, or further, ends with the connection.

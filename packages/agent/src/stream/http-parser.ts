@@ -285,16 +285,17 @@ export class HttpParser {
     this.#line.appendByte(byte);
     if (wanted !== 0x78 ? byte !== wanted : !isDigit(byte)) return false;
     if (this.#line.length < START.length) return true;
-    const problem = this.head.startLine(this.#line.bytes.toString("latin1", 0, START.length));
-    if (problem !== null) this.problem = problem;
-    return problem === null;
+    return this.#holds(this.head.startLine(this.#line.bytes.toString("latin1", 0, START.length)));
   }
 
   #nameByte(byte: number): boolean {
     if (byte === COLON && this.#line.length > 0) {
       this.#nameBytes = this.#line.length;
       this.#state = BEFORE_VALUE;
-      return true;
+      if (this.#isTrailer) return true;
+      return this.#holds(
+        this.head.field(this.#line.bytes.toString("latin1", 0, this.#nameBytes).toLowerCase()),
+      );
     }
     this.problem = "a header name that is none";
     return isToken(byte) && this.#keep(byte);
@@ -306,6 +307,7 @@ export class HttpParser {
       return true;
     }
     this.problem = "a header value that is none";
+    if (this.head.wantsDigits && !isDigit(byte) && byte !== SPACE) return false;
     return isText(byte) && this.#keep(byte);
   }
 
@@ -324,9 +326,12 @@ export class HttpParser {
   #header(): boolean {
     this.#state = LINE_START;
     if (this.#isTrailer) return true;
-    const name = this.#line.bytes.toString("latin1", 0, this.#nameBytes).toLowerCase();
-    const value = this.#line.bytes.toString("latin1", this.#nameBytes, this.#line.length);
-    const problem = this.head.header(name, value);
+    return this.#holds(
+      this.head.value(this.#line.bytes.toString("latin1", this.#nameBytes, this.#line.length)),
+    );
+  }
+
+  #holds(problem: string | null): boolean {
     if (problem !== null) this.problem = problem;
     return problem === null;
   }

@@ -1,4 +1,5 @@
 import type { RequestEnd, TokenSource } from "@tokenstorm/core";
+import { ContentShape } from "./content-shape.js";
 
 /** No answer has more; a count beyond it is a server's nonsense and is not believed. */
 const MAX_TOKENS = 10_000_000;
@@ -72,6 +73,10 @@ export class OpenAiStream {
   /** Events with output that counted as one token for want of better. */
   #guessed = 0;
 
+  readonly #shape = new ContentShape();
+  /** Of the frame read last: the name of its text, where that text was all there was to count. */
+  #textKey: "content" | "text" | null = null;
+
   reset(): void {
     this.#clearFrame();
     this.finishReason = null;
@@ -82,6 +87,21 @@ export class OpenAiStream {
     this.#usageIsOld = false;
     this.#usageIsContinuous = true;
     this.#guessed = 0;
+    this.#shape.reset();
+  }
+
+  /** As `read`, of bytes in UTF-8; an event that differs from the ones before in its text alone is not parsed. */
+  readBytes(bytes: Buffer, from: number, to: number): FrameKind {
+    const shape = this.#shape;
+    if (shape.matches(bytes, from, to)) {
+      this.#clearFrame();
+      this.#contentIs(bytes.toString("utf8", shape.from, shape.to));
+      this.#countText();
+      return "event";
+    }
+    const kind = this.read(bytes.toString("utf8", from, to));
+    if (this.#textKey !== null && shape.isWanted) shape.learn(bytes, from, to, this.#textKey, textOf);
+    return kind;
   }
 
   read(json: string): FrameKind {
@@ -132,6 +152,13 @@ export class OpenAiStream {
     if (typeof choice !== "object" || choice === null) return "bad-frame";
     if (typeof choice.finish_reason === "string") this.finishReason = choice.finish_reason;
     this.#count(choice, this.#readOutput(choice), hasUsage);
+    if (
+      this.content &&
+      !hasUsage &&
+      typeof choice.finish_reason !== "string" &&
+      !Array.isArray(choice.token_ids)
+    )
+      this.#textKey = isText(choice.text) ? "text" : "content";
     return "event";
   }
 
@@ -172,6 +199,15 @@ export class OpenAiStream {
     return true;
   }
 
+  /** What `#count` does with a text and nothing that says how many tokens it is. */
+  #countText(): void {
+    this.tokens = 1;
+    this.#guessed++;
+    this.#usageIsContinuous = false;
+    this.#usageIsOld = this.#hasUsage;
+    this.counted++;
+  }
+
   #count(choice: Choice, hasOutput: boolean, hasUsage: boolean): void {
     if (hasUsage && this.#usageIsContinuous) {
       const grown = Math.max(0, this.#usageOutput - this.counted);
@@ -197,7 +233,17 @@ export class OpenAiStream {
     this.tokens = 0;
     this.content = false;
     this.text = "";
+    this.#textKey = null;
   }
+}
+
+/** The text of a parsed event, from where `read` takes it. */
+function textOf(json: string): unknown {
+  const chunk: { readonly choices?: readonly Choice[] } = JSON.parse(json);
+  const choice = chunk.choices?.[0];
+  if (isText(choice?.text)) return choice?.text;
+  const delta: Delta | null = isObject(choice?.delta) ? choice.delta : null;
+  return delta?.content;
 }
 
 function isRoleEvent(choice: Choice): boolean {

@@ -10,7 +10,10 @@ interface Read {
 
 function parse(chunks: readonly (string | Uint8Array)[], maxEventBytes?: number): Read {
   const data: string[] = [];
-  const parser = new SseParser({ onFrame: (text) => data.push(text) > 0 }, maxEventBytes);
+  const parser = new SseParser(
+    { onFrame: (bytes, from, to) => data.push(bytes.toString("utf8", from, to)) > 0 },
+    maxEventBytes,
+  );
   let verdict: SseVerdict = "ok";
   for (const chunk of chunks) {
     verdict = parser.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
@@ -129,7 +132,8 @@ test("a gigabyte without a newline is refused at the limit, and its memory is gi
 test("a listener that has enough hears nothing more", () => {
   const heard: string[] = [];
   const parser = new SseParser({
-    onFrame: (data) => {
+    onFrame: (bytes, from, to) => {
+      const data = bytes.toString("utf8", from, to);
       heard.push(data);
       return data !== "b";
     },
@@ -140,7 +144,9 @@ test("a listener that has enough hears nothing more", () => {
 
 test("after reset nothing of the stream before is left", () => {
   const heard: string[] = [];
-  const parser = new SseParser({ onFrame: (data) => heard.push(data) > 0 });
+  const parser = new SseParser({
+    onFrame: (bytes, from, to) => heard.push(bytes.toString("utf8", from, to)) > 0,
+  });
   parser.push(Buffer.from("data: old\ndata: ol\r"));
   parser.reset();
   parser.push(Buffer.from("\ndata: new\n\n"));

@@ -211,10 +211,10 @@ export class Exchange implements SseListener {
     }
   }
 
-  onFrame(json: string): boolean {
+  onFrame(bytes: Buffer, from: number, to: number): boolean {
     const tUs = this.#reads.stampUs();
     const stream = this.#stream;
-    switch (stream.read(json)) {
+    switch (stream.readBytes(bytes, from, to)) {
       case "event":
         this.#event(tUs, stream);
         return this.#phase === "streaming";
@@ -224,7 +224,7 @@ export class Exchange implements SseListener {
         this.#decide(tUs, "error-event");
         return false;
       case "bad-frame":
-        this.#excerpt = json.slice(0, EXCERPT_BYTES);
+        this.#excerpt = bytes.toString("utf8", from, to).slice(0, EXCERPT_BYTES);
         this.#abandon(tUs, failed("bad-frame"));
         return false;
     }

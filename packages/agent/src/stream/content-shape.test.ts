@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { property, type Random } from "@tokenstorm/testkit";
+import { OpenAiStream } from "./openai-events.js";
+
+/** All that a stream of events is known by. */
+function known(stream: OpenAiStream) {
+  const { tokens, content, text, finishReason, isDone, errorText, counted, usage, tokenSource } = stream;
+  return { tokens, content, text, finishReason, isDone, errorText, counted, usage, tokenSource };
+}
+
+/** Reads the frames by bytes, as readers do, and by text, which always parses: each must leave the same behind. */
+function assertSame(frames: readonly Buffer[]): void {
+  const byShape = new OpenAiStream();
+  const byParse = new OpenAiStream();
+  for (const frame of frames) {
+    // Among other bytes, as in a read.
+    const read = Buffer.concat([Buffer.from('data: "'), frame, Buffer.from('"}\n\n')]);
+    const kind = byShape.readBytes(read, 7, 7 + frame.length);
+    assert.equal(kind, byParse.read(frame.toString("utf8")), frame.toString("latin1"));
+    assert.deepEqual(known(byShape), known(byParse), frame.toString("latin1"));
+  }
+}
+
+const event = (content: string, more = "") =>
+  Buffer.from(
+    `{"id":"a","choices":[{"index":0,"delta":{"content":"${content}"},"finish_reason":null}]${more}}`,
+  );
+
+test("events of one shape are not parsed, and give what parsing gives", (t) => {
+  const parse = t.mock.method(JSON, "parse");
+  const frames = Array.from({ length: 100 }, (_, i) => event(` grün ${i}`));
+  const stream = new OpenAiStream();
+  const texts = frames.map((frame) => {
+    stream.readBytes(frame, 0, frame.length);
+    return stream.text;
+  });
+  const { callCount } = parse.mock;
+  assert.equal(callCount.call(parse.mock), 2, "the first event and its shape");
+  assert.deepEqual(
+    texts,
+    frames.map((_, i) => ` grün ${i}`),
+  );
+  assert.equal(stream.counted, 100);
+  parse.mock.restore();
+  assertSame(frames);
+});
+
+test("a shape is of one answer: the next answer's events are parsed again", () => {
+  const stream = new OpenAiStream();
+  const first = event("a");
+  stream.readBytes(first, 0, first.length);
+  stream.reset();
+  const second = Buffer.from(event("a").toString().replace('"content"', '"contents"'));
+  stream.readBytes(second, 0, second.length);
+  assert.equal(stream.counted, 0);
+});
+
+const TRAPS: readonly { readonly name: string; readonly frames: readonly string[] }[] = [
+  { name: "a text with an escape", frames: ["a", "b", '\\"', "c\\n", "d"] },
+  { name: "a text that ends its string and begins another", frames: ["a", 'b"},"error":{"x":"y', "c"] },
+  { name: "a text with a line end, which JSON refuses", frames: ["a", "b\nc", "d"] },
+  { name: "no text", frames: ["a", "", "b"] },
+  { name: "a text that looks like the end of the event", frames: ["a", "}]}", "b"] },
+];
+
+for (const { name, frames } of TRAPS) {
+  test(`the shape is not fooled by ${name}`, () => assertSame(frames.map((text) => event(text))));
+}
+
+const OTHERS: readonly { readonly name: string; readonly frames: readonly string[] }[] = [
+  {
+    name: "another content stands first",
+    frames: ["a", "b"].map(
+      (text) =>
+        `{"prompt":{"content":"${text}"},"choices":[{"delta":{"content":"same"},"finish_reason":null}]}`,
+    ),
+  },
+  {
+    name: "the key comes twice",
+    frames: ["a", ""].map((text) => `{"choices":[{"delta":{"content":"${text}","content":"x"}}]}`),
+  },
+  {
+    name: "the event tells its token ids",
+    frames: ["a", "b"].map((text) => `{"choices":[{"delta":{"content":"${text}"},"token_ids":[1,2]}]}`),
+  },
+  {
+    name: "the event tells the running usage",
+    frames: [3, 3].map((n) => `{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":${n}}}`),
+  },
+  {
+    name: "the event finishes the answer",
+    frames: ["a", "b"].map((text) => `{"choices":[{"delta":{"content":"${text}"},"finish_reason":"stop"}]}`),
+  },
+  {
+    name: "completions carry their text elsewhere",
+    frames: ["a", "b", ""].map((text) => `{"choices":[{"text":"${text}","finish_reason":null}]}`),
+  },
+  {
+    name: "usage comes between",
+    frames: ['{"choices":[],"usage":{"completion_tokens":1}}', event("a").toString(), event("b").toString()],
+  },
+];
+
+for (const { name, frames } of OTHERS) {
+  test(`what is counted does not depend on the shape where ${name}`, () =>
+    assertSame(frames.map((frame) => Buffer.from(frame))));
+}
+
+property("any stream of nearly equal events gives what parsing each of them gives", 400, (random) => {
+  const text = () =>
+    random.pick([
+      " Red",
+      "grün",
+      "雪🚀",
+      "",
+      "x",
+      '"',
+      '\\"',
+      "\\u0000",
+      "\u0001",
+      "}]}",
+      '","content":"',
+      "\\",
+    ]);
+  const tail = random.pick([
+    "",
+    ',"usage":null',
+    ',"usage":{"completion_tokens":7}',
+    ',"text":"x"',
+    ',"error":null',
+  ]);
+  const frames = Array.from({ length: random.int(2, 14) }, () => {
+    const frame = random.bool(0.9)
+      ? event(text(), random.bool(0.95) ? tail : "")
+      : Buffer.from(
+          random.pick(["[DONE]", '{"choices":[]}', '{"choices":[{"text":"t"}]}', "{}", '{"error":1}']),
+        );
+    return random.bool(0.15) ? damaged(random, frame) : frame;
+  });
+  assertSame(frames);
+});
+
+function damaged(random: Random, frame: Buffer): Buffer {
+  const at = random.int(0, frame.length);
+  return Buffer.concat([
+    frame.subarray(0, at),
+    Buffer.from(random.bytes(random.int(0, 2))),
+    frame.subarray(at + random.int(0, 2)),
+  ]);
+}
