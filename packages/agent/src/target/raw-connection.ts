@@ -145,15 +145,21 @@ class RawConnection implements Channel, Carrier, Idler {
     this.#parser.reset();
     this.#exchange.started(this.#socketUses++ > 0);
     const { serial } = this.#exchange;
-    let isFlushed = false;
-    let isWritten = false;
+    // A write that failed is heard of as an error of the socket.
     socket.write(this.#head.message(request), (error) => {
-      isFlushed = true;
-      // A write that failed is heard of as an error of the socket.
-      if (isWritten && !error) this.#exchange.flushed(serial);
+      if (!error) this.#exchange.flushed(serial);
     });
-    isWritten = true;
-    this.#exchange.written(isFlushed || socket.writableLength === 0);
+    this.#exchange.written(this.#isWithKernel(socket));
+  }
+
+  /**
+   * Whether the kernel has all of what was just written. A plain socket says so. TLS says nothing before the next turn of
+   * the event loop, though what is small is with the kernel when the call returns: to stamp it later would make the
+   * target look faster.
+   */
+  #isWithKernel(socket: Socket): boolean {
+    if (socket.writableLength === 0) return true;
+    return this.#options.endpoint.tls !== null && !socket.writableNeedDrain;
   }
 
   #onRead(length: number): boolean {
