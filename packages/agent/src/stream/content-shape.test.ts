@@ -46,6 +46,25 @@ test("events of one shape are not parsed, and give what parsing gives", (t) => {
   assertSame(frames);
 });
 
+test("running usage is part of the shape: its numbers are read from their places", (t) => {
+  const parse = t.mock.method(JSON, "parse");
+  const stream = new OpenAiStream();
+  const frames = Array.from({ length: 100 }, (_, i) =>
+    event(
+      ` token ${i}`,
+      `,"usage":{"prompt_tokens":9,"total_tokens":${10 + 2 * i},"completion_tokens":${1 + 2 * i}}`,
+    ),
+  );
+  for (const frame of frames) stream.readBytes(frame, 0, frame.length);
+  const calls = parse.mock.callCount();
+  parse.mock.restore();
+  assert.equal(calls, 2);
+  assert.equal(stream.counted, 199);
+  assert.equal(stream.tokenSource, "continuous");
+  assert.deepEqual(stream.usage, { prompt: 9, cachedPrompt: 0, output: 199 });
+  assertSame(frames);
+});
+
 test("a shape is of one answer: the next answer's events are parsed again", () => {
   const stream = new OpenAiStream();
   const first = event("a");
@@ -89,6 +108,51 @@ const OTHERS: readonly { readonly name: string; readonly frames: readonly string
     frames: [3, 3].map((n) => `{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":${n}}}`),
   },
   {
+    name: "the running usage is nonsense now and then",
+    frames: ["1", "2", "03", "4.5", "-6", "99999999999", "99999999999999999", "7e2", "8", "null"].map((n) =>
+      event("a", `,"usage":{"prompt_tokens":9,"completion_tokens":${n}}`).toString(),
+    ),
+  },
+  {
+    name: "usage stands twice, and the second time counts",
+    frames: [1, 2, 3].map((n) =>
+      event("a", `,"usage":{"completion_tokens":${n}},"usage":{"completion_tokens":${10 - n}}`).toString(),
+    ),
+  },
+  {
+    name: "the count of something else stands first",
+    frames: [1, 2, 3].map((n) =>
+      event("a", `,"x":{"completion_tokens":${n}},"usage":{"completion_tokens":1}`).toString(),
+    ),
+  },
+  {
+    name: "running usage ends, and goes on",
+    frames: [
+      event("a", ',"usage":{"completion_tokens":1}'),
+      event("b", ',"usage":{"completion_tokens":2}'),
+      event("c"),
+      event("d"),
+      event("e", ',"usage":{"completion_tokens":9}'),
+      event("f", ',"usage":{"completion_tokens":10}'),
+    ].map((frame) => frame.toString()),
+  },
+  {
+    name: "the prompt grows between two events of one shape",
+    frames: [
+      event("a", ',"usage":{"prompt_tokens":9,"completion_tokens":1}').toString(),
+      '{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+      event("b", ',"usage":{"prompt_tokens":9,"completion_tokens":2}').toString(),
+    ],
+  },
+  {
+    name: "reasoning comes before content, under one name or both",
+    frames: ["reasoning", "reasoning_content", "content"].flatMap((name) =>
+      ["a", "b", "c", "d", "e", "f"].map(
+        (text) => `{"choices":[{"delta":{"${name}":"${text}","reasoning_content":"${text}"}}]}`,
+      ),
+    ),
+  },
+  {
     name: "the event finishes the answer",
     frames: ["a", "b"].map((text) => `{"choices":[{"delta":{"content":"${text}"},"finish_reason":"stop"}]}`),
   },
@@ -107,7 +171,7 @@ for (const { name, frames } of OTHERS) {
     assertSame(frames.map((frame) => Buffer.from(frame))));
 }
 
-property("any stream of nearly equal events gives what parsing each of them gives", 400, (random) => {
+property("any stream of nearly equal events gives what parsing each of them gives", 2000, (random) => {
   const text = () =>
     random.pick([
       " Red",
@@ -123,6 +187,12 @@ property("any stream of nearly equal events gives what parsing each of them give
       '","content":"',
       "\\",
     ]);
+  const running = random.bool();
+  let total = 0;
+  const usage = () => {
+    total += random.int(0, 3);
+    return `,"usage":{"prompt_tokens":${random.bool(0.9) ? 9 : 8},"total_tokens":${total + 9},"completion_tokens":${total}}`;
+  };
   const tail = random.pick([
     "",
     ',"usage":null',
@@ -132,7 +202,7 @@ property("any stream of nearly equal events gives what parsing each of them give
   ]);
   const frames = Array.from({ length: random.int(2, 14) }, () => {
     const frame = random.bool(0.9)
-      ? event(text(), random.bool(0.95) ? tail : "")
+      ? event(text(), running ? usage() : random.bool(0.95) ? tail : "")
       : Buffer.from(
           random.pick(["[DONE]", '{"choices":[]}', '{"choices":[{"text":"t"}]}', "{}", '{"error":1}']),
         );

@@ -1,5 +1,5 @@
 import type { RequestEnd, TokenSource } from "@tokenstorm/core";
-import { ContentShape } from "./content-shape.js";
+import { ContentShape, type ShapeProbe } from "./content-shape.js";
 
 /** No answer has more; a count beyond it is a server's nonsense and is not believed. */
 const MAX_TOKENS = 10_000_000;
@@ -74,8 +74,11 @@ export class OpenAiStream {
   #guessed = 0;
 
   readonly #shape = new ContentShape();
-  /** Of the frame read last: the name of its text, where that text was all there was to count. */
-  #textKey: "content" | "text" | null = null;
+  /** Of the event that gave the shape: what the others have in common with it. */
+  #shaped = { content: false, usagePrompt: 0, usageCached: 0 };
+  /** Of the frame read last: the name of its text, where there was nothing else to it but usage. */
+  #textKey: TextKey | null = null;
+  #toldUsage = false;
 
   reset(): void {
     this.#clearFrame();
@@ -90,17 +93,15 @@ export class OpenAiStream {
     this.#shape.reset();
   }
 
-  /** As `read`, of bytes in UTF-8; an event that differs from the ones before in its text alone is not parsed. */
+  /** As `read`, of bytes in UTF-8; an event that differs from those before in text and counts alone is not parsed. */
   readBytes(bytes: Buffer, from: number, to: number): FrameKind {
     const shape = this.#shape;
-    if (shape.matches(bytes, from, to)) {
-      this.#clearFrame();
-      this.#contentIs(bytes.toString("utf8", shape.from, shape.to));
-      this.#countText();
+    if (shape.matches(bytes, from, to) && shape.completionTokens <= MAX_TOKENS) {
+      this.#readShaped(bytes.toString("utf8", shape.from, shape.to), shape.completionTokens);
       return "event";
     }
     const kind = this.read(bytes.toString("utf8", from, to));
-    if (this.#textKey !== null && shape.isWanted) shape.learn(bytes, from, to, this.#textKey, textOf);
+    if (this.#textKey !== null && shape.isWanted) this.#learn(bytes, from, to, this.#textKey);
     return kind;
   }
 
@@ -152,13 +153,10 @@ export class OpenAiStream {
     if (typeof choice !== "object" || choice === null) return "bad-frame";
     if (typeof choice.finish_reason === "string") this.finishReason = choice.finish_reason;
     this.#count(choice, this.#readOutput(choice), hasUsage);
-    if (
-      this.content &&
-      !hasUsage &&
-      typeof choice.finish_reason !== "string" &&
-      !Array.isArray(choice.token_ids)
-    )
-      this.#textKey = isText(choice.text) ? "text" : "content";
+    if (this.text !== "" && typeof choice.finish_reason !== "string" && !Array.isArray(choice.token_ids)) {
+      this.#textKey = textKeyOf(choice);
+      this.#toldUsage = hasUsage;
+    }
     return "event";
   }
 
@@ -172,10 +170,14 @@ export class OpenAiStream {
       : null;
     this.#usagePrompt = isCount(field.prompt_tokens) ? field.prompt_tokens : 0;
     this.#usageCached = isCount(details?.cached_tokens) ? details.cached_tokens : 0;
-    this.#usageOutput = field.completion_tokens;
+    this.#usageIs(field.completion_tokens);
+    return true;
+  }
+
+  #usageIs(output: number): void {
+    this.#usageOutput = output;
     this.#hasUsage = true;
     this.#usageIsOld = false;
-    return true;
   }
 
   /** Whether the choice carries generated output. */
@@ -199,13 +201,27 @@ export class OpenAiStream {
     return true;
   }
 
-  /** What `#count` does with a text and nothing that says how many tokens it is. */
-  #countText(): void {
-    this.tokens = 1;
-    this.#guessed++;
-    this.#usageIsContinuous = false;
-    this.#usageIsOld = this.#hasUsage;
-    this.counted++;
+  /** What `read` does with an event of the shape, whose text and usage these are. */
+  #readShaped(text: string, completionTokens: number): void {
+    this.#clearFrame();
+    this.content = this.#shaped.content;
+    this.text = text;
+    const hasUsage = completionTokens >= 0;
+    if (hasUsage) {
+      this.#usagePrompt = this.#shaped.usagePrompt;
+      this.#usageCached = this.#shaped.usageCached;
+      this.#usageIs(completionTokens);
+    }
+    this.#count(NOTHING_MORE, true, hasUsage);
+  }
+
+  #learn(bytes: Buffer, from: number, to: number, key: TextKey): void {
+    this.#shape.learn(bytes, from, to, { key, hasUsage: this.#toldUsage, probe });
+    this.#shaped = {
+      content: this.content,
+      usagePrompt: this.#usagePrompt,
+      usageCached: this.#usageCached,
+    };
   }
 
   #count(choice: Choice, hasOutput: boolean, hasUsage: boolean): void {
@@ -237,13 +253,31 @@ export class OpenAiStream {
   }
 }
 
-/** The text of a parsed event, from where `read` takes it. */
-function textOf(json: string): unknown {
-  const chunk: { readonly choices?: readonly Choice[] } = JSON.parse(json);
-  const choice = chunk.choices?.[0];
-  if (isText(choice?.text)) return choice?.text;
-  const delta: Delta | null = isObject(choice?.delta) ? choice.delta : null;
-  return delta?.content;
+/** A choice of which text and usage are all there is. */
+const NOTHING_MORE: Choice = {};
+
+type TextKey = "text" | "content" | "reasoning" | "reasoning_content";
+
+/** Under which name `#readOutput` finds the text. */
+function textKeyOf({ text, delta }: Choice): TextKey {
+  if (isText(text)) return "text";
+  const fields: Delta = isObject(delta) ? delta : {};
+  if (isText(fields.content)) return "content";
+  return isText(fields.reasoning) ? "reasoning" : "reasoning_content";
+}
+
+/** An event of which only the places count that a shape may take. */
+function probe(json: string): ShapeProbe {
+  const chunk: { readonly choices?: readonly Choice[]; readonly usage?: ShapeProbe | null } =
+    JSON.parse(json);
+  const choice = chunk.choices?.[0] ?? NOTHING_MORE;
+  const delta: Delta = isObject(choice.delta) ? choice.delta : {};
+  const key = textKeyOf(choice);
+  return {
+    text: key === "text" ? choice.text : delta[key],
+    total_tokens: chunk.usage?.total_tokens,
+    completion_tokens: chunk.usage?.completion_tokens,
+  };
 }
 
 function isRoleEvent(choice: Choice): boolean {
