@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { httpChunk, httpHead, LAST_CHUNK, property, STREAM_HEAD, sseChunk } from "@tokenstorm/testkit";
+import { httpChunk, httpHead, LAST_CHUNK, property, sseChunk } from "@tokenstorm/testkit";
 import { type Answer, randomAnswer } from "../testing/random-answer.js";
 import { TwoReaders } from "../testing/two-readers.js";
 
@@ -17,8 +17,9 @@ property("both readers make the same of a random answer", RANDOM_ANSWERS, async 
   assert.equal(await readers.difference(randomAnswer(random)), null);
 });
 
+const HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 const data = (content: string, finish: string | null = null) => ({
-  choices: [{ index: 0, delta: { content }, finish_reason: finish }],
+  choices: [{ delta: { content }, finish_reason: finish }],
 });
 const text = `data: ${JSON.stringify(data("grün"))}\r\n\r\n: ping\r\n\r\ndata:${JSON.stringify(data("", "stop"))}\r\n\r\ndata: [DONE]\r\n\r\n`;
 
@@ -27,7 +28,7 @@ const WELL_FORMED: readonly { readonly name: string; readonly bytes: Buffer; rea
     {
       name: "vLLM's chunked stream",
       bytes: Buffer.concat([
-        Buffer.from(STREAM_HEAD),
+        Buffer.from(HEAD),
         sseChunk(data("雪")),
         sseChunk(data("b", "length")),
         sseChunk({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 2 } }),
@@ -54,7 +55,7 @@ const WELL_FORMED: readonly { readonly name: string; readonly bytes: Buffer; rea
     {
       name: "extensions, trailers and an informational answer first",
       bytes: Buffer.concat([
-        Buffer.from(`HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n${STREAM_HEAD}`),
+        Buffer.from(`HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n${HEAD}`),
         Buffer.from(httpChunk(text).toString().replace("\r\n", ';a="b\\"";c\r\n')),
         Buffer.from("0\r\nx-trailer: 1\r\n\r\n"),
       ]),

@@ -61,24 +61,29 @@ class JumpingClock {
 export class TwoReaders {
   readonly #server: ScriptedServer;
   readonly #targets: readonly Target[];
-  readonly #clock = new JumpingClock();
+  /** One each: what one waits for must not run out for the other. */
+  readonly #clocks = READERS.map(() => new JumpingClock());
   #answer: Answer | null = null;
-  #isPlayed = false;
+  /** By reader: the server has done all that the answer says. */
+  #isPlayed: boolean[] = [];
 
   static async start(): Promise<TwoReaders> {
-    let script: () => Iterable<ScriptedStep> = () => GOOD;
-    const server = await startScriptedServer(({ headers }) =>
-      headers["x-request-id"] === "trap" ? script() : GOOD,
-    );
+    let script: (reader: number) => Iterable<ScriptedStep> = () => GOOD;
+    const server = await startScriptedServer(({ headers }) => {
+      const [, reader] = /^trap-(\d)$/.exec(headers["x-request-id"] ?? "") ?? [];
+      return reader === undefined ? GOOD : script(Number(reader));
+    });
     const readers = new TwoReaders(server);
-    script = () => readers.#steps();
+    script = (reader) => readers.#steps(reader);
     return readers;
   }
 
   private constructor(server: ScriptedServer) {
     this.#server = server;
     const plan = aPlan({ target: { urls: [server.url], model: "m" } });
-    this.#targets = READERS.map(({ create }) => create({ plan, slots: 1, env: {} }, this.#clock));
+    this.#targets = READERS.map(({ create }, reader) =>
+      create({ plan, slots: 1, env: {} }, this.#clocks[reader] ?? new JumpingClock()),
+    );
   }
 
   async close(): Promise<void> {
@@ -88,9 +93,9 @@ export class TwoReaders {
 
   /** In the order of READERS. */
   async read(answer: Answer): Promise<readonly Reading[]> {
-    const readings: Reading[] = [];
-    for (const target of this.#targets) readings.push(await this.#readBy(target, answer));
-    return readings;
+    this.#answer = answer;
+    this.#isPlayed = this.#targets.map(() => false);
+    return Promise.all(this.#targets.map((_, reader) => this.#readBy(reader, answer)));
   }
 
   /** Null where both agree, else what each made of it. */
@@ -101,15 +106,13 @@ export class TwoReaders {
     return READERS.map(({ name }, i) => `${name}: ${JSON.stringify(readings[i])}`).join("\n");
   }
 
-  async #readBy(target: Target, answer: Answer): Promise<Reading> {
-    this.#answer = answer;
-    this.#isPlayed = false;
-    const sink = this.#send(target, "trap", answer.exact);
-    await this.#ended(sink);
+  async #readBy(reader: number, answer: Answer): Promise<Reading> {
+    const sink = this.#send(reader, `trap-${reader}`, answer.exact);
+    await this.#ended(sink, reader);
     // A good request first finds out whether the socket is fit for another.
     await settle();
-    const next = this.#send(target, "next", null);
-    await this.#ended(next);
+    const next = this.#send(reader, "next", null);
+    await this.#ended(next, reader);
     requireOrder(sink);
     const [end] = sink.ends;
     if (end === undefined || sink.ends.length !== 1) throw new Error(`${sink.ends.length} ends`);
@@ -125,28 +128,32 @@ export class TwoReaders {
     };
   }
 
-  #send(target: Target, id: string, exact: number | null): RecordingSink {
+  #send(reader: number, id: string, exact: number | null): RecordingSink {
     const sink = new RecordingSink();
     const key = { kind: "closed", stage: 0, user: 0, j: 0 } as const;
-    target.send(0, { key, id, url: 0, body: Buffer.from('{"a":1}'), exactOutputTokens: exact }, sink);
+    this.#targets[reader]?.send(
+      0,
+      { key, id, url: 0, body: Buffer.from('{"a":1}'), exactOutputTokens: exact },
+      sink,
+    );
     return sink;
   }
 
-  *#steps(): Iterable<ScriptedStep> {
+  *#steps(reader: number): Iterable<ScriptedStep> {
     if (this.#answer === null) return;
     yield* this.#answer.writes;
-    this.#isPlayed = true;
+    this.#isPlayed[reader] = true;
     if (this.#answer.end === "closes") yield CLOSE;
     if (this.#answer.end === "resets") yield RESET;
   }
 
   /** Waits for the end, and lets time pass where the server has nothing more to say. */
-  async #ended(sink: RecordingSink): Promise<void> {
+  async #ended(sink: RecordingSink, reader: number): Promise<void> {
     for (let quiet = 0; sink.ends.length === 0; quiet++) {
       await turn();
-      if (!this.#isPlayed) quiet = 0;
+      if (this.#isPlayed[reader] !== true) quiet = 0;
       if (quiet < SETTLED_TURNS) continue;
-      this.#clock.jump();
+      this.#clocks[reader]?.jump();
       quiet = 0;
     }
   }
