@@ -8,11 +8,16 @@ const TOKENS_PER_S_OF_USER = 50;
  * Events per second that one process is to read at the plan's busiest, an event being a token: of arrivals those that
  * are offered, of users what a fast server sends them. An estimate, from the plan alone.
  */
-export function plannedEventsPerS(plan: TestPlan, stages: readonly ResolvedStage[], shard: Shard): number {
+export function plannedEventsPerS(
+  plan: TestPlan,
+  stages: readonly ResolvedStage[],
+  { count }: Shard,
+): number {
   const outputTokens = meanLength(plan.workload.outputTokens);
   const rates = stages.map((stage) =>
-    stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / shard.count : 0,
+    stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / count : 0,
   );
   if (plan.load.kind === "arrival-rate") return Math.max(0, ...rates);
-  return slotsOf(plan, stages, shard) * TOKENS_PER_S_OF_USER;
+  // Of the largest shard, whichever this is: all agents of a run must come to one number, and so to one reader.
+  return slotsOf(plan, stages, { index: 0, count }) * TOKENS_PER_S_OF_USER;
 }
