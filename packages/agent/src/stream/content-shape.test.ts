@@ -65,14 +65,20 @@ test("running usage is part of the shape: its numbers are read from their places
   assertSame(frames);
 });
 
-test("a shape is of one answer: the next answer's events are parsed again", () => {
+test("a shape is of one answer: the next answer's is learnt from its first event", (t) => {
+  const parse = t.mock.method(JSON, "parse");
   const stream = new OpenAiStream();
-  const first = event("a");
-  stream.readBytes(first, 0, first.length);
-  stream.reset();
-  const second = Buffer.from(event("a").toString().replace('"content"', '"contents"'));
-  stream.readBytes(second, 0, second.length);
-  assert.equal(stream.counted, 0);
+  for (const id of ["one", "two", "three"]) {
+    stream.reset();
+    for (let i = 0; i < 10; i++) {
+      const frame = Buffer.from(event(` token ${i}`).toString().replace('"id":"a"', `"id":"${id}"`));
+      stream.readBytes(frame, 0, frame.length);
+    }
+    assert.equal(stream.counted, 10);
+  }
+  const calls = parse.mock.callCount();
+  parse.mock.restore();
+  assert.equal(calls, 6);
 });
 
 const TRAPS: readonly { readonly name: string; readonly frames: readonly string[] }[] = [

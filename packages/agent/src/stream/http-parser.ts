@@ -72,6 +72,7 @@ export class HttpParser {
   #headBytes = 0;
   /** The name of a header and then its value; of a status line the part with the numbers. */
   readonly #line = new GrowingBytes();
+  /** 0 until a name has been read. */
   #nameBytes = 0;
   readonly #extensions = new ChunkExtensions();
 
@@ -136,6 +137,7 @@ export class HttpParser {
     this.#isTrailer = false;
     this.#headBytes = 0;
     this.#line.clear();
+    this.#nameBytes = 0;
   }
 
   #piece(): HttpEvent {
@@ -249,6 +251,8 @@ export class HttpParser {
         // undici takes a second CR for the LF here, and here alone.
         return byte === LF || byte === CR;
       case LINE_START:
+        // A value ends where the next line does not go on with it; nobody but old servers does that, and it is refused.
+        if (this.#nameBytes > 0 && !this.#header()) return false;
         this.#line.clear();
         if (byte === CR) {
           this.#state = HEAD_LF;
@@ -266,7 +270,8 @@ export class HttpParser {
         return this.#valueByte(byte);
       case VALUE_LF:
         this.problem = "a header with half a line end";
-        return byte === LF && this.#header();
+        this.#state = LINE_START;
+        return byte === LF;
       default:
         this.problem = "a head with half an end";
         this.#state = HEAD_DONE;
@@ -324,11 +329,10 @@ export class HttpParser {
   }
 
   #header(): boolean {
-    this.#state = LINE_START;
+    const from = this.#nameBytes;
+    this.#nameBytes = 0;
     if (this.#isTrailer) return true;
-    return this.#holds(
-      this.head.value(this.#line.bytes.toString("latin1", this.#nameBytes, this.#line.length)),
-    );
+    return this.#holds(this.head.value(this.#line.bytes.toString("latin1", from, this.#line.length)));
   }
 
   #holds(problem: string | null): boolean {

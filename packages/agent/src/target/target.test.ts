@@ -366,6 +366,36 @@ testBoth("cancelled from within its own event, a request hears no further event"
   assert.equal(request.sink.events.length, 1);
 });
 
+testBoth(
+  "a request sent from within the end of one that was given up hears nothing of what followed in that read",
+  async (t, create) => {
+    const rest = Buffer.concat([
+      sseChunk("no JSON"),
+      token("x"),
+      token("y", "stop"),
+      Buffer.from(LAST_CHUNK),
+    ]);
+    const { server, target } = await setUp(t, create, ({ connection }) =>
+      connection === 0
+        ? [Buffer.concat([Buffer.from(STREAM_HEAD), rest, Buffer.from(STREAM_HEAD), rest])]
+        : GOOD,
+    );
+    const first = send(target);
+    const next = new Promise<RecordingSink>((resolve) => {
+      const { onEnd } = first.sink;
+      first.sink.onEnd = (tUs, end) => {
+        onEnd.call(first.sink, tUs, end);
+        resolve(send(target).sink);
+      };
+    });
+    const sink = await next;
+    await completed(sink);
+    assert.deepEqual(first.sink.ends.map(outcomeWord), ["bad-frame"]);
+    assert.deepEqual(sink.calls, ["connected", "sent", "headers", "event", "event", "event", "end"]);
+    assert.equal(server.accepted, 2);
+  },
+);
+
 testBoth("after a cancelled used socket the next request is not taken for a retry", async (t, create) => {
   const { target } = await setUp(t, create, ({ nth }) => (nth === 1 ? [HANG] : GOOD));
   await completed(send(target).sink);
