@@ -19,6 +19,8 @@ const TOKENS = 128;
 const hasTaskset = spawnSync("taskset", ["-c", "0,1", "true"]).status === 0;
 
 const role = process.env.READERS_ROLE;
+// A child does not outlive whoever started it.
+if (role !== undefined) process.on("disconnect", () => process.exit());
 if (role === "server") await serve();
 else if (role === "reader") await read();
 else await compare();

@@ -132,6 +132,12 @@ const OTHERS: readonly { readonly name: string; readonly frames: readonly string
     ),
   },
   {
+    name: "the count of something else stands last",
+    frames: [1, 2, 3].map((n) =>
+      event("a", `,"usage":{"completion_tokens":${n}},"x":{"completion_tokens":1}`).toString(),
+    ),
+  },
+  {
     name: "running usage ends, and goes on",
     frames: [
       event("a", ',"usage":{"completion_tokens":1}'),

@@ -36,14 +36,11 @@ export class HttpHead {
     this.#saysKeepAlive = false;
   }
 
-  /** `line` has passed as `HTTP/d.d ddd`. Null when it is one we speak, else what is wrong with it. */
-  startLine(line: string): string | null {
-    const version = line.slice(5, 8);
+  /** Null, or why a message of this version is none that we speak. */
+  version(version: string): string | null {
     // 2.0 in words is odd, and 0.9 has no head at all; the client that is the measure for this one takes both.
-    if (version !== "1.1" && version !== "1.0" && version !== "2.0" && version !== "0.9")
-      return "an HTTP version that is none";
+    if (!["1.1", "1.0", "2.0", "0.9"].includes(version)) return "an HTTP version that is none";
     this.#isOld = version !== "1.1";
-    this.status = Number(line.slice(9, 12));
     return null;
   }
 

@@ -171,7 +171,7 @@ const MALFORMED: readonly string[] = [
   "x|",
   "HTTPS|/1.1 200 OK",
   "HTTP/1.x|",
-  "HTTP/1.2 200|",
+  "HTTP/1.2| 200",
   "HTTP/1.1  |200 OK",
   "HTTP/1.1 2000|",
   "HTTP/1.1 20 |OK",

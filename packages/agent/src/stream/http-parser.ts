@@ -41,6 +41,8 @@ const COMPLETE = 20;
 const BROKEN = 21;
 
 const START = "HTTP/x.x xxx";
+const VERSION_START = 5;
+const VERSION_END = 8;
 /** Beyond it a size could not be counted in full. */
 const MAX_CHUNK_BYTES = 2 ** 48;
 
@@ -289,8 +291,11 @@ export class HttpParser {
     const wanted = START.charCodeAt(at);
     this.#line.appendByte(byte);
     if (wanted !== 0x78 ? byte !== wanted : !isDigit(byte)) return false;
-    if (this.#line.length < START.length) return true;
-    return this.#holds(this.head.startLine(this.#line.bytes.toString("latin1", 0, START.length)));
+    if (at === VERSION_END - 1)
+      return this.#holds(this.head.version(this.#line.bytes.toString("latin1", VERSION_START, VERSION_END)));
+    if (at === START.length - 1)
+      this.head.status = Number(this.#line.bytes.toString("latin1", VERSION_END, START.length));
+    return true;
   }
 
   #nameByte(byte: number): boolean {
