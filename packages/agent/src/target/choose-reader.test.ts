@@ -6,8 +6,6 @@ import { chooseReader, UNDICI_EVENTS_PER_S } from "./choose-reader.js";
 const chosen = (reader: "auto" | "undici" | "raw" | undefined, plannedEventsPerS?: number) =>
   chooseReader({
     plan: aPlan({ target: { urls: ["http://127.0.0.1:1"], ...(reader === undefined ? {} : { reader }) } }),
-    slots: 1,
-    env: {},
     ...(plannedEventsPerS === undefined ? {} : { plannedEventsPerS }),
   });
 

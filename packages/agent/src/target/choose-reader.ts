@@ -11,7 +11,10 @@ export const UNDICI_EVENTS_PER_S = 24_000;
  * Which reader carries a run: what the plan says; for `auto` undici, with the whole of HTTP/1.1 behind it, unless more
  * events are planned for this process than it carries. Unknown rates are carried by undici.
  */
-export function chooseReader({ plan, plannedEventsPerS }: TargetOptions): "undici" | "raw" {
+export function chooseReader({
+  plan,
+  plannedEventsPerS,
+}: Pick<TargetOptions, "plan" | "plannedEventsPerS">): "undici" | "raw" {
   const { reader } = plan.target;
   if (reader !== "auto") return reader;
   return (plannedEventsPerS ?? 0) > UNDICI_EVENTS_PER_S ? "raw" : "undici";

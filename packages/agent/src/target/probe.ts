@@ -12,11 +12,11 @@ import { requestBody } from "../load/request-body.js";
 import { attemptRequest } from "./attempt.js";
 import { calibrate } from "./calibrate.js";
 import type { Wiring } from "./channel.js";
+import { createReader } from "./create-reader.js";
 import { apiPath, createEndpoints } from "./endpoint.js";
 import { findModel } from "./find-model.js";
 import { describeFailure, serverVersion } from "./preflight.js";
 import { hidingKey, requestHeaders, resolveApiKey, withoutKey } from "./request-headers.js";
-import { createUndiciReader } from "./undici-connection.js";
 
 export interface ProbeOptions {
   /** Its target, workload and timeouts are used, of the target the first URL. */
@@ -71,7 +71,7 @@ export async function probeTarget(options: ProbeOptions): Promise<ProbeResult> {
   const [endpoint] = createEndpoints(plan.target);
   assert(endpoint !== undefined, "a plan without URLs");
   const sockets = new Set<Socket>();
-  const reader = createUndiciReader(clock);
+  const reader = createReader({ plan }, clock);
   const wiring: Wiring = { clock, reader, sockets, timeouts: plan.timeouts };
   const line = { wiring, endpoint, headers: requestHeaders(plan.target, key, "application/json") };
   const model = await hidingKey(key, () => findModel([line], { model: plan.target.model, key }));

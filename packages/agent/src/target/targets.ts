@@ -1,5 +1,5 @@
 import type { Clock } from "@tokenstorm/core";
-import { chooseReader } from "./choose-reader.js";
+import { createReader } from "./create-reader.js";
 import type { TargetGuard } from "./guard.js";
 import { HttpTarget } from "./http-target.js";
 import { createRawReader } from "./raw-connection.js";
@@ -8,10 +8,9 @@ import { createUndiciReader } from "./undici-connection.js";
 
 type TargetClock = Pick<Clock, "nowUs" | "at">;
 
-/** The target of a run, by the reader that its plan asks for or needs; see `chooseReader`. */
+/** The target of a run, by the reader that `chooseReader` finds. */
 export function createTarget(options: TargetOptions, clock: TargetClock, guard?: TargetGuard): Target {
-  const create = chooseReader(options) === "raw" ? createRawTarget : createUndiciTarget;
-  return create(options, clock, guard);
+  return new HttpTarget({ ...options, clock, guard, reader: createReader(options, clock) });
 }
 
 /** Read by undici, whatever the plan says. */
