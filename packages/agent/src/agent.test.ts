@@ -39,6 +39,15 @@ test("an agent goes through a run from admission to idle, saying each state once
   assert.deepEqual(await agent.exit, { code: 0, spooled: [] });
 });
 
+test("a target is told how many events are planned for its process", async () => {
+  const cluster = new Cluster();
+  const agents = [await cluster.addAgent("a1"), await cluster.addAgent("a2")];
+  await cluster.start(users({ users: 60, durationMs: 1500 }));
+  const planned = agents.map(({ targets }) => targets.map(({ plannedEventsPerS }) => plannedEventsPerS));
+  assert.deepEqual(planned, [[1500], [1500]]);
+  await cluster.close();
+});
+
 test("heartbeats carry the whole state: readiness, attempt, start error, stage, ledger, vitals", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");

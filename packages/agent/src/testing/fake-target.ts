@@ -30,6 +30,7 @@ export interface FakeTarget extends Target {
   readonly cancelled: readonly string[];
   readonly isClosed: boolean;
   readonly slots: number;
+  readonly plannedEventsPerS: number | undefined;
 }
 
 export const FOUND: Preflight = {
@@ -40,7 +41,10 @@ export const FOUND: Preflight = {
   reader: "fake",
 };
 
-export function createFakeTarget(options: FakeTargetOptions, { slots }: TargetOptions): FakeTarget {
+export function createFakeTarget(
+  options: FakeTargetOptions,
+  { slots, plannedEventsPerS }: TargetOptions,
+): FakeTarget {
   const { clock, ttftUs = 20_000, itlUs = 5000 } = options;
   const sends: FakeSend[] = [];
   const cancelled: string[] = [];
@@ -104,6 +108,7 @@ export function createFakeTarget(options: FakeTargetOptions, { slots }: TargetOp
     sends,
     cancelled,
     slots,
+    plannedEventsPerS,
     get isClosed() {
       return isClosed;
     },
