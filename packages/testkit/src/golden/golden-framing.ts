@@ -49,6 +49,8 @@ const COLOURFUL = goldenCase("text of many bytes a letter", {
   expect: { ...RED_SKY, usage: told(10), source: "continuous", text: `${MULTI_BYTE}!` },
 });
 
+const PLAIN_FRAMES = [frame(ROLE, SILENT), frame(RED, WORD), frame(SKY, WORD), frame(usageOnly(2), SILENT)];
+
 /** Frames as they are, between a head and the end of a body in one chunk each. */
 const streamOf = (...frames: readonly Piece[]): readonly PieceStep[] => [
   write(VLLM_HEAD),
@@ -63,6 +65,7 @@ const SEVERAL_LINES = goldenCase("JSON over several data lines", {
     bytes(`${JSON.stringify(RED, null, 1).replace(/^/gm, "data: ").replaceAll("\n", "\r\n")}\r\n\r`, WORD),
     bytes(`\ndata: ${text(SKY)}\r\n\r`, WORD),
     bytes(`\ndata: ${text(usageOnly(2))}\r\n\r`, SILENT),
+    bytes("\n"),
   ),
   exactOutputTokens: 2,
   expect: RED_SKY,
@@ -190,7 +193,7 @@ export const FRAMING: readonly GoldenCase[] = [
     expect: { ...RED_SKY, keepsSocket: false },
   }),
   goldenCase("a body of announced length", {
-    steps: sized(frame(ROLE, SILENT), frame(RED, WORD), frame(SKY, WORD), frame(usageOnly(2), SILENT)),
+    steps: sized(...PLAIN_FRAMES),
     exactOutputTokens: 2,
     expect: RED_SKY,
   }),
@@ -265,6 +268,27 @@ export const FRAMING: readonly GoldenCase[] = [
   }),
   goldenCase("a connection closed after [DONE], without the last chunk", {
     steps: [...BEGUN, write(event(SKY, WORD), event(usageOnly(2), SILENT), event("[DONE]")), FIN],
+    exactOutputTokens: 2,
+    expect: { ...RED_SKY, keepsSocket: false },
+  }),
+  ...[
+    "what is this?\r\n\r\n",
+    "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n",
+  ].map((more, i) =>
+    goldenCase(`${["garbage", "a farewell", "a second answer"][i]} behind the end of the answer`, {
+      steps: [...BEGUN, write(event(SKY, WORD)), write(CLOSING, bytes(more))],
+      exactOutputTokens: 2,
+      expect: { ...RED_SKY, keepsSocket: false },
+    }),
+  ),
+  goldenCase("HTTP/1.0, its end told by a length", {
+    steps: [...old(PLAIN_FRAMES), FIN],
+    exactOutputTokens: 2,
+    expect: { ...RED_SKY, keepsSocket: false },
+  }),
+  goldenCase("HTTP/1.0, its end told by the closed connection", {
+    steps: [...old(), FIN],
     exactOutputTokens: 2,
     expect: { ...RED_SKY, keepsSocket: false },
   }),
@@ -351,6 +375,15 @@ function size(data: unknown): string {
 function sized(...pieces: readonly Piece[]): readonly PieceStep[] {
   const length = pieces.reduce((sum, piece) => sum + piece.bytes.length, 0);
   return [write(head(200, { ...STREAM, "content-length": String(length) })), ...pieces.map((p) => write(p))];
+}
+
+function old(lengthOf: readonly Piece[] = []): readonly PieceStep[] {
+  const length = lengthOf.reduce((sum, piece) => sum + piece.bytes.length, 0);
+  const header = length === 0 ? "" : `content-length: ${length}\r\n`;
+  return [
+    write(bytes(`HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n${header}\r\n`, "head")),
+    ...PLAIN_FRAMES.map((piece) => write(piece)),
+  ];
 }
 
 function llamaHead(): Piece {
