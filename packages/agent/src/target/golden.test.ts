@@ -7,6 +7,7 @@ import {
   type GoldenCase,
   type GoldenClock,
   goldenCases,
+  property,
   realGoldenClock,
   resplit,
   startGoldenServer,
@@ -28,6 +29,19 @@ for (const example of goldenCases) {
     runGoldenCase(createUndiciTarget, example),
   );
 }
+
+property(
+  "the undici reader makes the same of every golden case, whatever writes it comes in",
+  300,
+  async (random) => {
+    const example = random.pick(goldenCases);
+    const most = random.pick([2, 10, 100, 1000]);
+    await runGoldenCase(
+      createUndiciTarget,
+      resplit(example, `at most ${most}`, () => random.int(1, most)),
+    );
+  },
+);
 
 test("stamps of the machine's own clock lie between a write and the step after it, too", limit, async () => {
   const isPaced = (name: string) => /every 20 ms|SGLang|llama.cpp's framing of chat/.test(name);

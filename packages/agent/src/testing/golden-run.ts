@@ -21,8 +21,9 @@ export type GoldenTargetFactory = (options: TargetOptions, clock: GoldenClock) =
 const MOST_TAKEN_BYTES = 64 * 1024 * 1024;
 /** Nor grow by more, with what the server in the same process holds. */
 const MOST_GROWN_BYTES = 256 * 1024 * 1024;
-/** All looks at the ticking clock that one case may take; less than its shortest pause. */
-const MOST_LOOKS_US = 5000;
+/** Looks at the ticking clock, each a microsecond, that a case may take, and that each of its steps may. */
+const LOOKS_US = 1000;
+const LOOKS_OF_STEP_US = 10;
 
 interface Played {
   readonly example: GoldenCase;
@@ -227,24 +228,21 @@ function checkGaps({ example, sink, end, server }: Played): void {
   let pausedMs = 0;
   let written = 0;
   let at = 0;
+  const looksUs = LOOKS_US + LOOKS_OF_STEP_US * example.steps.length;
   for (const step of example.steps) {
     if (step.kind === "pause") pausedMs += step.ms;
     if (step.kind === "write") written += step.bytes.length;
     for (; at < sink.events.length && (example.events[at]?.at ?? Number.NaN) <= written; at++) {
-      isAbout(`event ${at}`, (sink.events[at]?.tUs ?? Number.NaN) - arrivedUs, pausedMs, 0);
+      const lateUs = (sink.events[at]?.tUs ?? Number.NaN) - arrivedUs - pausedMs * 1000;
+      assert.ok(Math.abs(lateUs) <= looksUs, `event ${at} is ${lateUs} us off its place`);
     }
   }
   const { endsAtMs } = example.expect;
+  if (endsAtMs === null) return;
+  const lateUs = end.tUs - arrivedUs - endsAtMs * 1000;
   // A deadline is looked at when time goes on, which it does in steps.
-  if (endsAtMs !== null) isAbout("end", end.tUs - arrivedUs, endsAtMs, PAUSE_STEP_MS);
-}
-
-function isAbout(what: string, foundUs: number, expectedMs: number, laterMs: number): void {
-  const offUs = foundUs - expectedMs * 1000;
-  assert.ok(
-    offUs >= -MOST_LOOKS_US && offUs <= MOST_LOOKS_US + laterMs * 1000,
-    `${what} ${foundUs} us after the request, where ${expectedMs} ms is right`,
-  );
+  const isInTime = lateUs >= -looksUs && lateUs <= looksUs + PAUSE_STEP_MS * 1000;
+  assert.ok(isInTime, `ended ${lateUs} us after the deadline`);
 }
 
 async function checkNext(example: GoldenCase, next: NextRequest, server: GoldenServer): Promise<void> {

@@ -1,4 +1,12 @@
-import { type GoldenCase, goldenCase, type Piece, type PieceStep, resplit, unsplit } from "./golden-case.js";
+import {
+  type GoldenCase,
+  goldenCase,
+  type Heard,
+  type Piece,
+  type PieceStep,
+  resplit,
+  unsplit,
+} from "./golden-case.js";
 import {
   BEGUN,
   bytes,
@@ -43,12 +51,17 @@ const COLOURFUL = goldenCase("text of many bytes a letter", {
 });
 
 /** Frames as they are, between a head and the end of a body in one chunk each. */
-const streamOf = (...frames: readonly Piece[]): readonly PieceStep[] => [
+const streamOf = (...chunks: readonly (Piece | readonly Piece[])[]): readonly PieceStep[] => [
   write(VLLM_HEAD),
-  ...frames.map((piece) => write(chunk(piece))),
+  ...chunks.map((pieces) => write(chunk(...[pieces].flat()))),
   write(END_OF_BODY),
 ];
 const text = (data: unknown): string => JSON.stringify(data);
+
+/** An event in CRLF. The second CR makes its line an empty one: the LF only belongs to it. */
+function crlf(data: unknown, heard: Heard): readonly Piece[] {
+  return [bytes(`data: ${text(data)}\r\n\r`, heard), bytes("\n")];
+}
 
 /** CRLF, so that a cut between the two letters meets a line that is followed by another. */
 const SEVERAL_LINES = goldenCase("JSON over several data lines", {
@@ -90,21 +103,19 @@ export const FRAMING: readonly GoldenCase[] = [
     expect: RED_SKY,
   }),
   goldenCase("lines that end in CRLF", {
-    steps: streamOf(
-      bytes(`data: ${text(RED)}\r\n\r\n`, WORD),
-      bytes(`data: ${text(SKY)}\r\n\r\n`, WORD),
-      bytes(`data: ${text(usageOnly(2))}\r\n\r\ndata: [DONE]\r\n\r\n`, SILENT),
-    ),
+    steps: streamOf(crlf(RED, WORD), crlf(SKY, WORD), [
+      ...crlf(usageOnly(2), SILENT),
+      bytes("data: [DONE]\r\n\r\n"),
+    ]),
     exactOutputTokens: 2,
     expect: RED_SKY,
   }),
   goldenCase("lines that end in CRLF, cut between CR and LF", {
     steps: streamOf(
       bytes(`data: ${text(RED)}\r`),
-      // The second CR makes the line empty: what follows it only belongs to it.
       bytes("\n\r", WORD),
-      bytes(`\ndata: ${text(SKY)}\r\n\r\n`, WORD),
-      bytes(`data: ${text(usageOnly(2))}\r\n\r\n`, SILENT),
+      [bytes("\n"), ...crlf(SKY, WORD)],
+      crlf(usageOnly(2), SILENT),
     ),
     exactOutputTokens: 2,
     expect: RED_SKY,
@@ -130,11 +141,10 @@ export const FRAMING: readonly GoldenCase[] = [
     expect: RED_SKY,
   }),
   goldenCase("data without a space", {
-    steps: streamOf(
-      bytes(`data:${text(RED)}\n\n`, WORD),
-      bytes(`data:${text(SKY)}\n\n`, WORD),
-      bytes(`data:${text(usageOnly(2))}\n\ndata:[DONE]\n\n`, SILENT),
-    ),
+    steps: streamOf(bytes(`data:${text(RED)}\n\n`, WORD), bytes(`data:${text(SKY)}\n\n`, WORD), [
+      bytes(`data:${text(usageOnly(2))}\n\n`, SILENT),
+      bytes("data:[DONE]\n\n"),
+    ]),
     exactOutputTokens: 2,
     expect: RED_SKY,
   }),
