@@ -5,17 +5,22 @@ import {
   aPlan,
   GOLDEN_REQUEST,
   type GoldenCase,
+  type GoldenClock,
   goldenCases,
+  property,
   realGoldenClock,
   resplit,
   startGoldenServer,
   TickingClock,
 } from "@tokenstorm/testkit";
-import { testBoth } from "../testing/both-readers.js";
+import { READERS, testBoth } from "../testing/both-readers.js";
 import { runGoldenCase } from "../testing/golden-run.js";
+import type { SeenEvent } from "../testing/recording-sink.js";
 import { attemptRequest } from "./attempt.js";
 import { createEndpoints } from "./endpoint.js";
 import { createRawReader } from "./raw-connection.js";
+import type { RequestSink, Target, TargetOptions } from "./target.js";
+import { createUndiciTarget } from "./targets.js";
 import { createUndiciReader } from "./undici-connection.js";
 
 /** Far beyond what any case takes: a reader that never tells of what is there must not hang the tests. */
@@ -26,6 +31,21 @@ for (const example of goldenCases) {
     `the reader of ${example.name}: ${example.expect.outcome}`,
     (_, create) => runGoldenCase(create, example),
     limit,
+  );
+}
+
+for (const { name, create } of READERS) {
+  property(
+    `${name} makes the same of every golden case, whatever writes it comes in`,
+    100,
+    async (random) => {
+      const example = random.pick(goldenCases);
+      const most = random.pick([2, 10, 100, 1000]);
+      await runGoldenCase(
+        create,
+        resplit(example, `at most ${most}`, () => random.int(1, most)),
+      );
+    },
   );
 }
 
@@ -46,6 +66,72 @@ testBoth(
   },
   limit,
 );
+
+/** Readers that are wrong in one thing each, and a golden case that must not let them pass. */
+const WRONG: readonly {
+  readonly name: string;
+  readonly example: string;
+  readonly onEvent: (event: SeenEvent, clock: GoldenClock) => SeenEvent;
+  readonly message: RegExp;
+}[] = [
+  {
+    name: "stamps each event when it is read from its buffer",
+    example: "several events in one chunk",
+    onEvent: (event, clock) => ({ ...event, tUs: clock.nowUs() }),
+    message: /stamps go back|in one read with the one before/,
+  },
+  {
+    name: "stamps an event a step late",
+    example: "a role event with the first token's, and a token every 20 ms",
+    onEvent: (event) => ({ ...event, tUs: event.tUs + 20_000 }),
+    message: /stamps go back|event 0 at/,
+  },
+  {
+    name: "stamps an event before it is written",
+    example: "headers after five seconds",
+    onEvent: (event) => ({ ...event, tUs: event.tUs - 1000 }),
+    message: /stamps go back/,
+  },
+  {
+    name: "takes each event for an arrival",
+    example: "several events in one chunk",
+    onEvent: (event) => ({ ...event, sameRead: false }),
+    message: /told to have come with an earlier one/,
+  },
+  {
+    name: "takes each event for a token",
+    example: "no usage",
+    onEvent: (event) => ({ ...event, tokens: 1 }),
+    message: /events/,
+  },
+];
+
+for (const { name, example: wanted, onEvent, message } of WRONG) {
+  test(`a reader that ${name} does not pass`, limit, async () => {
+    const example = goldenCases.find((one) => one.name === wanted);
+    assert.ok(example !== undefined);
+    const createWrong = (options: TargetOptions, clock: GoldenClock): Target => {
+      const target = createUndiciTarget(options, clock);
+      const { send } = target;
+      target.send = (slot, request, sink) => {
+        const wrong: RequestSink = {
+          onConnected: (...stamps) => sink.onConnected(...stamps),
+          onSent: (tUs) => sink.onSent(tUs),
+          onHeaders: (tUs) => sink.onHeaders(tUs),
+          onStaleRetry: () => sink.onStaleRetry(),
+          onEnd: (tUs, end) => sink.onEnd(tUs, end),
+          onEvent: (...[tUs, tokens, content, sameRead]) => {
+            const told = onEvent({ tUs, tokens, content, sameRead }, clock);
+            sink.onEvent(told.tUs, told.tokens, told.content, told.sameRead);
+          },
+        };
+        return send.call(target, slot, request, wrong);
+      };
+      return target;
+    };
+    await assert.rejects(runGoldenCase(createWrong, example), message);
+  });
+}
 
 for (const example of goldenCases.filter(isPlainText)) {
   for (const createReader of [createUndiciReader, createRawReader])

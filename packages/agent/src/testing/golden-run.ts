@@ -21,8 +21,9 @@ export type GoldenTargetFactory = (options: TargetOptions, clock: GoldenClock) =
 const MOST_TAKEN_BYTES = 64 * 1024 * 1024;
 /** Nor grow by more, with what the server in the same process holds. */
 const MOST_GROWN_BYTES = 256 * 1024 * 1024;
-/** All looks at the ticking clock that one case may take; less than its shortest pause. */
-const MOST_LOOKS_US = 5000;
+/** Looks at the ticking clock, each a microsecond, that a case may take, and that each of its steps may. */
+const LOOKS_US = 1000;
+const LOOKS_OF_STEP_US = 10;
 
 interface Played {
   readonly example: GoldenCase;
@@ -52,15 +53,15 @@ export async function runGoldenCase(
   const target = createTarget({ plan, slots: 1, env: {} }, clock);
   const rssBefore = process.memoryUsage.rss();
   try {
-    if (example.staleDeath !== null) await sendGood(target, BEFORE_REQUEST);
+    if (example.staleDeath !== null)
+      await isGood(send(target, { id: BEFORE_REQUEST, exact: 2 }).sink, "the request before");
+    const next = nextUponEnd(target, example, { sink, server });
     send(target, { id: GOLDEN_REQUEST, exact: example.exactOutputTokens, sink });
     const end = await sink.ended();
     checkResult({ example, sink, end, server });
     checkTimes({ example, sink, end, server });
     if (clock instanceof TickingClock) checkGaps({ example, sink, end, server });
-    // A pause that still goes on would run into the next request's deadlines.
-    await server.played();
-    await checkNext(target, example, server);
+    await checkNext(example, await next, server);
     assert.equal(sink.ends.length, 1, "ends of the request");
     assert.ok(server.writtenBytes < MOST_TAKEN_BYTES, `${server.writtenBytes} bytes were taken`);
     const grown = process.memoryUsage.rss() - rssBefore;
@@ -83,17 +84,51 @@ async function hasHeard(example: GoldenCase, sink: RecordingSink, writtenBytes: 
   await Promise.race([ended, sink.called("event", events)]);
 }
 
-async function sendGood(target: Target, id: string): Promise<RecordingSink> {
-  const { sink } = send(target, { id, exact: 2 });
+/**
+ * The next request goes out from within the end of this one, when the reader has had no time to see what follows it.
+ * Only where a pause still goes on it waits, or that would run into its deadlines.
+ */
+async function nextUponEnd(
+  target: Target,
+  { expect }: GoldenCase,
+  { sink, server }: { readonly sink: RecordingSink; readonly server: GoldenServer },
+): Promise<NextRequest> {
+  if (expect.endsAtMs !== null) {
+    await sink.ended();
+    await server.played();
+    const acceptedBefore = server.accepted;
+    return { acceptedBefore, ...send(target, { id: NEXT_REQUEST, exact: 2 }) };
+  }
+  return new Promise((resolve, reject) => {
+    const { onEnd } = sink;
+    sink.onEnd = (tUs, end) => {
+      onEnd.call(sink, tUs, end);
+      try {
+        const acceptedBefore = server.accepted;
+        resolve({ acceptedBefore, ...send(target, { id: NEXT_REQUEST, exact: 2 }) });
+      } catch (error) {
+        reject(error);
+      }
+    };
+  });
+}
+
+interface NextRequest {
+  readonly sink: RecordingSink;
+  /** Connections that the server had accepted when it was sent. */
+  readonly acceptedBefore: number;
+}
+
+async function isGood(sink: RecordingSink, which: string): Promise<void> {
   const end = await sink.ended();
-  assert.equal(outcomeWord(end), "completed", `request ${id}`);
-  assert.equal(end.tokenSource, "continuous");
-  assert.deepEqual(end.usage, { prompt: 9, cachedPrompt: 0, output: 2 });
+  assert.equal(outcomeWord(end), "completed", which);
+  assert.equal(end.tokenSource, "continuous", which);
+  assert.deepEqual(end.usage, { prompt: 9, cachedPrompt: 0, output: 2 }, which);
   assert.deepEqual(
     sink.events.map(({ tokens }) => tokens),
     [0, 1, 1, 0],
+    which,
   );
-  return sink;
 }
 
 function checkResult({ example, sink, end, server }: Played): void {
@@ -171,9 +206,20 @@ function checkTimes(played: Played): void {
     assert.equal(sameRead, tokenSteps.has(step), `event ${i} is told to have come with an earlier one`);
     tokenSteps.add(step);
   });
-  const last = server.stampsUs.at(-1) ?? server.arrivedUs ?? Number.NaN;
-  if (example.expect.endsAtMs === null)
-    assert.ok(end.tUs >= last, `ended at ${end.tUs}, last step at ${last}`);
+  const endUs = server.stampsUs[endStep(example)] ?? Number.NEGATIVE_INFINITY;
+  assert.ok(
+    end.tUs >= endUs,
+    `ended at ${end.tUs}, before ${endUs}, when the last of the answer was written`,
+  );
+}
+
+/** The step without which nobody can know that the answer is over; -1 where it is given up before it is. */
+function endStep({ steps, expect }: GoldenCase): number {
+  if (expect.endsAtMs !== null) return -1;
+  if (expect.keepsSocket || expect.outcome === "completed")
+    return steps.findLastIndex(({ kind }) => kind === "write");
+  const isCut = expect.outcome === "stream-broken" || expect.outcome === "no-finish";
+  return isCut ? steps.findIndex(({ kind }) => kind === "reset" || kind === "close") : -1;
 }
 
 /** In virtual time the gaps are known: nothing but a pause takes longer than a look at the clock. */
@@ -182,34 +228,31 @@ function checkGaps({ example, sink, end, server }: Played): void {
   let pausedMs = 0;
   let written = 0;
   let at = 0;
+  const looksUs = LOOKS_US + LOOKS_OF_STEP_US * example.steps.length;
   for (const step of example.steps) {
     if (step.kind === "pause") pausedMs += step.ms;
     if (step.kind === "write") written += step.bytes.length;
     for (; at < sink.events.length && (example.events[at]?.at ?? Number.NaN) <= written; at++) {
-      isAbout(`event ${at}`, (sink.events[at]?.tUs ?? Number.NaN) - arrivedUs, pausedMs, 0);
+      const lateUs = (sink.events[at]?.tUs ?? Number.NaN) - arrivedUs - pausedMs * 1000;
+      assert.ok(Math.abs(lateUs) <= looksUs, `event ${at} is ${lateUs} us off its place`);
     }
   }
   const { endsAtMs } = example.expect;
+  if (endsAtMs === null) return;
+  const lateUs = end.tUs - arrivedUs - endsAtMs * 1000;
   // A deadline is looked at when time goes on, which it does in steps.
-  if (endsAtMs !== null) isAbout("end", end.tUs - arrivedUs, endsAtMs, PAUSE_STEP_MS);
+  const isInTime = lateUs >= -looksUs && lateUs <= looksUs + PAUSE_STEP_MS * 1000;
+  assert.ok(isInTime, `ended ${lateUs} us after the deadline`);
 }
 
-function isAbout(what: string, foundUs: number, expectedMs: number, laterMs: number): void {
-  const offUs = foundUs - expectedMs * 1000;
-  assert.ok(
-    offUs >= -MOST_LOOKS_US && offUs <= MOST_LOOKS_US + laterMs * 1000,
-    `${what} ${foundUs} us after the request, where ${expectedMs} ms is right`,
-  );
-}
-
-async function checkNext(target: Target, example: GoldenCase, server: GoldenServer): Promise<void> {
-  const before = server.accepted;
-  const next = await sendGood(target, NEXT_REQUEST);
+async function checkNext(example: GoldenCase, next: NextRequest, server: GoldenServer): Promise<void> {
+  const { keepsSocket } = example.expect;
+  await isGood(next.sink, "the next request");
   assert.equal(
-    server.accepted - before,
-    example.expect.keepsSocket ? 0 : 1,
-    "new connections for the next request",
+    server.accepted - next.acceptedBefore,
+    keepsSocket ? 0 : 1,
+    "connections for the next request",
   );
   // Whether a close has been seen before the next request is written is a matter of chance.
-  assert.ok(next.staleRetries <= (example.expect.keepsSocket ? 0 : 1), "stale retries of the next request");
+  assert.ok(next.sink.staleRetries <= (keepsSocket ? 0 : 1), "stale retries of the next request");
 }

@@ -2,7 +2,12 @@ import type { FailureReason, TokenSource } from "@tokenstorm/core";
 
 /** One thing the server does. Steps come one after the other; the bytes of a write go to the kernel in one call. */
 export type GoldenStep =
-  | { readonly kind: "write"; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "write";
+      readonly bytes: Uint8Array;
+      /** In pieces it would be another case, with another result. */
+      readonly isWhole?: true;
+    }
   /** The same bytes so many times, as fast as the client takes them. */
   | { readonly kind: "flood"; readonly bytes: Uint8Array; readonly times: number }
   | { readonly kind: "pause"; readonly ms: number }
@@ -68,7 +73,9 @@ export interface Piece {
   readonly ends?: Heard | "head";
 }
 /** A step as cases are written down: with what its bytes complete. */
-export type PieceStep = Exclude<GoldenStep, { kind: "write" }> | { readonly pieces: readonly Piece[] };
+export type PieceStep =
+  | Exclude<GoldenStep, { kind: "write" }>
+  | { readonly pieces: readonly Piece[]; readonly isWhole?: true };
 
 export interface GoldenDraft {
   readonly steps: readonly PieceStep[];
@@ -86,9 +93,7 @@ export function goldenCase(name: string, draft: GoldenDraft): GoldenCase {
   const isGood = draft.expect.outcome === "completed";
   return {
     name,
-    steps: draft.steps.map((step) =>
-      "pieces" in step ? { kind: "write", bytes: joined(step.pieces.map(({ bytes }) => bytes)) } : step,
-    ),
+    steps: draft.steps.map(plainStep),
     headersAt,
     events,
     expect: {
@@ -104,6 +109,12 @@ export function goldenCase(name: string, draft: GoldenDraft): GoldenCase {
     limits: { ...LIMITS, ...draft.limits },
     staleDeath: draft.staleDeath ?? null,
   };
+}
+
+function plainStep(step: PieceStep): GoldenStep {
+  if (!("pieces" in step)) return step;
+  const { pieces, ...rest } = step;
+  return { kind: "write", bytes: joined(pieces.map(({ bytes }) => bytes)), ...rest };
 }
 
 function marksOf(steps: readonly PieceStep[]): Pick<GoldenCase, "events" | "headersAt"> {
@@ -127,14 +138,15 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 /**
  * The same answer in other writes. `sizeOf` tells the length of the next write from the offset it begins at; pauses and
- * ends stay where they are between the bytes.
+ * ends stay where they are between the bytes, and what must not be cut stays whole.
  */
 export function resplit(example: GoldenCase, name: string, sizeOf: (offset: number) => number): GoldenCase {
   const steps: GoldenStep[] = [];
   let offset = 0;
   for (const step of example.steps) {
-    if (step.kind !== "write") {
+    if (step.kind !== "write" || step.isWhole === true) {
       steps.push(step);
+      if (step.kind === "write") offset += step.bytes.length;
       continue;
     }
     for (let at = 0; at < step.bytes.length; ) {
@@ -154,7 +166,7 @@ export function unsplit(example: GoldenCase, name: string): GoldenCase {
   for (const step of example.steps) {
     const last = steps.at(-1);
     if (step.kind === "write" && last?.kind === "write") {
-      steps[steps.length - 1] = { kind: "write", bytes: joined([last.bytes, step.bytes]) };
+      steps[steps.length - 1] = { ...step, bytes: joined([last.bytes, step.bytes]) };
     } else {
       steps.push(step);
     }

@@ -11,6 +11,11 @@ export const words = (tokens: number): Heard => ({ tokens, content: true });
 export const write = (...pieces: readonly (Piece | readonly Piece[])[]): PieceStep => ({
   pieces: pieces.flat(),
 });
+/** A write that must not be cut into several. */
+export const whole = (...pieces: readonly (Piece | readonly Piece[])[]): PieceStep => ({
+  pieces: pieces.flat(),
+  isWhole: true,
+});
 export const pause = (ms: number): PieceStep => ({ kind: "pause", ms });
 export const RST: PieceStep = { kind: "reset" };
 export const FIN: PieceStep = { kind: "close" };
