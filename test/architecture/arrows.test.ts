@@ -34,7 +34,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   coordinator: [],
   report: [],
   simulator: [],
-  testkit: [],
+  testkit: ["testcontainers"],
   cli: ["commander", "pino", "yaml"],
 };
 
