@@ -18,9 +18,12 @@ engine_up() {
   # In a session of its own, so that Ctrl-C does not reach it before the containers are gone.
   setsid dockerd >>"$ENGINE_LOG" 2>&1 </dev/null &
   ENGINE_PID=$!
+  local looks_after_its_end=0
   for _ in $(seq 300); do
     engine_answers && return 0
-    kill -0 "$ENGINE_PID" 2>/dev/null || break
+    # A service that the package started may be on its way up: then ours ends, and that one will answer.
+    kill -0 "$ENGINE_PID" 2>/dev/null || looks_after_its_end=$((looks_after_its_end + 1))
+    [ $looks_after_its_end -lt 50 ] || break
     sleep 0.1
   done
   engine_refuse "dockerd did not come up: $(grep -E 'failed to start|level=(fatal|error)|^failed' "$ENGINE_LOG" | tail -n 1 | cut -c 1-300)"
