@@ -6,6 +6,7 @@
 # May be run again, and several times at once. Exits 1 with one line when none can be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/debian-package.sh
 line=${1:-}
 cache=$PWD/.cache/nats-server
 limit_s=60 # of each attempt
@@ -82,35 +83,11 @@ official_release() {
   tar -xzf "$work/release.tar.gz" -C "$work" "$name/nats-server" && keep "$work/$name/nats-server"
 }
 
-# apt_into FOLDER APT-GET-ARGUMENT...: apt-get with lists, cache and state of its own.
-apt_into() {
-  local folder=$1 sandbox=()
-  shift
-  # Root's apt would fetch as the user _apt, who may not enter this folder.
-  [ "$(id -u)" != 0 ] || sandbox=(-o APT::Sandbox::User=root)
-  timeout --foreground --kill-after=5 $limit_s apt-get -qq "${sandbox[@]+"${sandbox[@]}"}" \
-    -o Dir::State="$folder/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::State::lists="$folder/lists" \
-    -o Dir::Cache="$folder/cache" -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10 -o Acquire::Retries=0 \
-    "${sources[@]+"${sources[@]}"}" "$@" >/dev/null 2>"$folder/log" </dev/null
-}
-
-# debian_package SUITE: `own` takes the system's sources as they are; a suite's name takes the system's own mirror for it.
+# debian_package SUITE: `own`, or a suite's name; see debian-package.sh.
 debian_package() {
-  local suite=$1 folder=$work/$1 codename site sources=()
-  command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
-  mkdir -p "$folder"/{state,lists/partial,cache/archives/partial,root}
-  if [ "$suite" != own ]; then
-    codename=$(. /etc/os-release && [ "${ID:-}" = debian ] && printf '%s' "${VERSION_CODENAME:-}") || return 1
-    site=$(apt-get indextargets --format '$(CREATED_BY) $(RELEASE) $(COMPONENT) $(SITE)' 2>/dev/null |
-      awk -v codename="$codename" '$1 == "Packages" && $2 == codename && $3 == "main" { print $4; exit }')
-    [ -n "$site" ] && [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || return 1
-    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$site" "$suite" >"$folder/sources.list"
-    sources=(-o Dir::Etc::sourcelist="$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null)
-  fi
+  local suite=$1 folder=$work/$1
   say "unpacking Debian's nats-server ($suite suite) into .cache/nats-server"
-  apt_into "$folder" update && (cd "$folder" && apt_into "$folder" download nats-server) ||
-    { say "Debian's package cannot be fetched from here"; return 1; }
-  dpkg -x "$folder"/nats-server_*.deb "$folder/root" && keep "$folder/root/usr/sbin/nats-server"
+  debian_unpack nats-server "$suite" "$folder" $limit_s && keep "$folder/root/usr/sbin/nats-server"
 }
 
 if [ -n "${NATS_SERVER_BIN:-}" ]; then

@@ -19,6 +19,7 @@ const PARTS = {
   sim: { folders: ["test/dist/sim"], concurrency: 2 },
   integration: { folders: ["test/dist/integration"], concurrency: 1 },
   containers: { folders: ["test/dist/containers"], concurrency: 1 },
+  hosts: { folders: ["test/dist/hosts"], concurrency: 1 },
 };
 
 function testFiles(folder) {

@@ -27,6 +27,16 @@ build_packages() {
   npx --no-install tsc -b >&2 || { say "error: the build failed"; return 1; }
 }
 
+# Sets PROMTOOL_BIN where one can be had, and then its test may not be skipped; else says so.
+find_promtool() {
+  local bin
+  if bin=$(./scripts/get-promtool.sh); then
+    export PROMTOOL_BIN="$bin" REQUIRE_PROMTOOL=1
+  else
+    return 1
+  fi
+}
+
 # Sets NATS_SERVER_BIN where a server can be had; else says so and leaves it empty.
 find_nats_server() {
   local bin

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests need into the project's own folders, builds, lints, and runs every test.
-#   ./scripts/test.sh [PART ...]      parts: setup is always done; then lint docs tests release demo node24; all by default
+#   ./scripts/test.sh [PART ...]      all parts by default; setup is always done, then
+#                                     lint docs manifests tests lines release demo compose node24
 # NO_INSTALL=1 forbids every fetch: what is missing then is skipped, and said so on the last lines.
 # Nothing is installed on the host: npm packages go to ./node_modules, tools to ./.cache.
 set -uo pipefail
@@ -8,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(lint docs tests release demo node24)
+[ ${#parts[@]} -gt 0 ] || parts=(lint docs manifests tests lines release demo compose node24)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 timings=() failures=() skipped=() counts=() again=()
@@ -30,12 +31,21 @@ wanted() { local word; for word in "${parts[@]}"; do [ "$word" = "$1" ] && retur
 setup() {
   require_node && install_packages && build_packages || return 1
   find_nats_server || { say "error: the tests need a nats-server (set NATS_SERVER_BIN to one)"; return 1; }
+  find_promtool || say "the metrics page is not put to promtool: its test is skipped"
   say "node $(node --version), $("$NATS_SERVER_BIN" --version)"
 }
 
 lint() { npx --no-install biome check --error-on-warnings . && ./scripts/lint/check-text.sh; }
 
 docs() { node scripts/generate-docs.mjs --check; }
+
+# may_skip COMMAND...: 3 means skipped, with the reason on the last line.
+may_skip() {
+  "$@" 2>&1 | tee "$scratch/may-skip.log"
+  local status=${PIPESTATUS[0]}
+  [ "$status" -eq 3 ] || return "$status"
+  skipped+=("$(tail -n 1 "$scratch/may-skip.log")")
+}
 
 release() { ./scripts/check-reproducible.sh; }
 
@@ -84,9 +94,12 @@ node24() {
 if part setup setup; then
   wanted lint && part lint lint
   wanted docs && part docs docs
+  wanted manifests && part "Kubernetes manifests" may_skip ./scripts/check-manifests.sh
   wanted tests && part tests run_tests "$scratch/tests.log" node scripts/run-tests.mjs
+  wanted lines && part "lines of README.md and docs/deploy.md" node scripts/check-docs.mjs
   wanted release && part "the single file, made twice" release
   wanted demo && part "demo --quick" demo 20 "$(dirname "$(command -v node)")"
+  wanted compose && part "compose, eight agents" may_skip ./scripts/compose-demo.sh
   wanted node24 && part "unit tests and demo on Node 24" node24
 fi
 

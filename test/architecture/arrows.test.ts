@@ -14,8 +14,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   coordinator: ["core", "protocol"],
   report: ["core"],
   simulator: ["core"],
+  api: ["core", "protocol", "report"],
   testkit: ["core", "protocol"],
-  cli: ["core", "protocol", "agent", "coordinator", "report", "simulator"],
+  cli: ["core", "protocol", "agent", "coordinator", "report", "simulator", "api"],
 };
 
 /** Outside packages, by package folder: its own heavy dependencies and no others. */
@@ -34,6 +35,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   coordinator: [],
   report: [],
   simulator: [],
+  api: ["fastify", "zod"],
   testkit: ["testcontainers"],
   cli: ["commander", "pino", "yaml"],
 };

@@ -7,7 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
+export const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const cliFile = join(root, "packages/cli/bin/tokenstorm.mjs");
 
 export interface Finished {
@@ -51,16 +51,21 @@ export interface CliOptions {
 
 /** Starts `tokenstorm ...args`; whatever is still running when the test ends is killed, by its process id. */
 export function startCli(t: TestContext, args: readonly string[], options: CliOptions = {}): Running {
+  return startProcess(t, [process.execPath, ...(options.nodeArgs ?? []), cliFile, ...args], options);
+}
+
+/** The same for any command. */
+export function startProcess(
+  t: TestContext,
+  [command = "", ...args]: readonly string[],
+  options: CliOptions = {},
+): Running {
   const env = { ...process.env, NO_COLOR: "1", ...options.env };
-  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(
-    process.execPath,
-    [...(options.nodeArgs ?? []), cliFile, ...args],
-    {
-      cwd: options.cwd ?? root,
-      env,
-      stdio: ["pipe", "pipe", "pipe"],
-    },
-  );
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(command, args, {
+    cwd: options.cwd ?? root,
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   living.add(child);
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
@@ -130,6 +135,9 @@ export function scratch(t: TestContext): string {
 
 export interface Simulator {
   readonly url: string;
+  /** Written when it ends. */
+  readonly truthFile: string;
+  readonly process: Running;
   /** Ends the simulator and reads its record. */
   truth(): Promise<TruthRecord[]>;
   stop(): Promise<void>;
@@ -152,10 +160,15 @@ export interface TruthRecord {
 }
 
 /** `tokenstorm simulate` on a port chosen by the system, with a truth log. */
-export async function startSimulator(t: TestContext, args: readonly string[] = []): Promise<Simulator> {
+export async function startSimulator(
+  t: TestContext,
+  args: readonly string[] = [],
+  env: CliOptions["env"] = {},
+): Promise<Simulator> {
   const truthFile = join(scratch(t), "truth.jsonl");
   const running = startCli(t, ["simulate", "--port", "0", "--truth-log", truthFile, "--json", ...args], {
     limitMs: 600_000,
+    env,
   });
   const first: { url: string } = JSON.parse(await running.line(/"url"/));
   const stop = async () => {
@@ -164,6 +177,8 @@ export async function startSimulator(t: TestContext, args: readonly string[] = [
   };
   return {
     url: first.url,
+    truthFile,
+    process: running,
     stop,
     kill: () => running.signal("SIGKILL"),
     truth: async () => {

@@ -48,7 +48,7 @@ export interface AgentDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly vitals: VitalsSource;
   /** Called once a run is prepared, before it is armed: warms what the path of tokens will use. */
-  readonly rehearse?: () => void;
+  readonly rehearse?: () => Promise<unknown>;
   readonly logger: Logger;
   /** Keeps results that nobody confirmed; gives the place at which a person finds them. */
   readonly writeSpool: (name: string, bytes: Uint8Array) => Promise<string>;

@@ -10,6 +10,7 @@ import {
   type Logger,
   rehearse,
 } from "@tokenstorm/agent";
+import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
 import { VERSION } from "./packaging.js";
@@ -20,6 +21,8 @@ export interface AgentProcessOptions {
   readonly transport: Transport;
   readonly subjects: Subjects;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where it may send; none allows everything. */
+  readonly allowTarget: readonly TargetRule[];
   readonly log: Pino;
   /** Folder for results that could not be delivered. */
   readonly spool: string;
@@ -30,6 +33,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
   const { transport } = options;
   const clock = systemClock();
   const vitals = createVitals();
+  const guard = { rules: options.allowTarget, agent: options.id };
   const agent = createAgent({
     id: options.id,
     instance: randomUUID(),
@@ -44,7 +48,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     state: transport.state,
     blobs: transport.blobs,
     subjects: options.subjects,
-    targets: (wanted) => createUndiciTarget(wanted, clock),
+    targets: (wanted) => createUndiciTarget(wanted, clock, guard),
     env: options.env,
     vitals,
     rehearse,

@@ -1,4 +1,6 @@
+import type { TargetRule } from "@tokenstorm/core";
 import type { Logger } from "pino";
+import { allowTargetArgs } from "./allow-target.js";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
 import type { CommandContext } from "./context.js";
 import { EXIT } from "./exit-codes.js";
@@ -13,6 +15,7 @@ export interface SupervisorOptions extends NatsFlags {
   readonly processes: number;
   readonly label?: Readonly<Record<string, string>>;
   readonly wait?: boolean;
+  readonly allowTarget: readonly TargetRule[];
   readonly spool: string;
   readonly logLevel: string;
   readonly log: Logger;
@@ -78,6 +81,7 @@ function startAgent(id: string, options: SupervisorOptions, { said, onMessage }:
       ...["agent", "--id", id, "--processes", "1", "--spool", options.spool, "--log-level", options.logLevel],
       ...(options.wait === true ? ["--wait"] : []),
       ...labels,
+      ...allowTargetArgs(options.allowTarget),
       ...access.args,
     ],
     env: access.env,

@@ -1,11 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import type { LiveUpdate, RunRecord, RunReport, TestPlan } from "@tokenstorm/core";
-import { stopRun, submitRun, systemClock } from "@tokenstorm/protocol";
 import type { Cluster } from "./cluster.js";
+import { onDeniedHint } from "./denied-hint.js";
 import { onInterrupt } from "./interrupt.js";
 import { followRun } from "./live/follow.js";
-import { parseReport } from "./report-file.js";
 
 /** After a second Ctrl-C: how long the coordinator has to end the run and write what there is. */
 const CUT_LIMIT_MS = 5000;
@@ -32,16 +30,15 @@ export interface Conducted {
  * seconds. Throws what `followRun` throws; a run that nobody takes up is taken back.
  */
 export async function conductRun(cluster: Cluster, options: ConductOptions): Promise<Conducted> {
-  const { plan } = options;
-  const id = newId(6);
-  const salt = plan.salt ?? newId(8);
-  await submitRun(cluster, { plan, id, salt, createdAtMs: systemClock().wallMs() });
+  const { operations } = cluster;
+  const denied = onDeniedHint(cluster, options.onNote);
+  const { id } = await operations.submit(options.plan);
   options.onSubmitted?.(id);
   const leave = new AbortController();
   let limit: NodeJS.Timeout | undefined;
   const stop = async (level: "drain" | "cut", cause: string) => {
     try {
-      await stopRun(cluster, { run: id, level, reason: `stopped by ${cause}` });
+      await operations.stop(id, level, `stopped by ${cause}`);
     } catch (error) {
       options.onNote(
         `the run could not be told to stop: ${error instanceof Error ? error.message : String(error)}`,
@@ -64,28 +61,19 @@ export async function conductRun(cluster: Cluster, options: ConductOptions): Pro
     const followed = followRun(cluster, { ...options, run: id, signal: leave.signal });
     const record = await (options.broken === undefined ? followed : Promise.race([followed, options.broken]));
     if (record === undefined) return { record: null, report: null };
-    return { record, report: await fetchReport(cluster, record) };
+    return { record, report: await reportOf(cluster, record) };
   } catch (error) {
     await Promise.race([stop("cut", "an error of the command that began it"), wait(TAKE_BACK_LIMIT_MS)]);
     throw error;
   } finally {
     clearTimeout(limit);
     interrupts.close();
+    denied.close();
     leave.abort();
   }
 }
 
-/** The report that the coordinator left for everyone; null where it left none. */
-export async function fetchReport({ transport }: Cluster, record: RunRecord): Promise<RunReport | null> {
-  const name = record.result?.reportBlob;
-  if (name === undefined || name === null) return null;
-  const data = await transport.blobs.get(name);
-  return data === undefined ? null : parseReport(Buffer.from(data).toString("utf8"), name);
-}
-
-const LETTERS = "abcdefghijkmnpqrstuvwxyz23456789";
-
-/** Letters and digits that are hard to mistake for one another. */
-export function newId(length: number): string {
-  return [...randomBytes(length)].map((byte) => LETTERS[byte % LETTERS.length] ?? "").join("");
+/** Null where the coordinator left none. */
+async function reportOf({ operations }: Cluster, record: RunRecord): Promise<RunReport | null> {
+  return (record.result?.reportBlob ?? null) === null ? null : operations.report(record);
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { type Coordinator, createCoordinator, createRunDirectory } from "@tokenstorm/coordinator";
+import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger } from "pino";
 import { stringify } from "yaml";
 import { plainLogger, sanitizedId } from "./agent-process.js";
-import { httpGet } from "./http-get.js";
+import { createHttpGet } from "./http-get.js";
 import { VERSION } from "./packaging.js";
 
 export interface CoordinatorProcessOptions {
@@ -13,21 +14,25 @@ export interface CoordinatorProcessOptions {
   readonly subjects: Subjects;
   /** Folder of the run directories. */
   readonly out: string;
+  /** Where it may read metrics; none allows everything. */
+  readonly allowTarget: readonly TargetRule[];
   readonly log: Logger;
   readonly onLeading?: () => void;
+  /** Of this process alone, as its beacons name it; a fresh one by default. */
+  readonly instance?: string;
 }
 
 /** A coordinator in this process, with everything of the world that it needs. Whoever runs it closes it. */
 export function createProcessCoordinator(options: CoordinatorProcessOptions): Coordinator {
   return createCoordinator({
     id: sanitizedId(`${hostname()}-${process.pid}`),
-    instance: randomUUID(),
+    instance: options.instance ?? randomUUID(),
     version: VERSION,
     clock: systemClock(),
     transport: options.transport,
     subjects: options.subjects,
     logger: plainLogger(options.log),
-    http: httpGet,
+    http: createHttpGet(options.allowTarget),
     store: createRunDirectory(options.out),
     toYaml: (plan) => stringify(plan),
     onLeading: () => options.onLeading?.(),

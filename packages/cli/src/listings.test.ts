@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProbeResult } from "@tokenstorm/agent";
+import type { PresentAgent, RunSummary } from "@tokenstorm/protocol";
 import { displayWidth } from "@tokenstorm/report";
-import { type AgentRow, type RunRow, renderAgents, renderRuns } from "./listings.js";
+import { renderAgents, renderRuns } from "./listings.js";
 import { readableLine } from "./log.js";
 import { renderProbe } from "./probe-timeline.js";
 
-const agent: AgentRow = {
+const agent: PresentAgent = {
   agent: "rack1-a-very-long-host-name-1",
   instance: "i1",
   host: "rack1-a-very-long-host-name.example",
@@ -34,7 +35,7 @@ const agent: AgentRow = {
   clockErrorUs: 120,
 };
 
-const row: RunRow = {
+const row: RunSummary = {
   id: "k3f9a2",
   name: "a-name-as-long-as-a-plan-may-have-which-is-sixty-four-characters",
   state: "completed",

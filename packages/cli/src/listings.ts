@@ -1,5 +1,4 @@
-import type { RunRecord } from "@tokenstorm/core";
-import type { Heartbeat } from "@tokenstorm/protocol";
+import type { Heartbeat, PresentAgent, RunSummary } from "@tokenstorm/protocol";
 import { type Column, formatLoad, formatUs, paint, printable, renderTables } from "@tokenstorm/report";
 
 export interface ListingOptions {
@@ -7,22 +6,19 @@ export interface ListingOptions {
   readonly colour: boolean;
 }
 
-/** A heartbeat, and how well the agent's clock is known to the leader of its run; null without one. */
-export type AgentRow = Heartbeat & { readonly clockErrorUs: number | null };
-
 /** A row per agent that answers. */
-export function renderAgents(beats: readonly AgentRow[], options: ListingOptions): string {
+export function renderAgents(beats: readonly PresentAgent[], options: ListingOptions): string {
   if (beats.length === 0) return "no agent answers";
   const column = (
     title: string,
-    cellOf: (beat: AgentRow) => string,
+    cellOf: (beat: PresentAgent) => string,
     align: "left" | "right" = "left",
   ): Column => ({
     title,
     align,
     cells: beats.map(cellOf),
   });
-  const vitals = (read: (vitals: NonNullable<Heartbeat["vitals"]>) => string) => (beat: AgentRow) =>
+  const vitals = (read: (vitals: NonNullable<Heartbeat["vitals"]>) => string) => (beat: PresentAgent) =>
     beat.vitals === null ? "-" : read(beat.vitals);
   return renderTables(
     { title: "agent", cells: beats.map((beat) => printable(beat.agent)) },
@@ -70,7 +66,7 @@ export function renderAgents(beats: readonly AgentRow[], options: ListingOptions
   ).join("\n");
 }
 
-const clockErrorOf = (beat: AgentRow): string =>
+const clockErrorOf = (beat: PresentAgent): string =>
   beat.clockErrorUs === null ? "-" : formatUs(beat.clockErrorUs);
 
 const labelsOf = (beat: Heartbeat): string =>
@@ -78,28 +74,15 @@ const labelsOf = (beat: Heartbeat): string =>
     .map(([key, value]) => printable(`${key}=${value}`))
     .join(" ");
 
-/** One line of `runs`. */
-export interface RunRow {
-  readonly id: string;
-  readonly name: string;
-  readonly state: RunRecord["state"];
-  /** ISO time, or null where it never started. */
-  readonly startedAt: string | null;
-  readonly agents: number;
-  /** Null while it goes on, or where no report is at hand. */
-  readonly verdict: string | null;
-  readonly thresholds: string | null;
-}
-
 /** A row per run, newest first. */
-export function renderRuns(rows: readonly RunRow[], options: ListingOptions): string {
+export function renderRuns(rows: readonly RunSummary[], options: ListingOptions): string {
   if (rows.length === 0) return "no runs";
   const colours = paint(options.colour);
   const colourOf = (verdict: string | null) =>
     verdict === "valid" ? colours.green : verdict === "degraded" ? colours.yellow : colours.red;
   const column = (
     title: string,
-    cellOf: (row: RunRow) => string,
+    cellOf: (row: RunSummary) => string,
     align: "left" | "right" = "left",
   ): Column => ({
     title,

@@ -59,7 +59,11 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     nats = await startNatsServer({ bin: options.bin, dataDir });
     void nats.ended.then((said) => parts.fail(`the nats-server ended${said === "" ? "" : `: ${said}`}`));
     const access = ["--nats", nats.url];
-    const coordinator = parts.start("coordinator", ["coordinator", ...access, "--out", options.out], "vital");
+    const coordinator = parts.start(
+      "coordinator",
+      ["coordinator", ...access, "--no-http", "--out", options.out],
+      "vital",
+    );
     const labels = Object.entries(options.labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
     for (let i = 1; i <= options.processes; i += 1) {
       const id = `local-${i}`;

@@ -1,7 +1,9 @@
+import { LoadError } from "@tokenstorm/core";
 import { createMemoryHub, subjects } from "@tokenstorm/protocol";
 import { pino } from "pino";
 import { createProcessAgent } from "./agent-process.js";
-import type { Cluster } from "./cluster.js";
+import { rulesFromEnv } from "./allow-target.js";
+import { type Cluster, clusterOf } from "./cluster.js";
 import { createProcessCoordinator } from "./coordinator-process.js";
 
 export interface MemoryClusterOptions {
@@ -23,12 +25,15 @@ export interface MemoryCluster {
 export function startMemoryCluster(options: MemoryClusterOptions): MemoryCluster {
   const hub = createMemoryHub();
   const names = subjects();
+  const allowTarget = rulesFromEnv(options.env);
+  if ("problem" in allowTarget) throw new LoadError("AGENT_NOT_READY", allowTarget.problem);
   const log = pino({ level: "warn" }, { write: (line) => options.onTrouble(messageOf(line)) });
   const [forAgent, forCoordinator, ours] = [hub.connect(), hub.connect(), hub.connect()];
   const coordinator = createProcessCoordinator({
     transport: forCoordinator,
     subjects: names,
     out: options.out,
+    allowTarget,
     log,
   });
   const agent = createProcessAgent({
@@ -37,6 +42,7 @@ export function startMemoryCluster(options: MemoryClusterOptions): MemoryCluster
     transport: forAgent,
     subjects: names,
     env: options.env,
+    allowTarget,
     log,
     spool: options.out,
   });
@@ -51,7 +57,7 @@ export function startMemoryCluster(options: MemoryClusterOptions): MemoryCluster
     await Promise.all([forAgent, forCoordinator, ours].map((transport) => transport.close()));
   };
   return {
-    cluster: { transport: ours, subjects: names },
+    cluster: clusterOf(ours, names),
     broken,
     close: () => {
       closing ??= close();

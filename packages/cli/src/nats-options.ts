@@ -13,6 +13,7 @@ export interface NatsFlags {
   readonly natsTlsca?: string;
   readonly natsTlscert?: string;
   readonly natsTlskey?: string;
+  readonly natsInbox?: string;
   readonly subjectPrefix?: string;
 }
 
@@ -32,6 +33,7 @@ const FLAGS: readonly (readonly [flag: string, key: keyof NatsFlags, description
   ["--nats-tlsca <file>", "natsTlsca", "authorities to trust (NATS_CA)"],
   ["--nats-tlscert <file>", "natsTlscert", "client certificate (NATS_CERT)"],
   ["--nats-tlskey <file>", "natsTlskey", "key of the client certificate (NATS_KEY)"],
+  ["--nats-inbox <prefix>", "natsInbox", "first word of the subjects of answers (NATS_INBOX_PREFIX)"],
   ["--subject-prefix <word>", "subjectPrefix", "first word of every subject; ts by default"],
 ];
 
@@ -63,6 +65,7 @@ export function natsAccess(flags: NatsFlags, env: Environment): NatsAccess | und
     credsFile: flags.natsCreds ?? named.credsFile,
     nkeyFile: flags.natsNkey ?? named.nkeyFile,
     ...(usesTls ? { tls: { caFile, certFile, keyFile } } : {}),
+    inboxPrefix: flags.natsInbox ?? named.inboxPrefix,
     prefix: flags.subjectPrefix,
   };
 }

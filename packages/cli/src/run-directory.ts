@@ -31,11 +31,11 @@ export async function makeOutFolder(out: string): Promise<void> {
  * The folder and those above it. Not by mkdir's own `recursive`: below /proc, which exists and takes no folder, Node 20
  * tries for ever.
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   if (existsSync(path)) return;
   const parent = dirname(path);
   if (parent !== path) await makeFolder(parent);
-  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+  await mkdir(path, { mode }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
 }

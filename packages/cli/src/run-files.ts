@@ -3,16 +3,15 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { LoadError, type RunEvent, type RunFacts, type RunReport } from "@tokenstorm/core";
-import { lineToResult, RunRecordMessage } from "@tokenstorm/protocol";
+import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/protocol";
 import { type RunResult, rebuildReport } from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
-import { parseReport } from "./report-file.js";
 
 /** The report of a run directory as the leader wrote it. Throws RESULTS_UNREADABLE naming the file. */
 export async function readLocalReport(directory: string): Promise<RunReport> {
   const file = join(directory, "report.json");
   if (!existsSync(file)) return rebuildFromDirectory(directory);
-  return parseReport(await readText(file), file);
+  return reportFromJson(await readText(file), file);
 }
 
 /**
@@ -24,7 +23,7 @@ export async function rebuildFromDirectory(directory: string): Promise<RunReport
   const snapshots = join(directory, "snapshots.ndjson");
   if (!existsSync(facts) || !existsSync(snapshots)) {
     const file = join(directory, "report.json");
-    return parseReport(await readText(file), file);
+    return reportFromJson(await readText(file), file);
   }
   const kept = parseRunJson(await readText(facts), facts);
   return rebuildReport({
@@ -101,7 +100,7 @@ function parseRunJson(text: string, file: string): { facts: RunFacts; report: Ru
   const facts = { ...value["facts"], record: record.data };
   if (!isRunFacts(facts)) throw unreadable(file, "parts of it are missing");
   const report = value["report"];
-  return { facts, report: report === undefined ? null : parseReport(JSON.stringify(report), file) };
+  return { facts, report: report === undefined ? null : reportFromJson(JSON.stringify(report), file) };
 }
 
 function isRunFacts(

@@ -3,7 +3,7 @@ import type { Subjects, Transport } from "@tokenstorm/protocol";
 import type { Logger } from "./logger.js";
 import type { RunDirectoryStore } from "./run-directory.js";
 
-/** One GET: rejects where no answer came within the limit, with a reason for a person. */
+/** One GET: rejects where no answer came within the limit, with a reason for a person; with a LoadError where it may not be made. */
 export type HttpGet = (
   url: string,
   options: { readonly timeoutMs: number },

@@ -1,4 +1,9 @@
 export { createCoordinator } from "./coordinator.js";
 export type { Coordinator, CoordinatorDeps, HttpGet } from "./deps.js";
 export type { Logger } from "./logger.js";
-export { createRunDirectory, type RunDirectory, type RunDirectoryStore } from "./run-directory.js";
+export {
+  createRunDirectory,
+  type RunDirectory,
+  type RunDirectoryStore,
+  runDirectoryName,
+} from "./run-directory.js";

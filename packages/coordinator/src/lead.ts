@@ -185,6 +185,7 @@ export class Lead {
       seq: this.#beaconSeq,
       leaderUs: clock.nowUs(),
       refused: this.#registry.refused(),
+      refusals: this.#refusals,
       ...ofRun,
     };
     this.#publish(subjects.beacon, () => encodeBeacon(beacon));

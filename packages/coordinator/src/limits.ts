@@ -17,10 +17,6 @@ export const COORDINATOR_LIMITS = {
   storeRetryMs: 500,
   storeGiveUpMs: 120_000,
   writeAttempts: 20,
-  clockProbes: 16,
-  /** Fewer answers than this do not make an estimate. */
-  clockAnswers: 4,
-  clockTimeoutMs: 500,
   /** The run directory is synced at most so often. */
   syncMs: 250,
   /** Lines that wait for the disk; beyond it the run fails. */

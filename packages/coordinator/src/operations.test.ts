@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LiveUpdate, LoadError, type LoadErrorCode, type RunRecord } from "@tokenstorm/core";
 import {
+  createOperations,
   findLeader,
   findRun,
   getReport,
@@ -207,9 +208,9 @@ test("a report that is not there, or is none, is refused in words; unknown field
   await put(JSON.stringify({ ...report, later: { field: 1 } }));
   assert.deepEqual(await getReport(cluster.transport, record), { ...report, later: { field: 1 } });
   const broken: readonly (readonly [string, RegExp])[] = [
-    ["{", /is no JSON/],
+    ["{", /it is no JSON/],
     ["7", /of another form/],
-    [JSON.stringify({ ...report, schemaVersion: 2 }), /schemaVersion/],
+    [JSON.stringify({ ...report, schemaVersion: 2 }), /schema version 2/],
     [JSON.stringify({ ...report, stages: [{ ...report.stages[0], rates: {} }] }), /stages\.0\.rates/],
   ];
   for (const [text, says] of broken) {
@@ -218,10 +219,88 @@ test("a report that is not there, or is none, is refused in words; unknown field
   }
 });
 
+test("a plan that nobody could read back is refused, and not put into the store", async () => {
+  const cluster = empty();
+  const submit = (change: object) =>
+    submitRun(cluster, { plan: { ...testPlan(), ...change }, id: "r1", salt: "s", createdAtMs: 0 });
+  const broken = submit({ metricsUrls: ["http://h\u0000/metrics"] });
+  await assert.rejects(broken, failsWith("PLAN_INVALID", /cannot be handed over: .*metricsUrls/));
+  const huge = submit({ metricsUrls: Array.from({ length: 1000 }, () => `http://h/${"x".repeat(2000)}`) });
+  await assert.rejects(huge, failsWith("PLAN_INVALID", /cannot be handed over: .*limit/));
+  assert.deepEqual(await listRuns(cluster.transport), []);
+});
+
 test("the digest is that of the plan, not of how it was written", () => {
   const one = testPlan({ seed: 3, name: "n" });
   const shuffled = Object.fromEntries(Object.entries(one).reverse());
   assert.equal(planDigest({ ...one, ...shuffled }), planDigest(one));
   assert.notEqual(planDigest(testPlan({ seed: 4, name: "n" })), planDigest(one));
   assert.match(planDigest(one), /^[0-9a-f]{64}$/);
+});
+
+test("operations list runs with their verdicts, and one that cannot be read costs its own row alone", async () => {
+  const cluster = empty();
+  cluster.coordinate();
+  cluster.agent("a1");
+  cluster.agent("a2");
+  let ids = 0;
+  const operations = createOperations(cluster, {
+    clock: cluster.clock,
+    newId: (length) => `n${(++ids).toString().padStart(length - 1, "0")}`,
+  });
+  const { id, salt } = await operations.submit(testPlan({ name: "first" }));
+  assert.deepEqual([id.length, salt.length], [6, 8]);
+  assert.deepEqual(
+    (await operations.runs()).map(({ state, verdict }) => [state, verdict]),
+    [["submitted", null]],
+  );
+  assert.equal((await operations.runsUnderWay()).length, 1);
+  const record = await cluster.untilOver(id);
+  const { verdict } = await operations.report(record);
+  const [row] = await operations.runs();
+  assert.deepEqual(
+    [row?.id, row?.name, row?.agents, row?.verdict, row?.thresholds],
+    [id, "first", 2, verdict.status, verdict.thresholds],
+  );
+  assert.deepEqual(await operations.runsUnderWay(), []);
+  // What is known of a run that is over is not read again; whoever asks for the first time reads what is there.
+  await cluster.transport.blobs.put(reportBlob(id), new TextEncoder().encode("{"));
+  assert.equal((await operations.runs())[0]?.verdict, verdict.status);
+  const others = createOperations(cluster, { clock: cluster.clock, newId: () => "x" });
+  assert.equal((await others.runs())[0]?.verdict, null);
+});
+
+test("operations find agents and the leader by listening, and ask only an agent without a run for its clock", async () => {
+  const cluster = empty();
+  cluster.coordinate();
+  cluster.agent("a1");
+  cluster.agent("a2");
+  const operations = createOperations(cluster, { clock: cluster.clock, newId: () => "s1" });
+  await cluster.submit();
+  await cluster.untilState("running");
+  cluster.agent("a3");
+  const probed: Record<string, number> = {};
+  for (const agent of ["a1", "a2", "a3"]) {
+    cluster.transport.bus.subscribe(cluster.subjects.clock(agent), () => {
+      probed[agent] = (probed[agent] ?? 0) + 1;
+    });
+  }
+  const asked = Promise.all([operations.agents(), operations.leader()]);
+  await cluster.pass(1300);
+  const [agents, leader] = await asked;
+  assert.equal(leader?.leader, "c1");
+  assert.deepEqual(
+    agents.map(({ agent, clockErrorUs }) => [agent, clockErrorUs !== null]),
+    [
+      ["a1", true],
+      ["a2", true],
+      ["a3", true],
+    ],
+  );
+  assert.deepEqual(probed, { a3: 16 });
+  // What was found a moment ago is not asked for again.
+  const again = operations.agents();
+  await cluster.pass(1300);
+  assert.equal((await again)[2]?.clockErrorUs, agents[2]?.clockErrorUs);
+  assert.deepEqual(probed, { a3: 16 });
 });

@@ -23,8 +23,7 @@ import {
   type Transition,
   waitingNotes,
 } from "@tokenstorm/core";
-import type { Beacon } from "@tokenstorm/protocol";
-import { probeClocks } from "./clock-probes.js";
+import { type Beacon, probeClocks } from "@tokenstorm/protocol";
 import type { CoordinatorDeps } from "./deps.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { RecordWriter } from "./record-writer.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlanInput, ServerSample } from "@tokenstorm/core";
+import { LoadError, type PlanInput, type ServerSample } from "@tokenstorm/core";
 import { VirtualClock } from "@tokenstorm/testkit";
 import type { HttpGet } from "./deps.js";
 import { ServerScraper } from "./server-scraper.js";
@@ -159,5 +159,20 @@ test("short intervals are scraped every so many, on the same grid", async () => 
   assert.deepEqual(
     asked.slice(0, 3).map(({ atUs }) => (atUs - 5_000_000) / 1000),
     [120, 240, 360],
+  );
+});
+
+test("a target that may not be scraped is told once, costs no wait, and is not asked again", async () => {
+  const forbidden = new LoadError("TARGET_UNREACHABLE", "the coordinator may not connect to http://h:1");
+  const { clock, scraper, asked, notes } = scraped([() => Promise.reject(forbidden)]);
+  assert.equal(await scraper.quiescent(), null);
+  scraper.watch(6_000_000);
+  await clock.advanceByAsync(5_000_000);
+  assert.equal(await scraper.quiescent(), null);
+  assert.equal(asked.length, 1);
+  assert.equal(notes.length, 1);
+  assert.match(
+    notes[0] ?? "",
+    /^no metrics of the target: .*: the coordinator may not connect to http:\/\/h:1$/,
   );
 });

@@ -1,4 +1,11 @@
-import type { Cancel, Clock, QuiescentScrape, ServerSample, TestPlan } from "@tokenstorm/core";
+import {
+  type Cancel,
+  type Clock,
+  LoadError,
+  type QuiescentScrape,
+  type ServerSample,
+  type TestPlan,
+} from "@tokenstorm/core";
 import type { HttpGet } from "./deps.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { pause } from "./ticker.js";
@@ -158,7 +165,9 @@ async function scrapeOne(http: HttpGet, url: string, timeoutMs: number): Promise
   try {
     answer = await http(url, { timeoutMs });
   } catch (error) {
-    return { kind: "failed", reason: `${url}: ${reasonOf(error)}` };
+    // A LoadError says that it may not be asked, which time does not change.
+    const kind = error instanceof LoadError ? "absent" : "failed";
+    return { kind, reason: `${url}: ${reasonOf(error)}` };
   }
   if (answer.status >= 500) return { kind: "failed", reason: `${url} answers ${answer.status}` };
   if (answer.status !== 200) return { kind: "absent", reason: `${url} answers ${answer.status}` };

@@ -156,6 +156,18 @@ test("every message comes back as it was sent", () => {
   assert.deepEqual(decodeClockReply(encodeClockReply(reply)), reply);
   assert.deepEqual(decodeFinal(encodeFinal(aFinal())), aFinal());
   assert.deepEqual(decodeLive(encodeLive(live)), live);
+  // `live` is as an older leader writes it; a newer one says more.
+  const sums = { count: 3, sum: 1500.5 };
+  const stage = {
+    index: 0,
+    name: "u2",
+    ...{ offered: 3, completed: 1, failed: 1, cancelled: 0, dropped: 0, unknown: 0, censored: 1 },
+    ...{ outputTokens: 7, promptTokens: 5 },
+    latencyUs: { ttft: sums, itl: sums, e2e: sums },
+  };
+  const ttft = { ...live.latencyUs.ttft, p90: 12 };
+  const newer = { ...live, latencyUs: { ...live.latencyUs, ttft }, stages: [stage] };
+  assert.deepEqual(decodeLive(encodeLive(newer)), newer);
   assert.deepEqual(decodeRunRecord(encodeRunRecord(record)), record);
 });
 

@@ -1,6 +1,8 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
+export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
+export * from "./denials.js";
 export {
   type BodyOf,
   decodeMessage,
@@ -13,7 +15,7 @@ export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
 export * from "./operations.js";
 export * from "./plan-digest.js";
-export { reportFromJson } from "./report-message.js";
+export { RunReportMessage, reportFromJson } from "./report-message.js";
 export * from "./result-log.js";
 export {
   decodeResult,
@@ -25,10 +27,14 @@ export {
   snapshotFromJson,
   snapshotToJson,
 } from "./results.js";
+export * from "./roster.js";
+export * from "./run-store.js";
+export * from "./run-summaries.js";
 export * from "./spool.js";
 export * from "./state-store.js";
 export * from "./subject-pattern.js";
 export * from "./subjects.js";
 export * from "./system-clock.js";
 export * from "./transport.js";
+export * from "./watch-live.js";
 export * from "./watch-run.js";

@@ -104,6 +104,8 @@ export const Beacon = z.object({
   refused: z.array(id).max(1000),
   /** Agents given up in this run. */
   givenUp: z.array(id).max(10_000),
+  /** Messages that the leader refused as malformed, in this term. Not from an older leader. */
+  refusals: count.optional(),
 });
 export type Beacon = z.infer<typeof Beacon>;
 
@@ -232,7 +234,26 @@ export const FinalMessage = z.object({
   reader: text,
 });
 
-const LatencyMessage = z.object({ count, p50: z.number(), p99: z.number() });
+// What was added after the first version of the live message is optional: leaders and viewers of either version go on
+// understanding each other.
+
+const LatencyMessage = z.object({ count, p50: z.number(), p90: z.number().optional(), p99: z.number() });
+const SumMessage = z.object({ count, sum: z.number().min(0) });
+
+const LiveStageMessage = z.object({
+  index: count,
+  name: text,
+  offered: count,
+  completed: count,
+  failed: count,
+  cancelled: count,
+  dropped: count,
+  unknown: count,
+  censored: count,
+  outputTokens: count,
+  promptTokens: count,
+  latencyUs: z.object({ ttft: SumMessage, itl: SumMessage, e2e: SumMessage }),
+});
 
 export const LiveMessage = z.object({
   run: id,
@@ -250,6 +271,7 @@ export const LiveMessage = z.object({
   latencyUs: z.object({ ttft: LatencyMessage, itl: LatencyMessage, e2e: LatencyMessage }),
   totals: z.object({ offered: count, completed: count, failed: count, cancelled: count, dropped: count }),
   failures: z.record(z.string().max(64), count),
+  stages: z.array(LiveStageMessage).max(1000).optional(),
   agents: z
     .array(
       z.object({

@@ -1,239 +1,95 @@
 import {
   type Clock,
   isTerminal,
-  LoadError,
   type RunRecord,
   type RunReport,
-  resolveStages,
   type StopLevel,
-  stopProblem,
-  strongerStop,
   type TestPlan,
 } from "@tokenstorm/core";
-import { decodeBeacon, decodeHeartbeat, decodeRunRecord, encodeRunRecord } from "./codec.js";
+
+import { createClockErrors } from "./clock-errors.js";
 import type { Beacon, Heartbeat } from "./messages.js";
-import { planDigest } from "./plan-digest.js";
-import { reportFromJson } from "./report-message.js";
-import type { StateEntry } from "./state-store.js";
-import { RUN_KEYS, reportBlob, runKey, type Subjects } from "./subjects.js";
+import { findLeader, listAgents, type Roster } from "./roster.js";
+import { type Cluster, findRun, getReport, listRuns, stopRun, submitRun } from "./run-store.js";
+import { createRunLister, type RunSummary } from "./run-summaries.js";
 import type { Transport } from "./transport.js";
+import { type RunWatch, type WatchOptions, watchRun } from "./watch-run.js";
 
-// What operators and viewers do: all of it by the StateStore and the bus, so that it works from anywhere, and the
-// writing of a stop also while no coordinator lives.
-
-/** Heartbeats and beacons come once a second. */
-const LISTEN_MS = 1200;
-/** Others write the same record now and then, never so often in a row. */
-const WRITE_ATTEMPTS = 10;
-
-export interface Cluster {
-  readonly transport: Pick<Transport, "bus" | "state">;
-  readonly subjects: Subjects;
-}
-
-export interface Submission {
-  readonly plan: TestPlan;
-  /** Fresh, of letters and digits. */
-  readonly id: string;
-  /** The plan's own name, or "run", where it is not given. */
-  readonly name?: string | undefined;
-  /** Random for each run, unless the plan or a person replays one. */
-  readonly salt: string;
-  readonly createdAtMs: number;
-}
-
-/** Puts a run into the StateStore, where the coordinator finds it. Throws RUN_UNKNOWN where the id is taken. */
-export async function submitRun(cluster: Cluster, submission: Submission): Promise<RunRecord> {
-  const { plan, id, salt, createdAtMs } = submission;
-  const record: RunRecord = {
-    v: 1,
-    id,
-    name: submission.name ?? plan.name ?? "run",
-    createdAtMs,
-    plan,
-    planDigest: planDigest(plan),
-    salt,
-    state: "submitted",
-    term: 0,
-    leader: "",
-    revision: 1,
-    shards: [],
-    start: null,
-    stageStartsUs: resolveStages(plan).map(() => null),
-    stop: { level: "none", reason: "" },
-    problem: null,
-    result: null,
-  };
-  const revision = await cluster.transport.state.compareAndSet(
-    runKey(id),
-    encodeRunRecord(record),
-    undefined,
-  );
-  if (revision === undefined) {
-    throw new LoadError("RUN_UNKNOWN", `a run with the id ${id} is there already`, {
-      hint: "submit it again",
-    });
-  }
-  hint(cluster);
-  return record;
-}
+/** What was asked for has left this process within so long, or BUS_UNAVAILABLE says that it has not. */
+const FLUSH_LIMIT_MS = 2000;
 
 /**
- * Asks a run to end: `drain` lets open requests finish, `cut` does not. Written by this call itself; a run that nobody
- * has begun to lead is over at once. Throws RUN_UNKNOWN.
+ * An agent that answers, and how far its clock may be misjudged, us: by the leader of its run, or of an agent without a
+ * run by this process. Null where it did not answer.
  */
-export async function stopRun(
-  cluster: Cluster,
-  stop: { readonly run: string; readonly level: Exclude<StopLevel, "none">; readonly reason: string },
-): Promise<RunRecord> {
-  for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-    const { record, revision } = await readRun(cluster.transport, stop.run);
-    const stronger = strongerStop(record.stop, { level: stop.level, reason: stop.reason.slice(0, 1000) });
-    if (isTerminal(record.state) || stronger === record.stop) return record;
-    const stopped = withStop(record, stronger);
-    const written = await cluster.transport.state.compareAndSet(
-      runKey(stop.run),
-      encodeRunRecord(stopped),
-      revision,
-    );
-    if (written === undefined) continue;
-    hint(cluster);
-    return stopped;
-  }
-  throw new LoadError("BUS_UNAVAILABLE", `run ${stop.run} changed faster than it could be stopped`, {
-    hint: "try again",
-  });
+export type PresentAgent = Heartbeat & { readonly clockErrorUs: number | null };
+
+/**
+ * All that operators and viewers do with a cluster, whoever asks: a command over NATS or the coordinator's HTTP API. The
+ * methods throw LoadError: RUN_UNKNOWN for a run that is not there, BUS_UNAVAILABLE and BUS_DENIED.
+ */
+export interface Operations {
+  /** Hands a plan over. Resolves once the coordinator can find it. */
+  submit(plan: TestPlan): Promise<RunRecord>;
+  /** Asks a run (its whole id) to end: `drain` lets open requests finish, `cut` does not. */
+  stop(run: string, level: Exclude<StopLevel, "none">, reason: string): Promise<RunRecord>;
+  /** The newest runs with their verdicts, newest first. */
+  runs(): Promise<RunSummary[]>;
+  /** The run whose id begins so; the latest where nothing is named. */
+  run(idPrefix: string | undefined): Promise<RunRecord>;
+  /** Every run that is not over, newest first. */
+  runsUnderWay(): Promise<RunRecord[]>;
+  /** Of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
+  report(record: Pick<RunRecord, "id" | "state" | "result">): Promise<RunReport>;
+  /** Agents that are heard now, by id. */
+  agents(): Promise<PresentAgent[]>;
+  /** The last beacon of the coordinator that leads; undefined where none is heard. */
+  leader(): Promise<Beacon | undefined>;
+  /** Follows a run to its end. */
+  watch(options: Omit<WatchOptions, "clock">): RunWatch;
 }
 
-/** Nobody leads a submitted run yet, and nobody need begin. */
-function withStop(record: RunRecord, stop: RunRecord["stop"]): RunRecord {
-  const stopped: RunRecord = { ...record, stop, revision: record.revision + 1 };
-  return record.state === "submitted"
-    ? { ...stopped, state: "aborted", problem: stopProblem(stop) }
-    : stopped;
+export interface OperationsOptions {
+  readonly clock: Clock;
+  /** Fresh each time, of letters and digits. */
+  readonly newId: (length: number) => string;
+  /** One that listens already; without it `agents` and `leader` listen for a little over a second. */
+  readonly roster?: Roster;
 }
 
-/** Tells the coordinator to look now; it looks each second anyway. */
-function hint(cluster: Cluster): void {
-  cluster.transport.bus.publish(cluster.subjects.hint, new Uint8Array());
-}
+const RUN_ID_LENGTH = 6;
+const SALT_LENGTH = 8;
 
-/** Every run that can be read, the newest first. */
-export async function listRuns(transport: Pick<Transport, "state">): Promise<RunRecord[]> {
-  const keys = await transport.state.keys(RUN_KEYS);
-  const records: RunRecord[] = [];
-  for (const key of keys) {
-    const entry = await transport.state.get(key);
-    const record = entry === undefined ? undefined : readRecord(entry);
-    if (record !== undefined) records.push(record);
-  }
-  return records.sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
-}
-
-/** The run whose id begins so; the latest where nothing is named. Throws RUN_UNKNOWN: none, or several. */
-export async function findRun(
-  transport: Pick<Transport, "state">,
-  idPrefix: string | undefined,
-): Promise<RunRecord> {
-  const records = await listRuns(transport);
-  if (idPrefix === undefined) {
-    const [latest] = records;
-    if (latest === undefined) {
-      throw new LoadError("RUN_UNKNOWN", "there is no run yet", {
-        hint: "tokenstorm submit PLAN begins one",
-      });
-    }
-    return latest;
-  }
-  const exact = records.find((record) => record.id === idPrefix);
-  if (exact !== undefined) return exact;
-  const [found, ...others] = records.filter((record) => record.id.startsWith(idPrefix));
-  if (found !== undefined && others.length === 0) return found;
-  if (found === undefined) {
-    throw new LoadError("RUN_UNKNOWN", `there is no run ${idPrefix}`, {
-      hint: "tokenstorm runs lists them",
-    });
-  }
-  const ids = [found, ...others].slice(0, 5).map((record) => record.id);
-  throw new LoadError("RUN_UNKNOWN", `${others.length + 1} runs begin with ${idPrefix}: ${ids.join(", ")}`, {
-    hint: "write more of the id",
-  });
-}
-
-/** A run as it stands now, with its revision for compare-and-set. Throws RUN_UNKNOWN. */
-export async function readRun(
-  transport: Pick<Transport, "state">,
-  run: string,
-): Promise<{ readonly record: RunRecord; readonly revision: number }> {
-  const entry = await transport.state.get(runKey(run));
-  if (entry === undefined) {
-    throw new LoadError("RUN_UNKNOWN", `there is no run ${run}`, { hint: "tokenstorm runs lists them" });
-  }
-  return { record: decodeRunRecord(entry.value), revision: entry.revision };
-}
-
-/** The report of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
-export async function getReport(
-  transport: Pick<Transport, "blobs">,
-  record: Pick<RunRecord, "id" | "state" | "result">,
-): Promise<RunReport> {
-  const name = record.result?.reportBlob ?? reportBlob(record.id);
-  const data = await transport.blobs.get(name);
-  if (data !== undefined) return reportFromJson(new TextDecoder().decode(data));
-  const why = isTerminal(record.state) ? `ended as ${record.state} without one` : `is ${record.state}`;
-  throw new LoadError("RESULTS_UNREADABLE", `there is no report of run ${record.id}: it ${why}`);
-}
-
-/** Agents that are heard now, by id, by their last heartbeat. Listens for a little longer than a second. */
-export async function listAgents(
-  cluster: { readonly transport: Pick<Transport, "bus">; readonly subjects: Subjects },
-  clock: Clock,
-): Promise<Heartbeat[]> {
-  const heard = new Map<string, Heartbeat>();
-  await listen(cluster, { subject: cluster.subjects.heartbeats, clock }, (data) => {
-    const heartbeat = decodeHeartbeat(data);
-    heard.set(heartbeat.agent, heartbeat);
-  });
-  return [...heard.values()].sort((a, b) => (a.agent < b.agent ? -1 : 1));
-}
-
-/** The last beacon of the coordinator that leads now; undefined when none is heard. Takes a little over a second. */
-export async function findLeader(
-  cluster: { readonly transport: Pick<Transport, "bus">; readonly subjects: Subjects },
-  clock: Clock,
-): Promise<Beacon | undefined> {
-  let latest: Beacon | undefined;
-  await listen(cluster, { subject: cluster.subjects.beacon, clock }, (data) => {
-    const beacon = decodeBeacon(data);
-    if (latest === undefined || beacon.term >= latest.term) latest = beacon;
-  });
-  return latest;
-}
-
-/** Garbage is passed over: whoever only looks need not know of it. */
-async function listen(
-  cluster: { readonly transport: Pick<Transport, "bus"> },
-  options: { readonly subject: string; readonly clock: Clock },
-  take: (data: Uint8Array) => void,
-): Promise<void> {
-  const { subject, clock } = options;
-  const subscription = cluster.transport.bus.subscribe(subject, ({ data }) => {
-    try {
-      take(data);
-    } catch (error) {
-      if (!(error instanceof LoadError)) throw error;
-    }
-  });
-  await new Promise<void>((resolve) => clock.at(clock.nowUs() + LISTEN_MS * 1000, resolve));
-  subscription.close();
-}
-
-/** Undefined for what is no run record of this version. */
-function readRecord(entry: StateEntry): RunRecord | undefined {
-  try {
-    return decodeRunRecord(entry.value);
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
+export function createOperations(
+  cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs"> },
+  options: OperationsOptions,
+): Operations {
+  const { transport } = cluster;
+  const { clock, newId, roster } = options;
+  const clockErrors = createClockErrors(cluster, clock);
+  const flush = () => transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
+  return {
+    submit: async (plan) => {
+      const salt = plan.salt ?? newId(SALT_LENGTH);
+      const submission = { plan, id: newId(RUN_ID_LENGTH), salt, createdAtMs: clock.wallMs() };
+      const record = await submitRun(cluster, submission);
+      await flush();
+      return record;
+    },
+    stop: async (run, level, reason) => {
+      const record = await stopRun(cluster, { run, level, reason });
+      await flush();
+      return record;
+    },
+    runs: createRunLister(transport),
+    run: (idPrefix) => findRun(transport, idPrefix),
+    runsUnderWay: async () => (await listRuns(transport)).filter(({ state }) => !isTerminal(state)),
+    report: (record) => getReport(transport, record),
+    agents: async () =>
+      clockErrors.of(
+        roster?.agents().map(({ heartbeat }) => heartbeat) ?? (await listAgents(cluster, clock)),
+      ),
+    leader: async () => (roster === undefined ? findLeader(cluster, clock) : roster.leader()),
+    watch: (watch) => watchRun(cluster, { ...watch, clock }),
+  };
 }

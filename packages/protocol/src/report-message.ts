@@ -87,7 +87,7 @@ const Stage = z.looseObject({
 });
 
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
-const RunReportMessage = z.looseObject({
+export const RunReportMessage = z.looseObject({
   schemaVersion: z.literal(1),
   run: z.looseObject({
     id: text,
@@ -156,22 +156,38 @@ const RunReportMessage = z.looseObject({
 
 type Wire = z.output<typeof RunReportMessage>;
 
-/** Reads a report's JSON. Throws RESULTS_UNREADABLE naming the field. */
-export function reportFromJson(json: string): RunReport {
+/** A report as JSON, from a file or the blob store. Throws RESULTS_UNREADABLE naming `source`, and the field. */
+export function reportFromJson(json: string, source = "the report"): RunReport {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    throw new LoadError("RESULTS_UNREADABLE", "the report is no JSON", { cause });
+    throw unreadable(source, "it is no JSON", { cause });
+  }
+  const version =
+    typeof value === "object" && value !== null ? Reflect.get(value, "schemaVersion") : undefined;
+  if (version !== undefined && version !== 1) {
+    throw unreadable(
+      source,
+      `it has schema version ${String(version)}; this tokenstorm reads 1`,
+      OTHER_VERSION,
+    );
   }
   const checked = RunReportMessage.safeParse(value);
   if (checked.success) return withoutUndefined(checked.data);
   const [first] = checked.error.issues;
   const where = first === undefined ? "" : ` (${first.path.join(".")}: ${first.message})`;
-  throw new LoadError("RESULTS_UNREADABLE", `the report is of another form${where}`, {
-    hint: "run the same version of tokenstorm everywhere",
-    cause: checked.error,
-  });
+  throw unreadable(source, `it is of another form${where}`, { ...OTHER_VERSION, cause: checked.error });
+}
+
+const OTHER_VERSION = { hint: "run the same version of tokenstorm everywhere" };
+
+function unreadable(
+  source: string,
+  problem: string,
+  more: { readonly hint?: string; readonly cause?: unknown },
+): LoadError {
+  return new LoadError("RESULTS_UNREADABLE", `${source} cannot be read: ${problem}`, more);
 }
 
 /** An optional key that is absent is no key, not one with undefined. */

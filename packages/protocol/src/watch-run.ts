@@ -7,7 +7,7 @@ import {
   type RunRecord,
 } from "@tokenstorm/core";
 import { decodeLive } from "./codec.js";
-import { type Cluster, readRun } from "./operations.js";
+import { type Cluster, readRun } from "./run-store.js";
 
 /** The record is read so often: an end is seen though no live message tells of it. */
 const POLL_MS = 1000;

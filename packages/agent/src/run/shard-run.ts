@@ -145,7 +145,8 @@ export class ShardRun {
       this.#target = target;
       const preparation = await prepareShard(checked, { target, record, version: deps.version });
       if (this.#isReleased) return;
-      deps.rehearse?.();
+      await deps.rehearse?.();
+      if (this.#isReleased) return;
       this.#preparation = preparation;
       onEvent({ kind: "prepared", nowUs: deps.clock.nowUs() });
     } catch (error) {

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { LoadError } from "@tokenstorm/core";
 import { Client } from "undici";
 import type { Wiring } from "./connection.js";
-import type { Endpoint } from "./endpoint.js";
+import { AddressesRefused, type Endpoint } from "./endpoint.js";
 import { ConnectError, openSocket } from "./open-socket.js";
 
 /** For the answer, beside the time to connect. */
@@ -73,9 +73,14 @@ export function unreachable(endpoint: Endpoint, cause: unknown): LoadError {
     : cause instanceof Error
       ? cause.message
       : String(cause);
-  const hint =
-    cause instanceof ConnectError && cause.reason === "tls"
-      ? "see target.tls: caFile, serverName, insecureSkipVerify"
-      : "is the server up, and the URL right as seen from this agent?";
+  const hint = hintFor(cause);
   return new LoadError("TARGET_UNREACHABLE", `cannot reach ${endpoint.url}: ${why}`, { hint, cause });
+}
+
+function hintFor(cause: unknown): string {
+  if (cause instanceof ConnectError && cause.reason === "tls")
+    return "see target.tls: caFile, serverName, insecureSkipVerify";
+  if (cause instanceof ConnectError && cause.cause instanceof AddressesRefused)
+    return "the agent was started with --allow-target (TOKENSTORM_ALLOW_TARGET), which bounds where it may send";
+  return "is the server up, and the URL right as seen from this agent?";
 }

@@ -1,7 +1,13 @@
 import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { LoadError, type TestPlan } from "@tokenstorm/core";
+import {
+  isAddressAllowed,
+  LoadError,
+  type TargetPlace,
+  type TargetRule,
+  type TestPlan,
+} from "@tokenstorm/core";
 
 export interface TlsSettings {
   /** Name asked for and checked; undefined where the host is an address and the plan names none. */
@@ -21,8 +27,21 @@ export interface Endpoint {
   readonly basePath: string;
   /** Null for http. */
   readonly tls: TlsSettings | null;
+  /** Where may be connected to; none allows everything. */
+  readonly rules: readonly TargetRule[];
   /** Addresses of the host, the one that connected last at first; empty until they are looked up. */
   addresses: readonly string[];
+}
+
+/** A name that resolves to nothing but addresses that no rule allows. */
+export class AddressesRefused extends Error {
+  readonly addresses: readonly string[];
+
+  constructor(endpoint: Endpoint, addresses: readonly string[]) {
+    super(`${endpoint.host} is ${addresses.join(", ")}, where this agent may not send`);
+    this.name = "AddressesRefused";
+    this.addresses = addresses;
+  }
 }
 
 /** Path of a generation on the endpoint. */
@@ -31,7 +50,10 @@ export function apiPath(endpoint: Endpoint, api: TestPlan["target"]["api"]): str
 }
 
 /** Throws LoadError AGENT_NOT_READY where the CA file cannot be read. */
-export function createEndpoints(target: TestPlan["target"]): readonly Endpoint[] {
+export function createEndpoints(
+  target: TestPlan["target"],
+  rules: readonly TargetRule[] = [],
+): readonly Endpoint[] {
   const ca = target.tls?.caFile === undefined ? undefined : readAuthorities(target.tls.caFile);
   return target.urls.map((text) => {
     const url = new URL(text);
@@ -51,19 +73,31 @@ export function createEndpoints(target: TestPlan["target"]): readonly Endpoint[]
             rejectUnauthorized: target.tls?.insecureSkipVerify !== true,
           }
         : null,
+      rules,
       addresses: isAddress ? [host] : [],
     };
   });
 }
 
 /**
- * Looks the host up, once: later connections go to the address itself, so that no name server can delay a request.
- * Rejects with the resolver's error.
+ * Looks the host up, once: later connections go to the address itself, so that no name server can delay a request, or
+ * lead it elsewhere. Keeps the addresses that may be connected to. Rejects with the resolver's error, or AddressesRefused.
  */
 export async function resolveAddresses(endpoint: Endpoint): Promise<void> {
   if (endpoint.addresses.length > 0) return;
   const found = await lookup(endpoint.host, { all: true });
-  endpoint.addresses = found.map(({ address }) => address);
+  const addresses = found.map(({ address }) => address);
+  const allowed = addresses.filter((address) => mayConnect(endpoint, address));
+  if (allowed.length === 0 && addresses.length > 0) throw new AddressesRefused(endpoint, addresses);
+  endpoint.addresses = allowed;
+}
+
+export function mayConnect(endpoint: Endpoint, address: string): boolean {
+  return isAddressAllowed(endpoint.rules, placeOf(endpoint), address);
+}
+
+export function placeOf({ host, port, tls }: Endpoint): TargetPlace {
+  return { scheme: tls === null ? "http" : "https", host, port };
 }
 
 function readAuthorities(file: string): string {

@@ -1,7 +1,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Cancel, Clock, FailureReason } from "@tokenstorm/core";
-import { type Endpoint, resolveAddresses } from "./endpoint.js";
+import { AddressesRefused, type Endpoint, mayConnect, resolveAddresses } from "./endpoint.js";
 
 /** As undici reads; one read takes as much as the kernel holds. */
 const READ_BYTES = 64 * 1024;
@@ -64,7 +64,10 @@ class Opening {
     this.#arm(this.#endsUs, () => this.#fail("dns", `${endpoint.host}: no answer of the name service`));
     resolveAddresses(endpoint).then(
       () => this.#try(0),
-      (cause: unknown) => this.#fail("dns", `${endpoint.host}: ${dnsProblem(cause)}`, cause),
+      (cause: unknown) => {
+        if (cause instanceof AddressesRefused) this.#fail("connect-refused", cause.message, cause);
+        else this.#fail("dns", `${endpoint.host}: ${dnsProblem(cause)}`, cause);
+      },
     );
   }
 
@@ -80,6 +83,12 @@ class Opening {
     const address = endpoint.addresses[index];
     if (address === undefined) {
       this.#fail("dns", `${endpoint.host} has no address`);
+      return;
+    }
+    // Asked of every connection, whatever the preparation has found: this is the last look before a byte can leave.
+    if (!mayConnect(endpoint, address)) {
+      const refused = new AddressesRefused(endpoint, [address]);
+      this.#fail("connect-refused", refused.message, refused);
       return;
     }
     const socket = connect(endpoint, address);

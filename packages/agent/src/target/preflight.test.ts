@@ -19,7 +19,7 @@ import {
   tempDir,
 } from "@tokenstorm/testkit";
 import { probeTarget } from "./probe.js";
-import { requestHeaders, resolveApiKey } from "./request-headers.js";
+import { requestHeaders, resolveApiKey, withoutKey } from "./request-headers.js";
 import { createUndiciTarget } from "./undici-target.js";
 
 const clock = {
@@ -425,4 +425,43 @@ test("probe tells of a failed request as a result, with a word on why", async (t
   assert.deepEqual(result.outcome, { kind: "failed", reason: "http-5xx" });
   assert.match(result.problem ?? "", /status 500: .*boom/);
   assert.equal(result.timelineUs.firstToken, null);
+});
+
+test("a key that the server repeats in its error is in no message", async (t) => {
+  const key = 'sk-"echoed-0123456789-abcdefghij';
+  const echo = ({ headers }: ScriptedRequest) => [
+    jsonAnswer(400, { error: `no: ${headers["authorization"]}` }),
+  ];
+  const long = ({ headers }: ScriptedRequest) => [
+    jsonAnswer(400, { error: `${"x".repeat(180)} ${headers["authorization"]}` }),
+  ];
+  for (const path of ["/v1/models", "/v1/chat/completions"]) {
+    for (const script of [echo, long]) {
+      const server = await serverWith(t, { [path]: script });
+      const target = { urls: [server.url], model: "m", apiKeyEnv: "KEY" };
+      const error = await targetOf(t, target, { KEY: key })
+        .preflight()
+        .then(
+          () => assert.fail("passed"),
+          (reason: unknown) => reason,
+        );
+      assert.ok(error instanceof LoadError);
+      assert.match(error.message, /status 400.*(Bearer|xxx)/);
+      assert.doesNotMatch(`${error.message} ${error.stack} ${error.hint}`, /echoed|012345/);
+      const plan = aPlan({ target });
+      const probed = await probeTarget({ plan, env: { KEY: key }, clock, salt: "s" }).then(
+        JSON.stringify,
+        String,
+      );
+      assert.match(probed, /status 400/);
+      assert.doesNotMatch(probed, /echoed|012345/);
+    }
+  }
+});
+
+test("text without a key stays as it is, and a short key is taken out whole", () => {
+  assert.equal(withoutKey("as it is", null), "as it is");
+  assert.equal(withoutKey("as it is", { value: "sk-123456789", source: "s" }), "as it is");
+  assert.equal(withoutKey("a=abc, b=abc", { value: "abc", source: "s" }), "a=***, b=***");
+  assert.equal(withoutKey("sk-12345", { value: "sk-123456789", source: "s" }), "***");
 });

@@ -16,7 +16,7 @@ import { apiPath, createEndpoints } from "./endpoint.js";
 import { findModel } from "./find-model.js";
 import { describeFailure, serverVersion } from "./preflight.js";
 import { ReadStamps } from "./read-stamps.js";
-import { requestHeaders, resolveApiKey } from "./request-headers.js";
+import { hidingKey, requestHeaders, resolveApiKey, withoutKey } from "./request-headers.js";
 
 export interface ProbeOptions {
   /** Its target, workload and timeouts are used, of the target the first URL. */
@@ -73,7 +73,7 @@ export async function probeTarget(options: ProbeOptions): Promise<ProbeResult> {
   const sockets = new Set<Socket>();
   const wiring: Wiring = { clock, reads: new ReadStamps(clock), sockets, timeouts: plan.timeouts };
   const line = { wiring, endpoint, headers: requestHeaders(plan.target, key, "application/json") };
-  const model = await findModel([line], { model: plan.target.model, key });
+  const model = await hidingKey(key, () => findModel([line], { model: plan.target.model, key }));
   const version = await serverVersion(line);
   const calibration =
     plan.target.api === "openai-chat"
@@ -112,7 +112,7 @@ export async function probeTarget(options: ProbeOptions): Promise<ProbeResult> {
       end: attempt.endUs - startUs,
     },
     outcome: end.outcome,
-    problem: end.outcome.kind === "completed" ? null : describeFailure(attempt),
+    problem: end.outcome.kind === "completed" ? null : withoutKey(describeFailure(attempt), key),
     status: answer.status,
     contentType: answer.contentType,
     finishReason: answer.finishReason,

@@ -45,6 +45,47 @@ function checkedKey(text: string, source: string): ApiKey {
   return { value, source };
 }
 
+/** Fewer would be found in texts that have nothing to do with the key. */
+const TELLING_CHARACTERS = 8;
+
+/**
+ * What a server said, without the key: some repeat it in their errors. An excerpt may end in the middle of one, so what
+ * begins as the key does is taken out as far as it goes on so.
+ */
+export function withoutKey(text: string, key: ApiKey | null): string {
+  if (key === null) return text;
+  const quoted = inQuotes(key.value);
+  // As it is, in the server's JSON, and in that where it is quoted itself.
+  return [key.value, quoted, inQuotes(quoted)].reduce(withoutValue, text);
+}
+
+const inQuotes = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+/** Errors go over the bus, into logs and run directories: those of this work go without the key. */
+export async function hidingKey<T>(key: ApiKey | null, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    const message = withoutKey(error.message, key);
+    // Its cause may quote the server too.
+    throw message === error.message ? error : new LoadError(error.code, message, { hint: error.hint });
+  }
+}
+
+function withoutValue(text: string, value: string): string {
+  const head = value.slice(0, TELLING_CHARACTERS);
+  let clean = "";
+  let from = 0;
+  for (let at = text.indexOf(head); at >= 0; at = text.indexOf(head, from)) {
+    let end = at + head.length;
+    while (end - at < value.length && text[end] === value[end - at]) end += 1;
+    clean += `${text.slice(from, at)}***`;
+    from = end;
+  }
+  return clean + text.slice(from);
+}
+
 function missing(message: string, cause?: unknown): LoadError {
   return new LoadError("SECRET_MISSING", message, {
     hint: "set it on every agent; a plan names a secret, it never holds one",

@@ -2,29 +2,37 @@ import type { Socket } from "node:net";
 import { assert, type Clock } from "@tokenstorm/core";
 import { Connection, type Wiring } from "./connection.js";
 import { apiPath, createEndpoints, type Endpoint } from "./endpoint.js";
+import { NO_GUARD, requireAllowed, type TargetGuard } from "./guard.js";
 import { runPreflight } from "./preflight.js";
 import { ReadStamps } from "./read-stamps.js";
-import { requestHeaders, resolveApiKey } from "./request-headers.js";
+import { hidingKey, requestHeaders, resolveApiKey } from "./request-headers.js";
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "./target.js";
 
 /**
  * The default reader: undici's parser and connections, one client for each slot and URL. Secrets and files are read on
  * the first use; see `Target.preflight` for what it throws.
  */
-export function createUndiciTarget(options: TargetOptions, clock: Pick<Clock, "nowUs" | "at">): Target {
-  return new UndiciTarget(options, clock);
+export function createUndiciTarget(
+  options: TargetOptions,
+  clock: Pick<Clock, "nowUs" | "at">,
+  guard: TargetGuard = NO_GUARD,
+): Target {
+  return new UndiciTarget(options, clock, guard);
 }
 
 class UndiciTarget implements Target {
   readonly #options: TargetOptions;
+  readonly #guard: TargetGuard;
   readonly #wiring: Wiring;
   /** By slot, then by URL. */
   readonly #connections: (Connection | undefined)[][] = [];
-  #shared: { readonly endpoints: readonly Endpoint[]; readonly headers: readonly string[] } | null = null;
+  #endpoints: readonly Endpoint[] | null = null;
+  #headers: readonly string[] | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(options: TargetOptions, clock: Pick<Clock, "nowUs" | "at">) {
+  constructor(options: TargetOptions, clock: Pick<Clock, "nowUs" | "at">, guard: TargetGuard) {
     this.#options = options;
+    this.#guard = guard;
     this.#wiring = {
       clock,
       reads: new ReadStamps(clock),
@@ -38,9 +46,14 @@ class UndiciTarget implements Target {
   }
 
   async preflight(): Promise<Preflight> {
-    const { endpoints } = this.#prepared();
+    const endpoints = this.#prepareEndpoints();
+    // Before the key is looked at: a plan that may not be sent needs none.
+    await requireAllowed(endpoints, this.#guard, this.#wiring);
     const key = resolveApiKey(this.#options.plan.target, this.#options.env);
-    return runPreflight({ plan: this.#options.plan, key, endpoints, wiring: this.#wiring, reader: "undici" });
+    const { plan } = this.#options;
+    return hidingKey(key, () =>
+      runPreflight({ plan, key, endpoints, wiring: this.#wiring, reader: "undici" }),
+    );
   }
 
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } {
@@ -80,19 +93,16 @@ class UndiciTarget implements Target {
   }
 
   #createConnection(url: number): Connection {
-    const { endpoints, headers } = this.#prepared();
-    const endpoint = endpoints[url];
+    const { target } = this.#options.plan;
+    const endpoint = this.#prepareEndpoints()[url];
     assert(endpoint !== undefined, `the plan has no URL ${url}`);
-    const path = apiPath(endpoint, this.#options.plan.target.api);
-    return new Connection({ wiring: this.#wiring, endpoint, path, headers });
+    this.#headers ??= requestHeaders(target, resolveApiKey(target, this.#options.env));
+    const path = apiPath(endpoint, target.api);
+    return new Connection({ wiring: this.#wiring, endpoint, path, headers: this.#headers });
   }
 
-  #prepared(): { readonly endpoints: readonly Endpoint[]; readonly headers: readonly string[] } {
-    if (this.#shared === null) {
-      const { target } = this.#options.plan;
-      const headers = requestHeaders(target, resolveApiKey(target, this.#options.env));
-      this.#shared = { endpoints: createEndpoints(target), headers };
-    }
-    return this.#shared;
+  #prepareEndpoints(): readonly Endpoint[] {
+    this.#endpoints ??= createEndpoints(this.#options.plan.target, this.#guard.rules);
+    return this.#endpoints;
   }
 }

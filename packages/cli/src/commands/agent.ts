@@ -1,11 +1,12 @@
 import { type AgentExit, autoProcesses } from "@tokenstorm/agent";
-import { LoadError } from "@tokenstorm/core";
+import { LoadError, rulesText, type TargetRule } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
 import type { Logger } from "pino";
 import { createProcessAgent, defaultAgentId } from "../agent-process.js";
 import { superviseAgents } from "../agent-supervisor.js";
+import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { tellHealth, watchConnection } from "../health.js";
@@ -15,7 +16,7 @@ import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../nats-options.js";
 import { agentId, label, oneOf, processCount } from "../parse-arguments.js";
 
-interface AgentFlags extends NatsFlags {
+interface AgentFlags extends NatsFlags, AllowTargetFlags {
   readonly id?: string;
   readonly label?: Readonly<Record<string, string>>;
   readonly processes: number | "auto";
@@ -29,7 +30,7 @@ const CUT_LIMIT_MS = 3000;
 
 export function addAgent(program: Command, context: CommandContext): void {
   const command = program.command("agent").description("send load: join the cluster behind a NATS server");
-  addNatsFlags(command)
+  addAllowTargetFlag(addNatsFlags(command), "where it may send")
     .option("--id <name>", "name of this agent; its host and process id by default", agentId)
     .option("--label <key=value>", "what plans may ask for (may be repeated)", label)
     .option(
@@ -43,11 +44,17 @@ export function addAgent(program: Command, context: CommandContext): void {
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
     .action((flags: AgentFlags) => {
       const access = requireNats(command, flags, context.env);
-      return context.finish(agent(flags, access, context));
+      const allowTarget = allowedTargets(command, flags, context.env);
+      return context.finish(agent({ ...flags, allowTarget }, access, context));
     });
 }
 
-async function agent(flags: AgentFlags, access: NatsAccess, context: CommandContext): Promise<number> {
+/** With the rules, wherever they were given. */
+interface AgentSettings extends AgentFlags {
+  readonly allowTarget: readonly TargetRule[];
+}
+
+async function agent(flags: AgentSettings, access: NatsAccess, context: CommandContext): Promise<number> {
   const id = flags.id ?? defaultAgentId();
   const processes = flags.processes === "auto" ? autoProcesses() : flags.processes;
   const log = createLog(context.terminal, { level: flags.logLevel, name: id });
@@ -61,7 +68,7 @@ interface World {
   readonly log: Logger;
 }
 
-async function serve(id: string, flags: AgentFlags, { access, context, log }: World): Promise<number> {
+async function serve(id: string, flags: AgentSettings, { access, context, log }: World): Promise<number> {
   const waiting = new AbortController();
   let close: (now: boolean) => void = () => waiting.abort();
   const interrupts = onInterrupt((count, cause) => {
@@ -90,12 +97,15 @@ async function serve(id: string, flags: AgentFlags, { access, context, log }: Wo
         transport,
         subjects: names,
         env: context.env,
+        allowTarget: flags.allowTarget,
         log,
         spool,
       });
       close = (now) => void one.close({ now });
       if (waiting.signal.aborted) return EXIT.ok;
       log.info({ server: transport.server?.url, pid: process.pid }, "connected to NATS");
+      if (flags.allowTarget.length > 0)
+        log.info({ rules: rulesText(flags.allowTarget) }, "targets are bounded");
       context.announce({ kind: "ready" });
       return exitOf(await one.run(), log);
     } finally {

@@ -1,16 +1,9 @@
-import {
-  decodeRunRecord,
-  findLeader,
-  type Heartbeat,
-  listAgents,
-  runKey,
-  systemClock,
-} from "@tokenstorm/protocol";
+import type { Operations } from "@tokenstorm/protocol";
 import type { Command } from "commander";
-import { type Cluster, withCluster } from "../cluster.js";
+import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
-import { type AgentRow, renderAgents } from "../listings.js";
+import { renderAgents } from "../listings.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
 
 interface AgentsFlags extends NatsFlags {
@@ -24,19 +17,17 @@ export function addAgents(program: Command, context: CommandContext): void {
     .action((flags: AgentsFlags) => {
       const access = requireNats(command, flags, context.env);
       return context.finish(
-        withCluster(access, "operator", (cluster) => agents(flags, { cluster, context })),
+        withCluster(access, "operator", ({ operations }) => agents(flags, { operations, context })),
       );
     });
 }
 
 async function agents(
   flags: AgentsFlags,
-  { cluster, context }: { readonly cluster: Cluster; readonly context: CommandContext },
+  { operations, context }: { readonly operations: Operations; readonly context: CommandContext },
 ): Promise<number> {
   const { terminal } = context;
-  const clock = systemClock();
-  const [beats, leader] = await Promise.all([listAgents(cluster, clock), findLeader(cluster, clock)]);
-  const rows = await withClockErrors(cluster, beats);
+  const [rows, leader] = await Promise.all([operations.agents(), operations.leader()]);
   if (flags.json === true) {
     await terminal.print(JSON.stringify({ coordinator: leader?.leader ?? null, agents: rows }, null, 2));
     return EXIT.ok;
@@ -46,15 +37,4 @@ async function agents(
   if (leader === undefined)
     terminal.say("no coordinator answers: tokenstorm coordinator --nats URL starts one");
   return EXIT.ok;
-}
-
-/** An agent's clock is compared with the leader's for a run; the record of that run has the result. */
-async function withClockErrors({ transport }: Cluster, beats: readonly Heartbeat[]): Promise<AgentRow[]> {
-  const known = new Map<string, number>();
-  for (const run of new Set(beats.flatMap((beat) => (beat.run === null ? [] : [beat.run])))) {
-    const entry = await transport.state.get(runKey(run));
-    const shards = entry === undefined ? [] : decodeRunRecord(entry.value).shards;
-    for (const shard of shards) known.set(shard.instance, shard.clockErrorUs);
-  }
-  return beats.map((beat) => ({ ...beat, clockErrorUs: known.get(beat.instance) ?? null }));
 }

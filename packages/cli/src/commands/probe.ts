@@ -2,7 +2,7 @@ import { type ProbeResult, probeTarget } from "@tokenstorm/agent";
 import { planFromFlags, type RunFlagValues } from "@tokenstorm/core";
 import { systemClock } from "@tokenstorm/protocol";
 import { type Command, Option } from "commander";
-import { newId } from "../conduct-run.js";
+import { newId } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";

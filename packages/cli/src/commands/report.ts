@@ -1,9 +1,7 @@
 import { LoadError, type RunReport } from "@tokenstorm/core";
-import { findRun } from "@tokenstorm/protocol";
 import { renderJson, renderText } from "@tokenstorm/report";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
-import { fetchReport } from "../conduct-run.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
@@ -72,15 +70,10 @@ async function findThere(
       hint: "tokenstorm runs lists them; --out names another folder, --nats URL asks a cluster",
     });
   }
-  return withCluster(access, "operator", async (cluster) => {
-    const record = await findRun(cluster.transport, named);
-    const report = await fetchReport(cluster, record);
-    if (report !== null) {
-      const directory = record.result?.directory;
-      return { report, directory: directory === undefined ? undefined : `${directory} at the coordinator` };
-    }
-    throw new LoadError("RESULTS_UNREADABLE", `run ${record.id} has no report: it is ${record.state}`, {
-      hint: `tokenstorm tail ${record.id} watches it`,
-    });
+  return withCluster(access, "operator", async ({ operations }) => {
+    const record = await operations.run(named);
+    const report = await operations.report(record);
+    const directory = record.result?.directory;
+    return { report, directory: directory === undefined ? undefined : `${directory} at the coordinator` };
   });
 }

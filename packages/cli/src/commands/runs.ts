@@ -1,11 +1,10 @@
-import { isTerminal, LoadError, type RunRecord } from "@tokenstorm/core";
-import { listRuns } from "@tokenstorm/protocol";
+import { LoadError } from "@tokenstorm/core";
+import type { RunSummary } from "@tokenstorm/protocol";
 import type { Command } from "commander";
-import { type Cluster, withCluster } from "../cluster.js";
-import { fetchReport } from "../conduct-run.js";
+import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
-import { type RunRow, renderRuns } from "../listings.js";
+import { renderRuns } from "../listings.js";
 import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
 import { DEFAULT_OUT, listLocalRuns } from "../run-directory.js";
 import { readLocalReport } from "../run-files.js";
@@ -29,7 +28,9 @@ export function addRuns(program: Command, context: CommandContext): void {
 async function runs(flags: RunsFlags, { terminal, env }: CommandContext): Promise<number> {
   const access = natsAccess(flags, env);
   const rows =
-    access === undefined ? await localRows(flags.out) : await withCluster(access, "operator", clusterRows);
+    access === undefined
+      ? await localRows(flags.out)
+      : await withCluster(access, "operator", ({ operations }) => operations.runs());
   if (flags.json === true) {
     await terminal.print(JSON.stringify(rows, null, 2));
     return EXIT.ok;
@@ -39,45 +40,13 @@ async function runs(flags: RunsFlags, { terminal, env }: CommandContext): Promis
   return EXIT.ok;
 }
 
-async function clusterRows(cluster: Cluster): Promise<RunRow[]> {
-  const records = (await listRuns(cluster.transport)).slice(0, MOST_RUNS);
-  return Promise.all(records.map(async (record) => rowOf(record, await verdictOf(cluster, record))));
-}
+const NOT_KNOWN = { verdict: null, thresholds: null } as const;
 
-type Verdict = Pick<RunRow, "verdict" | "thresholds">;
-const UNKNOWN: Verdict = { verdict: null, thresholds: null };
-
-/** A report that cannot be read costs its own row the verdict, not the list. */
-async function verdictOf(cluster: Cluster, record: RunRecord): Promise<Verdict> {
-  if (!isTerminal(record.state)) return UNKNOWN;
-  try {
-    const report = await fetchReport(cluster, record);
-    return report === null
-      ? UNKNOWN
-      : { verdict: report.verdict.status, thresholds: report.verdict.thresholds };
-  } catch (error) {
-    if (error instanceof LoadError) return UNKNOWN;
-    throw error;
-  }
-}
-
-function rowOf(record: RunRecord, verdict: Verdict): RunRow {
-  const { start } = record;
-  return {
-    id: record.id,
-    name: record.name,
-    state: record.state,
-    startedAt: start?.committed === true ? new Date(start.epochUs / 1000).toISOString() : null,
-    agents: record.shards.length,
-    ...verdict,
-  };
-}
-
-async function localRows(out: string): Promise<RunRow[]> {
+async function localRows(out: string): Promise<RunSummary[]> {
   const rows = await Promise.all(
     (await listLocalRuns(out))
       .slice(0, MOST_RUNS)
-      .map(async ({ directory, id }): Promise<RunRow | undefined> => {
+      .map(async ({ directory, id }): Promise<RunSummary | undefined> => {
         try {
           const { run, agents, verdict } = await readLocalReport(directory);
           return {
@@ -91,7 +60,7 @@ async function localRows(out: string): Promise<RunRow[]> {
           };
         } catch (error) {
           if (!(error instanceof LoadError)) throw error;
-          return { id, name: "cannot be read", state: "failed", startedAt: null, agents: 0, ...UNKNOWN };
+          return { id, name: "cannot be read", state: "failed", startedAt: null, agents: 0, ...NOT_KNOWN };
         }
       }),
   );

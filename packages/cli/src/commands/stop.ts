@@ -1,8 +1,9 @@
 import { isTerminal, LoadError, type RunRecord } from "@tokenstorm/core";
-import { findRun, listRuns, stopRun } from "@tokenstorm/protocol";
+import type { Operations } from "@tokenstorm/protocol";
 import type { Command } from "commander";
 import { type Cluster, withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
+import { onDeniedHint } from "../denied-hint.js";
 import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
 
@@ -10,8 +11,6 @@ interface StopFlags extends NatsFlags {
   readonly now?: boolean;
   readonly json?: boolean;
 }
-
-const FLUSH_LIMIT_MS = 2000;
 
 export function addStop(program: Command, context: CommandContext): void {
   const command = program
@@ -35,11 +34,13 @@ async function stop(
   { cluster, context }: { readonly cluster: Cluster; readonly context: CommandContext },
 ): Promise<number> {
   const { terminal } = context;
-  const record = await runToStop(cluster, named);
+  const { operations } = cluster;
+  const record = await runToStop(operations, named);
   const level = flags.now === true ? "cut" : "drain";
   if (!isTerminal(record.state)) {
-    await stopRun(cluster, { run: record.id, level, reason: "stopped by a person" });
-    await cluster.transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
+    const denied = onDeniedHint(cluster, (text) => terminal.say(text));
+    await operations.stop(record.id, level, "stopped by a person");
+    denied.close();
   }
   if (flags.json === true) {
     await terminal.print(JSON.stringify({ run: record.id, state: record.state, level }));
@@ -51,9 +52,9 @@ async function stop(
   return EXIT.ok;
 }
 
-async function runToStop({ transport }: Cluster, named: string | undefined): Promise<RunRecord> {
-  if (named !== undefined) return findRun(transport, named);
-  const underWay = (await listRuns(transport)).filter((record) => !isTerminal(record.state));
+async function runToStop(operations: Operations, named: string | undefined): Promise<RunRecord> {
+  if (named !== undefined) return operations.run(named);
+  const underWay = await operations.runsUnderWay();
   const [only, ...others] = underWay;
   if (only === undefined) throw new LoadError("RUN_UNKNOWN", "no run is under way");
   if (others.length === 0) return only;

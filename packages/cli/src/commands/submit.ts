@@ -1,10 +1,10 @@
 import type { RunFlagValues } from "@tokenstorm/core";
 import { planFromFlags } from "@tokenstorm/core";
-import { submitRun, systemClock } from "@tokenstorm/protocol";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
-import { conductRun, newId } from "../conduct-run.js";
+import { conductRun } from "../conduct-run.js";
 import type { CommandContext } from "../context.js";
+import { onDeniedHint } from "../denied-hint.js";
 import { EXIT } from "../exit-codes.js";
 import { createViewer, UI_KINDS, type UiKind } from "../live/viewer.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
@@ -48,14 +48,9 @@ async function submit(
   const json = flags.json === true;
   return withCluster(access, "operator", async (cluster) => {
     if (flags.wait !== true) {
-      const salt = plan.salt ?? newId(8);
-      const record = await submitRun(cluster, {
-        plan,
-        id: newId(6),
-        salt,
-        createdAtMs: systemClock().wallMs(),
-      });
-      await cluster.transport.bus.flush({ timeoutMs: 2000 });
+      const denied = onDeniedHint(cluster, (text) => terminal.say(text));
+      const record = await cluster.operations.submit(plan);
+      denied.close();
       const more = `submitted; watch it: tokenstorm tail ${record.id}`;
       await terminal.print(
         json ? JSON.stringify({ run: record.id, name: record.name }) : `${record.id} ${more}`,

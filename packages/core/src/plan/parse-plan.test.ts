@@ -223,6 +223,18 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
     { ...good, metricsUrls: ["h"] },
     'metricsUrls[0]: "h" is no http or https URL',
   ],
+  "metrics behind a password": [
+    { ...good, metricsUrls: ["http://me:secret@h:9090/metrics"] },
+    'metricsUrls[0]: "http://***@h:9090/metrics" carries credentials, which a plan never does',
+  ],
+  "metrics behind a password without slashes": [
+    { ...good, metricsUrls: ["http:me:secret@h"] },
+    'metricsUrls[0]: "***@h" is no http or https URL',
+  ],
+  "metrics with what no URL has inside": [
+    { ...good, metricsUrls: ["http://h\u0000"] },
+    'metricsUrls[0]: "http://h\\u0000" has spaces or control characters',
+  ],
   "timeouts and graces out of bounds": [
     {
       ...good,

@@ -4,7 +4,7 @@ import { Load } from "./schema-load.js";
 import { durationMs, note } from "./schema-parts.js";
 import { Target } from "./schema-target.js";
 import { Workload } from "./schema-workload.js";
-import { metricsUrl } from "./urls.js";
+import { metricsUrl, metricsUrlProblem } from "./urls.js";
 
 export type { Load, RateStage, UserStage } from "./schema-load.js";
 export { formatDurationMs, Length, parseDurationMs } from "./schema-parts.js";
@@ -159,6 +159,9 @@ export const PlanSchema = z.strictObject({
       z
         .url({ protocol: /^https?$/, error: "is no http or https URL" })
         .max(2048)
+        .refine((text) => metricsUrlProblem(text) === undefined, {
+          error: (issue) => metricsUrlProblem(String(issue.input)),
+        })
         .transform(metricsUrl),
     )
     .max(1000)

@@ -22,6 +22,16 @@ export function baseUrl(text: string): string {
   return text.replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
 }
 
+/** Why the text is no URL to read metrics at. Plans go over the bus and stay in run directories: they carry no password. */
+export function metricsUrlProblem(text: string): string | undefined {
+  // URL readers pass over these at the ends; what is appended then leaves them inside.
+  if ([...text].some((character) => character <= " " || character === "\u007f"))
+    return "has spaces or control characters";
+  const host = PARTS.exec(text)?.[2];
+  if (host === undefined) return "is no http or https URL";
+  return host.includes("@") ? "carries credentials, which a plan never does" : undefined;
+}
+
 /** Where to read metrics: a URL without a path gets the usual /metrics. */
 export function metricsUrl(text: string): string {
   const parts = PARTS.exec(text);

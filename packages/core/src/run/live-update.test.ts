@@ -177,7 +177,7 @@ test("rates and in-flight are those of the last interval, latencies of the stage
   // Seconds 4 to 13: those of the stage before, and the older ones, are out.
   assert.equal(live.latencyUs.ttft.count, 90);
   assert.ok(live.latencyUs.ttft.p50 >= 8000 && live.latencyUs.ttft.p50 < 8100, `${live.latencyUs.ttft.p50}`);
-  assert.deepEqual(live.latencyUs.itl, { count: 0, p50: 0, p99: 0 });
+  assert.deepEqual(live.latencyUs.itl, { count: 0, p50: 0, p90: 0, p99: 0 });
   assert.equal(live.history.outputTokensPerS.length, 14);
 });
 

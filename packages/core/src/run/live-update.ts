@@ -8,6 +8,7 @@ import type { MetricName, Phase } from "../measure/snapshot.js";
 import type { AgentView } from "./agent-view.js";
 import type { ServerSample } from "./facts.js";
 import type { LiveAgent, LiveLatency, LiveUpdate } from "./live.js";
+import { liveStages } from "./live-stages.js";
 import { isTerminal, type RunRecord } from "./run-record.js";
 
 /** Latencies are those of the last intervals of the stage, up to this span: one interval may end no long request. */
@@ -64,6 +65,7 @@ export function buildLiveUpdate(input: LiveInput): LiveUpdate {
       e2e: latencyOf(intervals, "e2e"),
     },
     ...totalsOf(aggregate),
+    stages: aggregate === null ? [] : liveStages(stages, aggregate),
     agents: liveAgents(input, factor),
     history: {
       outputTokensPerS: intervals.slice(-HISTORY).map((interval) => ratesOf(interval).outputTokensPerS),
@@ -147,16 +149,19 @@ function ratesOf(interval: IntervalSummary | undefined): LiveUpdate["rates"] {
 
 function latencyOf(intervals: readonly IntervalSummary[], metric: MetricName): LiveLatency {
   const last = intervals.at(-1);
-  if (last === undefined) return { count: 0, p50: 0, p99: 0 };
+  if (last === undefined) return NO_LATENCY;
   const histograms = intervals
     .filter(({ stage, toUs }) => stage === last.stage && toUs > last.toUs - LATENCY_SPAN_US)
     .flatMap((interval) => interval.histograms.get(metric) ?? [])
     .filter((histogram) => histogram.count > 0);
   const [only] = histograms;
-  if (only === undefined) return { count: 0, p50: 0, p99: 0 };
+  if (only === undefined) return NO_LATENCY;
   const merged = histograms.length === 1 ? only : mergeAll(histograms);
-  return { count: merged.count, p50: merged.percentile(50) ?? 0, p99: merged.percentile(99) ?? 0 };
+  const value = (percentile: number) => merged.percentile(percentile) ?? 0;
+  return { count: merged.count, p50: value(50), p90: value(90), p99: value(99) };
 }
+
+const NO_LATENCY: LiveLatency = { count: 0, p50: 0, p90: 0, p99: 0 };
 
 function mergeAll(histograms: readonly Histogram[]): Histogram {
   const merged = createHistogram();

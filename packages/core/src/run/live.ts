@@ -5,7 +5,32 @@ import type { RunState } from "./run-record.js";
 export interface LiveLatency {
   readonly count: number;
   readonly p50: number;
+  /** Not from a leader of an older version. */
+  readonly p90?: number | undefined;
   readonly p99: number;
+}
+
+/** All that was measured of a latency so far: its sum in us, and of how many samples. */
+export interface LiveSum {
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** A stage since its start, over all its phases: counts that only grow. */
+export interface LiveStage {
+  readonly index: number;
+  readonly name: string;
+  readonly offered: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly dropped: number;
+  readonly unknown: number;
+  readonly censored: number;
+  /** Received in this stage, whenever their requests were due. */
+  readonly outputTokens: number;
+  readonly promptTokens: number;
+  readonly latencyUs: { readonly ttft: LiveSum; readonly itl: LiveSum; readonly e2e: LiveSum };
 }
 
 /** One agent as viewers see it. */
@@ -57,6 +82,8 @@ export interface LiveUpdate {
     readonly dropped: number;
   };
   readonly failures: Readonly<Record<string, number>>;
+  /** The stages that have begun, the newest last. Not from a leader of an older version. */
+  readonly stages?: readonly LiveStage[] | undefined;
   readonly agents: readonly LiveAgent[];
   /** The last 60 intervals, oldest first. */
   readonly history: { readonly outputTokensPerS: readonly number[]; readonly inFlight: readonly number[] };

@@ -24,8 +24,11 @@ export function toLoadError(error: unknown, what: string): LoadError {
   if (violation !== undefined)
     return new LoadError(
       "BUS_DENIED",
-      `${what}: NATS does not allow this user to ${violation.operation === "publish" ? "publish" : "subscribe"} to ${violation.subject}`,
-      { hint: "give this user the permissions of its role", cause: error },
+      `${what}: NATS does not allow this user to ${violation.operation === "publish" ? "publish" : "subscribe"} to ${withoutToken(violation.subject)}`,
+      {
+        hint: "use a user with the permissions of the role: --nats-user, --nats-creds or --nats-nkey",
+        cause: error,
+      },
     );
   // The class itself is not among the library's public exports.
   if (error instanceof Error && error.name === "JetStreamNotEnabled")
@@ -41,6 +44,11 @@ export function toLoadError(error: unknown, what: string): LoadError {
       cause: error,
     });
   return new LoadError("BUS_UNAVAILABLE", `${what}: ${messageOf(error)}`, { cause: error });
+}
+
+/** Inboxes have a random part of each connection, which tells nobody anything. */
+function withoutToken(subject: string): string {
+  return subject.replace(/^(_INBOX[^.]*)\..*$/, "$1.>");
 }
 
 /** What the server refused, if that is what the error says. */

@@ -10,6 +10,7 @@ test("the environment names of the NATS command line are read; an empty one is n
     token: undefined,
     credsFile: undefined,
     nkeyFile: undefined,
+    inboxPrefix: undefined,
   });
   assert.deepEqual(
     natsOptionsFromEnv({
@@ -19,6 +20,7 @@ test("the environment names of the NATS command line are read; an empty one is n
       NATS_TOKEN: "t",
       NATS_CREDS: "/c",
       NATS_NKEY: "/n",
+      NATS_INBOX_PREFIX: "_INBOX_me",
       NATS_CA: "/ca.pem",
       NATS_CERT: "/cert.pem",
       NATS_KEY: "/key.pem",
@@ -30,6 +32,7 @@ test("the environment names of the NATS command line are read; an empty one is n
       token: "t",
       credsFile: "/c",
       nkeyFile: "/n",
+      inboxPrefix: "_INBOX_me",
       tls: { caFile: "/ca.pem", certFile: "/cert.pem", keyFile: "/key.pem" },
     },
   );
@@ -50,6 +53,22 @@ test("addresses are read with their port, user and password, and shown without",
   }
   for (const bad of ["", "http://h:1", "nats://", "nats://h:x", "nats://h:1/path", "ws://h:1"])
     assert.throws(() => parseServer(bad), { code: "BUS_UNAVAILABLE", message: /is no address/ }, bad);
+});
+
+test("what is no address is refused without a word of the password in it", () => {
+  const table = {
+    "nats://u:s3cr3t@h:x": '"nats://...@..."',
+    "nats://u:s3cr3t@h:1/path": '"nats://...@h:1/path"',
+    "u:s3cr3t@h:1/path": '"...@h:1/path"',
+    "http://u:s3cr3t@h": '"http://...@h"',
+    "nats://u:s3c/r3t@h:1": '"nats://...@h:1"',
+    "nats://u:s3cr3t%@h:1": '"nats://...@h:1"',
+    "nats://u:s3cr3t": '"nats://..."',
+    "u:s3cr3t": '"..."',
+    "nats://h:1/path": '"nats://h:1/path"',
+  };
+  for (const [text, shown] of Object.entries(table))
+    assert.throws(() => parseServer(text), { message: `${shown} is no address of a NATS server` }, text);
 });
 
 test("a name alone before the @ is a token; options go before what the address holds", async () => {

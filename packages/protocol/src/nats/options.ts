@@ -56,7 +56,10 @@ export const NATS_DEFAULTS = {
 /** What the NATS command line reads from the environment; unset and empty are the same. */
 export function natsOptionsFromEnv(
   env: Readonly<Record<string, string | undefined>>,
-): Pick<NatsOptions, "servers" | "user" | "password" | "token" | "credsFile" | "nkeyFile" | "tls"> {
+): Pick<
+  NatsOptions,
+  "servers" | "user" | "password" | "token" | "credsFile" | "nkeyFile" | "inboxPrefix" | "tls"
+> {
   const read = (name: string) => (env[name] === "" ? undefined : env[name]);
   const tls = { caFile: read("NATS_CA"), certFile: read("NATS_CERT"), keyFile: read("NATS_KEY") };
   const usesTls = Object.values(tls).some((file) => file !== undefined);
@@ -71,6 +74,7 @@ export function natsOptionsFromEnv(
     token: read("NATS_TOKEN"),
     credsFile: read("NATS_CREDS"),
     nkeyFile: read("NATS_NKEY"),
+    inboxPrefix: read("NATS_INBOX_PREFIX"),
     ...(usesTls ? { tls } : {}),
   };
 }
@@ -88,18 +92,17 @@ export interface ServerAddress {
 /** Throws BUS_UNAVAILABLE for what is no address. */
 export function parseServer(text: string): ServerAddress {
   const refuse = () =>
-    new LoadError(
-      "BUS_UNAVAILABLE",
-      `"${text.replace(/\/\/.*@/, "//...@")}" is no address of a NATS server`,
-      {
-        hint: "write nats://host:port",
-      },
-    );
+    new LoadError("BUS_UNAVAILABLE", `"${withoutSecret(text)}" is no address of a NATS server`, {
+      hint: "write nats://host:port; a user and password before it with % for what is no letter or digit",
+    });
   const [, scheme = "nats", rest] = /^(?:([a-z]+):\/\/)?(.+)$/i.exec(text.trim()) ?? [];
   if (rest === undefined || !["nats", "tls"].includes(scheme.toLowerCase())) throw refuse();
   let url: URL;
+  let [user, password] = ["", ""];
   try {
     url = new URL(`nats://${rest}`);
+    // A lone % is no encoding.
+    [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
   } catch {
     throw refuse();
   }
@@ -109,10 +112,17 @@ export function parseServer(text: string): ServerAddress {
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port,
     isTls: scheme.toLowerCase() === "tls",
-    user: url.username === "" ? undefined : decodeURIComponent(url.username),
-    password: url.password === "" ? undefined : decodeURIComponent(url.password),
+    user: user === "" ? undefined : user,
+    password: password === "" ? undefined : password,
     shown: `${scheme.toLowerCase()}://${url.hostname}:${port}`,
   };
+}
+
+/** What cannot be taken apart may hold a password anywhere: only what surely is host, port and path is shown. */
+function withoutSecret(text: string): string {
+  const [, scheme = "", before = "", rest = ""] = /^([a-z]+:\/\/)?(.*@)?(.*)$/is.exec(text.trim()) ?? [];
+  const isPlain = /^([^:@\s]*|\[[0-9a-f:.]*\])(:\d*)?(\/[^:@\s]*)?$/i.test(rest);
+  return `${scheme}${before === "" ? "" : "...@"}${isPlain ? rest : "..."}`;
 }
 
 /** As the library wants it: host and port. */

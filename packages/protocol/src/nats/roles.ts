@@ -51,6 +51,8 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
         publish: [
           `${names.prefix}.v1.hb.${agent}`,
           `${names.prefix}.v1.res.*.${agent}.*`,
+          // Asks whether another process answers under its name already.
+          `${names.prefix}.v1.time.${agent}`,
           ...reading(`KV_${state}`),
         ],
         subscribe: [names.beacon, `${names.prefix}.v1.time.${agent}`, answers],

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createMemoryHub, decodeClockProbe, encodeClockReply, subjects } from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { probeClocks } from "./clock-probes.js";
+import { decodeClockProbe, encodeClockReply } from "./codec.js";
+import { createMemoryHub } from "./memory/hub.js";
+import { subjects } from "./subjects.js";
 
 const names = subjects();
 const agents = [{ agent: "a1", instance: "a1-1" }];

@@ -5,8 +5,14 @@ import {
   estimateOffset,
   LoadError,
 } from "@tokenstorm/core";
-import { type Bus, decodeClockReply, encodeClockProbe, type Subjects } from "@tokenstorm/protocol";
-import { COORDINATOR_LIMITS } from "./limits.js";
+import type { Bus } from "./bus.js";
+import { decodeClockReply, encodeClockProbe } from "./codec.js";
+import type { Subjects } from "./subjects.js";
+
+const PROBES = 16;
+/** Fewer answers than this do not make an estimate. */
+const LEAST_ANSWERS = 4;
+const TIMEOUT_MS = 500;
 
 export interface ProbeOptions {
   readonly bus: Bus;
@@ -17,7 +23,7 @@ export interface ProbeOptions {
 }
 
 /**
- * Compares the clocks of these agents with the leader's, all side by side. An agent that does not answer, or under
+ * Compares the clocks of these agents with this process's own, all side by side. An agent that does not answer, or under
  * another instance, is not in the result. Bounded by probes x timeout.
  */
 export async function probeClocks(
@@ -28,8 +34,7 @@ export async function probeClocks(
   await Promise.all(
     agents.map(async (agent) => {
       const exchanges = await exchangeWith(agent, options);
-      if (exchanges.length >= COORDINATOR_LIMITS.clockAnswers)
-        offsets.set(agent.agent, estimateOffset(exchanges));
+      if (exchanges.length >= LEAST_ANSWERS) offsets.set(agent.agent, estimateOffset(exchanges));
     }),
   );
   return offsets;
@@ -40,10 +45,10 @@ async function exchangeWith(
   options: ProbeOptions,
 ): Promise<ClockExchange[]> {
   const exchanges: ClockExchange[] = [];
-  for (let probe = 1; probe <= COORDINATOR_LIMITS.clockProbes; probe += 1) {
-    const left = COORDINATOR_LIMITS.clockProbes - probe + 1;
+  for (let probe = 1; probe <= PROBES; probe += 1) {
+    const left = PROBES - probe + 1;
     // Whoever cannot make enough of them any more is not waited for.
-    if (exchanges.length + left < COORDINATOR_LIMITS.clockAnswers) return exchanges;
+    if (exchanges.length + left < LEAST_ANSWERS) return exchanges;
     const exchange = await exchangeOnce(agent, options);
     if (exchange !== undefined) exchanges.push(exchange);
   }
@@ -57,7 +62,7 @@ async function exchangeOnce(
   const t0 = clock.nowUs();
   try {
     const data = await bus.request(subjects.clock(agent.agent), encodeClockProbe({ t0 }), {
-      timeoutMs: COORDINATOR_LIMITS.clockTimeoutMs,
+      timeoutMs: TIMEOUT_MS,
     });
     const t3 = clock.nowUs();
     if (data === undefined) return undefined;

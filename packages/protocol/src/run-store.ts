@@ -1,0 +1,202 @@
+import {
+  isTerminal,
+  LoadError,
+  type RunRecord,
+  type RunReport,
+  resolveStages,
+  type StopLevel,
+  stopProblem,
+  strongerStop,
+  type TestPlan,
+} from "@tokenstorm/core";
+import { decodeRunRecord, encodeRunRecord } from "./codec.js";
+import { planDigest } from "./plan-digest.js";
+import { reportFromJson } from "./report-message.js";
+import type { StateEntry } from "./state-store.js";
+import { RUN_KEYS, reportBlob, runKey, type Subjects } from "./subjects.js";
+import type { Transport } from "./transport.js";
+
+// Runs as they stand in the StateStore: all of it works from anywhere, and the writing of a stop also while no
+// coordinator lives.
+
+/** Others write the same record now and then, never so often in a row. */
+const WRITE_ATTEMPTS = 10;
+
+export interface Cluster {
+  readonly transport: Pick<Transport, "bus" | "state">;
+  readonly subjects: Subjects;
+}
+
+export interface Submission {
+  readonly plan: TestPlan;
+  /** Fresh, of letters and digits. */
+  readonly id: string;
+  /** The plan's own name, or "run", where it is not given. */
+  readonly name?: string | undefined;
+  /** Random for each run, unless the plan or a person replays one. */
+  readonly salt: string;
+  readonly createdAtMs: number;
+}
+
+/**
+ * Puts a run into the StateStore, where the coordinator finds it. Throws RUN_UNKNOWN where the id is taken, PLAN_INVALID
+ * for a plan that nobody could read there.
+ */
+export async function submitRun(cluster: Cluster, submission: Submission): Promise<RunRecord> {
+  const { plan, id, salt, createdAtMs } = submission;
+  const record: RunRecord = {
+    v: 1,
+    id,
+    name: submission.name ?? plan.name ?? "run",
+    createdAtMs,
+    plan,
+    planDigest: planDigest(plan),
+    salt,
+    state: "submitted",
+    term: 0,
+    leader: "",
+    revision: 1,
+    shards: [],
+    start: null,
+    stageStartsUs: resolveStages(plan).map(() => null),
+    stop: { level: "none", reason: "" },
+    problem: null,
+    result: null,
+  };
+  const revision = await cluster.transport.state.compareAndSet(runKey(id), readable(record), undefined);
+  if (revision === undefined) {
+    throw new LoadError("RUN_UNKNOWN", `a run with the id ${id} is there already`, {
+      hint: "submit it again",
+    });
+  }
+  hint(cluster);
+  return record;
+}
+
+/** A record that its reader would refuse would stay in the store, led and listed by nobody. */
+function readable(record: RunRecord): Uint8Array {
+  try {
+    const bytes = encodeRunRecord(record);
+    decodeRunRecord(bytes);
+    return bytes;
+  } catch (cause) {
+    if (!(cause instanceof LoadError)) throw cause;
+    throw new LoadError("PLAN_INVALID", `the plan cannot be handed over: ${cause.message}`, { cause });
+  }
+}
+
+/**
+ * Asks a run to end: `drain` lets open requests finish, `cut` does not. Written by this call itself; a run that nobody
+ * has begun to lead is over at once. Throws RUN_UNKNOWN.
+ */
+export async function stopRun(
+  cluster: Cluster,
+  stop: { readonly run: string; readonly level: Exclude<StopLevel, "none">; readonly reason: string },
+): Promise<RunRecord> {
+  for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
+    const { record, revision } = await readRun(cluster.transport, stop.run);
+    const stronger = strongerStop(record.stop, { level: stop.level, reason: stop.reason.slice(0, 1000) });
+    if (isTerminal(record.state) || stronger === record.stop) return record;
+    const stopped = withStop(record, stronger);
+    const written = await cluster.transport.state.compareAndSet(
+      runKey(stop.run),
+      encodeRunRecord(stopped),
+      revision,
+    );
+    if (written === undefined) continue;
+    hint(cluster);
+    return stopped;
+  }
+  throw new LoadError("BUS_UNAVAILABLE", `run ${stop.run} changed faster than it could be stopped`, {
+    hint: "try again",
+  });
+}
+
+/** Nobody leads a submitted run yet, and nobody need begin. */
+function withStop(record: RunRecord, stop: RunRecord["stop"]): RunRecord {
+  const stopped: RunRecord = { ...record, stop, revision: record.revision + 1 };
+  return record.state === "submitted"
+    ? { ...stopped, state: "aborted", problem: stopProblem(stop) }
+    : stopped;
+}
+
+/** Tells the coordinator to look now; it looks each second anyway. */
+function hint(cluster: Cluster): void {
+  cluster.transport.bus.publish(cluster.subjects.hint, new Uint8Array());
+}
+
+/** Every run that can be read, the newest first. */
+export async function listRuns(transport: Pick<Transport, "state">): Promise<RunRecord[]> {
+  const keys = await transport.state.keys(RUN_KEYS);
+  const records: RunRecord[] = [];
+  for (const key of keys) {
+    const entry = await transport.state.get(key);
+    const record = entry === undefined ? undefined : readRecord(entry);
+    if (record !== undefined) records.push(record);
+  }
+  return records.sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
+}
+
+/** The run whose id begins so; the latest where nothing is named. Throws RUN_UNKNOWN: none, or several. */
+export async function findRun(
+  transport: Pick<Transport, "state">,
+  idPrefix: string | undefined,
+): Promise<RunRecord> {
+  const records = await listRuns(transport);
+  if (idPrefix === undefined) {
+    const [latest] = records;
+    if (latest === undefined) {
+      throw new LoadError("RUN_UNKNOWN", "there is no run yet", {
+        hint: "tokenstorm submit PLAN begins one",
+      });
+    }
+    return latest;
+  }
+  const exact = records.find((record) => record.id === idPrefix);
+  if (exact !== undefined) return exact;
+  const [found, ...others] = records.filter((record) => record.id.startsWith(idPrefix));
+  if (found !== undefined && others.length === 0) return found;
+  if (found === undefined) {
+    throw new LoadError("RUN_UNKNOWN", `there is no run ${idPrefix}`, {
+      hint: "tokenstorm runs lists them",
+    });
+  }
+  const ids = [found, ...others].slice(0, 5).map((record) => record.id);
+  throw new LoadError("RUN_UNKNOWN", `${others.length + 1} runs begin with ${idPrefix}: ${ids.join(", ")}`, {
+    hint: "write more of the id",
+  });
+}
+
+/** A run as it stands now, with its revision for compare-and-set. Throws RUN_UNKNOWN. */
+export async function readRun(
+  transport: Pick<Transport, "state">,
+  run: string,
+): Promise<{ readonly record: RunRecord; readonly revision: number }> {
+  const entry = await transport.state.get(runKey(run));
+  if (entry === undefined) {
+    throw new LoadError("RUN_UNKNOWN", `there is no run ${run}`, { hint: "tokenstorm runs lists them" });
+  }
+  return { record: decodeRunRecord(entry.value), revision: entry.revision };
+}
+
+/** The report of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
+export async function getReport(
+  transport: Pick<Transport, "blobs">,
+  record: Pick<RunRecord, "id" | "state" | "result">,
+): Promise<RunReport> {
+  const name = record.result?.reportBlob ?? reportBlob(record.id);
+  const data = await transport.blobs.get(name);
+  if (data !== undefined) return reportFromJson(new TextDecoder().decode(data));
+  const why = isTerminal(record.state) ? `ended as ${record.state} without one` : `is ${record.state}`;
+  throw new LoadError("RESULTS_UNREADABLE", `there is no report of run ${record.id}: it ${why}`);
+}
+
+/** Undefined for what is no run record of this version. */
+function readRecord(entry: StateEntry): RunRecord | undefined {
+  try {
+    return decodeRunRecord(entry.value);
+  } catch (error) {
+    if (error instanceof LoadError) return undefined;
+    throw error;
+  }
+}
