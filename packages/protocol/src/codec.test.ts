@@ -133,8 +133,8 @@ const record: RunRecord = {
   result: null,
 };
 
-const probe = { t0: -5 };
-const reply = { t0: 1, t1: 2, t2: 3, instance: "i", host: "h", pid: 1 };
+const probe = { t0: -5, asker: "me" };
+const reply = { t0: 1, asker: "me", t1: 2, t2: 3, instance: "i", host: "h", pid: 1 };
 
 /** Every message as bytes, with its decoder. */
 const wire: Readonly<Record<string, { readonly bytes: Uint8Array; decode(bytes: Uint8Array): unknown }>> = {

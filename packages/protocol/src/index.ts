@@ -1,5 +1,6 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
+export { type ClockAnswer, openClockLine } from "./clock-line.js";
 export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
 export * from "./denials.js";

@@ -144,10 +144,19 @@ export const Heartbeat = z.object({
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-export const ClockProbe = z.object({ t0: us });
+/** `asker`: random, so that nobody takes an answer for one to a question of its own. */
+export const ClockProbe = z.object({ t0: us, asker: id });
 export type ClockProbe = z.infer<typeof ClockProbe>;
 /** t1: received, t2: answered, on the agent's monotonic clock. */
-export const ClockReply = z.object({ t0: us, t1: us, t2: us, instance: id, host: text, pid: count });
+export const ClockReply = z.object({
+  t0: us,
+  asker: id,
+  t1: us,
+  t2: us,
+  instance: id,
+  host: text,
+  pid: count,
+});
 export type ClockReply = z.infer<typeof ClockReply>;
 
 /** `payload`: the V2 payload behind deflate (the compressed envelope, cookie 0x1c849314); bytes on the wire, base64 in a line. */
