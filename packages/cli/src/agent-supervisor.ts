@@ -1,5 +1,6 @@
 import type { TargetRule } from "@tokenstorm/core";
 import type { Logger } from "pino";
+import { allowSecretArgs } from "./allow-secret.js";
 import { allowTargetArgs } from "./allow-target.js";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
 import type { CommandContext } from "./context.js";
@@ -16,6 +17,7 @@ export interface SupervisorOptions extends NatsFlags {
   readonly label?: Readonly<Record<string, string>>;
   readonly wait?: boolean;
   readonly allowTarget: readonly TargetRule[];
+  readonly allowSecret: readonly string[];
   readonly spool: string;
   readonly logLevel: string;
   readonly log: Logger;
@@ -82,6 +84,7 @@ function startAgent(id: string, options: SupervisorOptions, { said, onMessage }:
       ...(options.wait === true ? ["--wait"] : []),
       ...labels,
       ...allowTargetArgs(options.allowTarget),
+      ...allowSecretArgs(options.allowSecret),
       ...access.args,
     ],
     env: access.env,
