@@ -14,6 +14,7 @@ const VllmResult = z.looseObject({
   label: z.string().nullish(),
   model_id: z.string().nullish(),
   max_concurrency: count.nullish(),
+  request_rate: z.union([z.string(), z.number()]).nullish(),
   num_prompts: count.nullish(),
   duration: amount,
   completed: count,
@@ -52,7 +53,7 @@ export function claimsFromVllm(values: readonly unknown[]): ClaimedResults {
     form: "vllm bench serve JSON",
     rows,
     mapping:
-      "concurrency = max_concurrency, requests = num_prompts, completed, failed, duration (s), req_s = request_throughput, output_tok_s = output_throughput, output_tokens = total_output_tokens / completed, mean = mean_e2el_ms, p50 = median_e2el_ms, pN = pN_e2el_ms, peak = max_concurrent_requests (in windows of 1 s) or from start_times and latencies",
+      "concurrency = max_concurrency (none claimed at a finite request_rate), requests = num_prompts, completed, failed, duration (s), req_s = request_throughput, output_tok_s = output_throughput, output_tokens = total_output_tokens / completed, mean = mean_e2el_ms, p50 = median_e2el_ms, pN = pN_e2el_ms, peak = max_concurrent_requests (in windows of 1 s) or from start_times and latencies",
     unused: [],
   };
 }
@@ -69,7 +70,8 @@ function rowOf(result: VllmResult, at: number): ClaimedRow {
     output == null || result.total_input_tokens == null ? undefined : output + result.total_input_tokens;
   return {
     label: labelOf(result, at),
-    concurrency: result.max_concurrency ?? undefined,
+    // At a finite request rate the concurrency is a bound on the load and no claim about it.
+    concurrency: typeof result.request_rate === "number" ? undefined : (result.max_concurrency ?? undefined),
     requests: result.num_prompts ?? undefined,
     completed: result.completed,
     failed: failed === undefined || failed < 0 ? undefined : failed,

@@ -10,7 +10,7 @@ import {
 } from "./audit-types.js";
 import { type Derived, derive, lowest } from "./in-flight.js";
 import { sameWorkBounds } from "./same-work.js";
-import { say, saySeconds, sayShare } from "./say.js";
+import { say, sayAtMost, saySeconds } from "./say.js";
 import { contradictions } from "./self-check.js";
 
 /** Says of every row of a results table whether it can have had the concurrency that it claims. */
@@ -73,7 +73,7 @@ function label(row: ClaimedRow, { atMost, meanAtMost }: Bounds): Finding[] {
   if (meanAtMost === undefined || meanAtMost.value >= claimed * AUDIT_LIMITS.steadyShare) return findings;
   const { value, rule, because } = meanAtMost;
   const isHeld = value >= claimed * AUDIT_LIMITS.heldShare;
-  const sentence = `${say(claimed)} claimed. ${because}; that is ${sayShare(value / claimed)} of the label`;
+  const sentence = `${say(claimed)} claimed. ${because}; that is ${sayAtMost((100 * value) / claimed)} % of the label`;
   findings.push({ kind: isHeld ? "not-steady" : "at-most", rule, sentence });
   return findings;
 }

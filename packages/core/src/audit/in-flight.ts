@@ -23,7 +23,8 @@ export interface Derived {
 export function derive(row: ClaimedRow): Derived {
   const counts = countsOf(row);
   const rate = rateOf(row, counts.completed);
-  const done = counts.completed ?? counts.requests;
+  // Rates are of the completed, or of all: with all of them the run is at least as long as it was.
+  const done = counts.requests ?? counts.completed;
   const runS =
     row.durationS ??
     (rate === undefined || done === undefined ? undefined : quotient(exact(done), rate.perS));
@@ -33,7 +34,7 @@ export function derive(row: ClaimedRow): Derived {
     rate,
     runS,
     atMost: highestAtOnce(row, counts.requests),
-    meanAtMost: highestOnAverage(row, { rate, runS, failed: counts.failed }),
+    meanAtMost: highestOnAverage(row, { ...counts, rate, runS }),
     littleMean: mean === undefined || rate === undefined ? undefined : product(rate.perS, mean),
   };
 }
@@ -93,7 +94,13 @@ function highestAtOnce(row: ClaimedRow, requests: number | undefined): Bound | u
 /** Little's law, L = X W, with both at the upper end of what their printed digits allow. */
 function highestOnAverage(
   row: ClaimedRow,
-  { rate, runS, failed }: Pick<Derived, "rate" | "runS" | "failed">,
+  {
+    rate,
+    runS,
+    requests,
+    completed,
+    failed,
+  }: Pick<Derived, "rate" | "runS" | "requests" | "completed" | "failed">,
 ): Bound | undefined {
   if (row.measuredInFlight !== undefined) {
     const value = row.measuredInFlight.high;
@@ -103,7 +110,7 @@ function highestOnAverage(
       because: `the row's own mean in flight is ${say(row.measuredInFlight.value)}`,
     };
   }
-  const mean = highestMean(row, runS);
+  const mean = highestMean(row, { runS, count: completed ?? requests });
   if (mean === undefined || rate === undefined) return undefined;
   const completedAtMost = rate.perS.high * mean.seconds;
   if (!Number.isFinite(completedAtMost)) return undefined;
@@ -116,7 +123,7 @@ function highestOnAverage(
       : failures > 0
         ? `, and at most ${say(failures)} more for the failed ones`
         : "";
-  const because = `Little's law allows ${sayAtMost(value)} on average: ${rate.because} x ${mean.because}${extra}`;
+  const because = `Little's law allows ${sayAtMost(value)} on average, rounding included: ${rate.because} x ${mean.because}${extra}`;
   return { value, rule: "little", because };
 }
 

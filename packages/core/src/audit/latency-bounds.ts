@@ -12,7 +12,10 @@ export interface MeanBound {
  * The most that the mean can be. Where only percentiles are known, each request counts with the next percentile above
  * it and those above the last with the longest latency, for which the run's own length stands if nothing better does.
  */
-export function highestMean(row: ClaimedRow, runS: Figure | undefined): MeanBound | undefined {
+export function highestMean(
+  row: ClaimedRow,
+  { runS, count }: { readonly runS: Figure | undefined; readonly count: number | undefined },
+): MeanBound | undefined {
   const { mean, max, percentiles } = row.latencyS;
   if (mean !== undefined) return { seconds: mean.high, because: `mean latency ${saySeconds(mean.value)}` };
   const longest = longestLatency(row, runS);
@@ -20,7 +23,7 @@ export function highestMean(row: ClaimedRow, runS: Figure | undefined): MeanBoun
   let sum = 0;
   let before = 0;
   for (const { percentile, value } of percentiles) {
-    const share = shareAtOrBelow(percentile, row.requests);
+    const share = shareAtOrBelow(percentile, count);
     if (share <= before) continue;
     sum += (share - before) * value.high;
     before = share;
@@ -43,19 +46,19 @@ function longestLatency(row: ClaimedRow, runS: Figure | undefined): number | und
 }
 
 /** The least that the mean can be: so many requests took at least so long. Needs the number of requests. */
-export function lowestMean({ latencyS, requests }: ClaimedRow): number | undefined {
+export function lowestMean({ latencyS }: ClaimedRow, count: number | undefined): number | undefined {
   if (latencyS.mean !== undefined) return latencyS.mean.low;
-  return lowestFromPercentiles(latencyS, requests)?.seconds;
+  return lowestFromPercentiles(latencyS, count)?.seconds;
 }
 
 /** By the one percentile that says most. */
 export function lowestFromPercentiles(
   { percentiles }: LatencyFigures,
-  requests: number | undefined,
+  count: number | undefined,
 ): { readonly seconds: number; readonly percentile: number; readonly share: number } | undefined {
-  if (requests === undefined) return undefined;
+  if (count === undefined || count === 0) return undefined;
   const bounds = percentiles.map(({ percentile, value }) => {
-    const share = shareAtOrAbove(percentile, requests);
+    const share = shareAtOrAbove(percentile, count);
     return { seconds: share * value.low, percentile, share };
   });
   return bounds.reduce<(typeof bounds)[number] | undefined>(

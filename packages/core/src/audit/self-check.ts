@@ -11,7 +11,7 @@ const WITHIN = `beyond rounding and a tolerance of ${sayShare(TOLERANCE)}`;
 export function contradictions(row: ClaimedRow, derived: Derived): Finding[] {
   return [
     ...latencyOrder(row),
-    ...meanInRange(row),
+    ...meanInRange(row, derived),
     ...capacity(row, derived),
     ...rateAndDuration(row, derived),
     ...tokens(row, derived),
@@ -44,7 +44,7 @@ function latencyOrder({ latencyS }: ClaimedRow): Finding[] {
 }
 
 /** The mean lies between the extremes, and so many requests cannot be slow without moving it. */
-function meanInRange({ latencyS, requests }: ClaimedRow): Finding[] {
+function meanInRange({ latencyS }: ClaimedRow, { completed, requests }: Derived): Finding[] {
   const { mean, min, max } = latencyS;
   if (mean === undefined) return [];
   if (max !== undefined && isAbove(mean.low, max.high)) {
@@ -55,7 +55,7 @@ function meanInRange({ latencyS, requests }: ClaimedRow): Finding[] {
     const says = `mean latency ${saySeconds(mean.value)} < minimum ${saySeconds(min.value)}`;
     return [impossible("mean-in-range", `${says}, ${WITHIN}`)];
   }
-  const least = lowestFromPercentiles(latencyS, requests);
+  const least = lowestFromPercentiles(latencyS, completed ?? requests);
   if (least === undefined || !isAbove(least.seconds, mean.high)) return [];
   const says = `mean latency ${saySeconds(mean.value)}, but ${sayShare(least.share)} of the requests took at least p${least.percentile}, which alone makes ${saySeconds(least.seconds)}`;
   return [impossible("mean-in-range", `${says}, ${WITHIN}`)];
@@ -65,8 +65,8 @@ function meanInRange({ latencyS, requests }: ClaimedRow): Finding[] {
  * Little's law from the other side: more in flight than the label lets in. Completions may belong to a window and
  * latencies to the requests due in it, so one request per user is granted at the edges.
  */
-function capacity(row: ClaimedRow, { rate, requests, atMost }: Derived): Finding[] {
-  const seconds = lowestMean(row);
+function capacity(row: ClaimedRow, { rate, requests, completed, atMost }: Derived): Finding[] {
+  const seconds = lowestMean(row, completed ?? requests);
   if (seconds === undefined || rate === undefined || row.concurrency === undefined) return [];
   const least = rate.perS.low * seconds;
   const cap = Math.min(row.concurrency, atMost?.value ?? Number.POSITIVE_INFINITY);
