@@ -1,4 +1,4 @@
-import type { AuditedRow, AuditReport } from "@tokenstorm/core";
+import { type AuditedRow, type AuditReport, FINDING_KINDS, type FindingKind } from "@tokenstorm/core";
 import { printable, truncate, wrap } from "./columns.js";
 import { type Paint, paint } from "./paint.js";
 import { type ColumnGroup, renderTables } from "./table.js";
@@ -21,7 +21,7 @@ export interface AuditTextOptions {
 
 const NARROWEST = 40;
 /** Width of the words at the left edge below the table. */
-const LABEL = 12;
+const LABEL = 13;
 
 const WORDS: Readonly<Record<AuditedRow["status"], string>> = {
   impossible: "impossible",
@@ -56,20 +56,20 @@ export function renderAudit(audit: AuditReport, source: AuditSource, options: Au
 
 const sayPercent = (share: number): string => `${Math.round(share * 100)}%`;
 
-/** What the words of the table mean, with their limits. */
-function meanings({ limits }: AuditReport): [string, string][] {
+/** What the words of the table mean, with their limits; those alone that it has. */
+function meanings({ limits, rows }: AuditReport): [string, string][] {
   const held = sayPercent(limits.heldShare);
   const steady = sayPercent(limits.steadyShare);
+  const texts: Readonly<Record<FindingKind, string>> = {
+    impossible: "numbers of the row exclude each other, beyond rounding and the tolerance named",
+    "at-most": `fewer than claimed could be in flight; or under ${held} of it on average, so that the row never had it or spent over a third of its time filling and draining: either way its figures are not those of that concurrency`,
+    "not-steady": `under ${steady} on average, fewer than ${limits.fewestPerUser} requests for each user, or a run shorter than ${limits.fewestPerUser} of its latencies`,
+    "cannot-judge": "what would be needed is not in the table",
+  };
+  const found = new Set(rows.flatMap((row) => row.findings.map((finding) => finding.kind)));
+  const told = FINDING_KINDS.filter((kind) => found.has(kind));
   return [
-    ["impossible", "numbers of the row exclude each other, beyond rounding and the tolerance named"],
-    [
-      "at most",
-      `fewer than claimed could be in flight; or under ${held} of it on average, so that the row never had it or spent over a third of its time filling and draining: either way its figures are not those of that concurrency`,
-    ],
-    [
-      "not steady",
-      `under ${steady} on average, fewer than ${limits.fewestPerUser} requests for each user, or a run shorter than ${limits.fewestPerUser} of its latencies`,
-    ],
+    ...told.map((kind): [string, string] => [WORDS[kind], texts[kind]]),
     ["rounding", "a printed figure counts as anything that rounds to it; docs/audit.md has every rule"],
   ];
 }
@@ -94,10 +94,15 @@ function outcome(audit: AuditReport, width: number, colours: Paint): string[] {
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** An upper bound is rounded up, so that it stays one. */
+function formatBound(value: number): string {
+  const digits = value < 10 ? 100 : 10;
+  return formatNumber(Math.ceil(value * digits) / digits);
+}
+
 function rowTable(rows: readonly AuditedRow[], width: number, colours: Paint): string[] {
   const cell = (value: number | null, format: (value: number) => string) =>
     value === null || !Number.isFinite(value) ? "-" : format(value);
-  const upwards = (value: number) => formatNumber(Math.ceil(value * 10) / 10);
   const column = (title: string, cells: (row: AuditedRow) => string) => ({ title, cells: rows.map(cells) });
   const groups: ColumnGroup[] = [
     {
@@ -111,7 +116,7 @@ function rowTable(rows: readonly AuditedRow[], width: number, colours: Paint): s
       title: "allowed at most",
       columns: [
         column("at once", (row) => cell(row.atMost, formatCount)),
-        column("mean", (row) => cell(row.meanAtMost, upwards)),
+        column("mean", (row) => cell(row.meanAtMost, formatBound)),
       ],
     },
     {
