@@ -1,5 +1,6 @@
 import { type ClaimedRow, exact, type Figure, numberFigure, scaled } from "@tokenstorm/core";
 import { z } from "zod";
+import { mostAtOnce } from "./most-at-once.js";
 import { type ClaimedResults, ResultsProblem } from "./results-problem.js";
 import { schemaProblems } from "./schema-problems.js";
 
@@ -140,21 +141,4 @@ function detailsOf({ start_times, latencies, errors }: VllmResult): Details | un
     meanS: exact(sum / durations.length),
     maxS: exact(max),
   };
-}
-
-/** Most spans, each a start and a length, that overlap at a moment. */
-function mostAtOnce(spans: readonly (readonly [number, number])[]): number {
-  const edges = spans.flatMap(([start, length]) => [
-    { at: start, step: 1 },
-    { at: start + length, step: -1 },
-  ]);
-  // One that begins where another ends counts beside it: the bound may be too high, never too low.
-  edges.sort((a, b) => a.at - b.at || b.step - a.step);
-  let now = 0;
-  let most = 0;
-  for (const { step } of edges) {
-    now += step;
-    most = Math.max(most, now);
-  }
-  return most;
 }

@@ -79,5 +79,6 @@ export function shareAtOrBelow(percentile: number, count: number | undefined): n
 /** The same for at or above. At least one value does, or the percentile would be none of the sample. */
 export function shareAtOrAbove(percentile: number, count: number): number {
   const p = percentile / 100;
-  return Math.max(1, count - Math.ceil((count + 1) * p - 1 - 1e-9)) / count;
+  const position = Math.max((count - 1) * p, (count + 1) * p - 1);
+  return Math.max(1, count - Math.ceil(position - 1e-9)) / count;
 }
