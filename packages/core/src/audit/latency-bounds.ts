@@ -68,15 +68,17 @@ export function lowestFromPercentiles(
 }
 
 /**
- * Share of a sample that lies at or below its percentile, whatever rule made it (nearest rank, or any of Hyndman and
- * Fan's interpolations, "Sample Quantiles in Statistical Packages", 1996): the lowest of them.
+ * Share of a sample that lies at or below its percentile, whatever rule made it: nearest rank, or any interpolation
+ * between Hyndman and Fan's outermost ones ("Sample Quantiles in Statistical Packages", 1996, types 6 and 7).
  */
 export function shareAtOrBelow(percentile: number, count: number | undefined): number {
   const p = percentile / 100;
-  return count === undefined ? p : Math.min(count, Math.floor((count - 1) * p + 1e-9) + 1) / count;
+  if (count === undefined) return p;
+  const position = Math.max(0, Math.min((count - 1) * p, (count + 1) * p - 1));
+  return Math.min(count, Math.floor(position + 1e-9) + 1) / count;
 }
 
-/** The same for at or above. At least one value does, or the percentile would be none of the sample. */
+/** The same for at or above. At least one value is, or the percentile would be none of the sample. */
 export function shareAtOrAbove(percentile: number, count: number): number {
   const p = percentile / 100;
   const position = Math.max((count - 1) * p, (count + 1) * p - 1);
