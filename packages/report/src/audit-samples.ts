@@ -56,7 +56,7 @@ export const auditSample: AuditReport = auditResults([
     requestsPerS: p("25.0"),
     latencyS: { mean: p("1.90"), percentiles: [{ percentile: 50, value: p("1.80") }] },
   }),
-  row("c=10", { concurrency: 10 }),
+  ...[10, 11, 12, 13, 14, 15, 16, 17].map((users) => row(`c=${users}`, { concurrency: users })),
 ]);
 
 export const auditSource: AuditSource = {

@@ -1,4 +1,10 @@
-import { type AuditedRow, type AuditReport, FINDING_KINDS, type FindingKind } from "@tokenstorm/core";
+import {
+  type AuditedRow,
+  type AuditReport,
+  FINDING_KINDS,
+  type Finding,
+  type FindingKind,
+} from "@tokenstorm/core";
 import { printable, truncate, wrap } from "./columns.js";
 import { type Paint, paint } from "./paint.js";
 import { type ColumnGroup, renderTables } from "./table.js";
@@ -164,17 +170,31 @@ function colourOf(status: AuditedRow["status"], colours: Paint): (text: string) 
 const statusCell = (row: AuditedRow, colours: Paint): string =>
   colourOf(row.status, colours)(WORDS[row.status]);
 
-/** The sentences, the contradicted rows first; rows of which there is nothing to say are left out. */
+/** Labels that stand before a sentence that holds for several rows; the table shows each row's finding. */
+const MOST_LABELS = 6;
+
+/** The sentences, the contradicted rows first. What holds for several rows in the same words is said once. */
 function findings(rows: readonly AuditedRow[], width: number, colours: Paint): string[] {
-  const told = rows.filter((row) => row.findings.length > 0);
-  const ordered = [...told.filter((row) => row.isContradicted), ...told.filter((row) => !row.isContradicted)];
-  const lines = ordered.flatMap((row) =>
-    row.findings.flatMap((finding) => {
-      const text = `${printable(row.label)}: ${WORDS[finding.kind]}: ${printable(finding.sentence)}.`;
-      return wrap(text, { width, indent: 2 }).map(colourOf(finding.kind, colours));
-    }),
-  );
+  const ordered = [...rows.filter((row) => row.isContradicted), ...rows.filter((row) => !row.isContradicted)];
+  const told = new Map<string, { readonly finding: Finding; readonly labels: string[] }>();
+  for (const row of ordered) {
+    for (const finding of row.findings) {
+      const known = told.get(`${finding.kind} ${finding.sentence}`);
+      if (known !== undefined) known.labels.push(row.label);
+      else told.set(`${finding.kind} ${finding.sentence}`, { finding, labels: [row.label] });
+    }
+  }
+  const lines = [...told.values()].flatMap(({ finding, labels }) => {
+    const text = `${labelsText(labels)}: ${WORDS[finding.kind]}: ${printable(finding.sentence)}.`;
+    return wrap(text, { width, indent: 2 }).map(colourOf(finding.kind, colours));
+  });
   return lines.length === 0 ? [] : ["", ...lines];
+}
+
+function labelsText(labels: readonly string[]): string {
+  const more = labels.length - MOST_LABELS;
+  const shown = labels.slice(0, more > 0 ? MOST_LABELS : labels.length).map(printable);
+  return more > 0 ? `${shown.join(", ")} and ${plural(more, "more row")}` : shown.join(", ");
 }
 
 function fact(label: string, text: string, width: number, colours: Paint): string[] {

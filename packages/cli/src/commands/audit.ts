@@ -9,8 +9,8 @@ import { EXIT } from "../exit-codes.js";
 import { oneOf } from "../parse-arguments.js";
 
 interface AuditFlags {
-  readonly columns: readonly ColumnChoice[];
-  readonly ignore: readonly string[];
+  readonly columns?: readonly ColumnChoice[];
+  readonly ignore?: readonly string[];
   readonly decimal?: Decimal;
   readonly sameWork?: boolean;
   readonly strict?: boolean;
@@ -38,8 +38,8 @@ export function addAudit(program: Command, context: CommandContext): void {
     .command("audit")
     .description("say which rows of a results table cannot have had the concurrency that they claim")
     .argument("<file>", "csv, vllm bench serve JSON or a tokenstorm report; - is stdin")
-    .option("--columns <field=column,...>", "which column is what, and its unit: p99=slow:s", columns, [])
-    .option("--ignore <column>", "a column to leave alone; may be repeated", append, [])
+    .option("--columns <field=column,...>", "which column is what, and its unit: p99=slow:s", columns)
+    .option("--ignore <column>", "a column to leave alone; may be repeated", append)
     .option("--decimal <kind>", `how decimals are written: ${DECIMALS.join(", ")}`, oneOf(DECIMALS))
     .option(
       "--same-work",
@@ -52,7 +52,7 @@ export function addAudit(program: Command, context: CommandContext): void {
 }
 
 async function audit(file: string, flags: AuditFlags, { terminal }: CommandContext): Promise<number> {
-  const { columns, ignore, decimal } = flags;
+  const { columns = [], ignore = [], decimal } = flags;
   const results = await readResults(file, { columns, ignore, decimal });
   const report = auditResults(results.rows.map((row) => grouped(row, flags.sameWork === true)));
   const source = {
@@ -76,7 +76,7 @@ function grouped(row: ClaimedRow, isSameWork: boolean): ClaimedRow {
   return { ...row, group: isSameWork ? (row.group ?? "") : undefined };
 }
 
-function columns(text: string, before: readonly ColumnChoice[]): readonly ColumnChoice[] {
+function columns(text: string, before: readonly ColumnChoice[] = []): readonly ColumnChoice[] {
   try {
     return [...before, ...parseColumnChoices(text)];
   } catch (cause) {
@@ -84,4 +84,4 @@ function columns(text: string, before: readonly ColumnChoice[]): readonly Column
   }
 }
 
-const append = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
