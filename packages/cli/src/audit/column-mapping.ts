@@ -37,7 +37,8 @@ export interface Mapping {
 
 /** Reads `latency=e2e_ms,p99=Slow:s`. Throws an Error that says what is wrong with it. */
 export function parseColumnChoices(text: string): ColumnChoice[] {
-  return text.split(",").map((part) => {
+  // A column's own name may hold a comma: a choice begins where a field and its sign do.
+  return text.split(/,(?=\s*[\w.]+=)/).map((part) => {
     const at = part.indexOf("=");
     const word = part.slice(0, Math.max(0, at));
     const field = fieldNamed(word);

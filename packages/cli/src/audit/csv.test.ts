@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { property } from "@tokenstorm/testkit";
 import { parseCsv } from "./csv.js";
 
 const forms: readonly (readonly [string, string, readonly (readonly string[])[]])[] = [
@@ -129,4 +130,24 @@ test("a record knows the line of the file on which it begins", () => {
 test("a broken quotation names its line", () => {
   assert.throws(() => parseCsv('a,b\n1,"2\n'), /line 2: a quoted cell that never ends/);
   assert.throws(() => parseCsv('a,b\n"1"x,2\n'), /line 2: text after the closing quote/);
+});
+
+property("whatever is written with quotes is read back, cell by cell", 300, (random) => {
+  const alphabet = ["a", "1", ".", " ", ",", ";", "\t", '"', "\n", "\r", "\u00e9", "\u{1f600}"];
+  const cell = () => Array.from({ length: random.int(0, 6) }, () => random.pick(alphabet)).join("");
+  const columns = random.int(1, 5);
+  const records = Array.from({ length: random.int(1, 6) }, () => [
+    // An empty line is none: the first cell always has a letter.
+    `x${cell()}`,
+    ...Array.from({ length: columns - 1 }, cell),
+  ]);
+  const delimiter = random.pick([",", ";", "\t"]);
+  const end = random.pick(["\n", "\r\n"]);
+  const line = (cells: readonly string[]) =>
+    cells.map((one) => `"${one.replaceAll('"', '""')}"`).join(delimiter);
+  const read = parseCsv(records.map((cells) => line(cells) + end).join(""));
+  assert.deepEqual(
+    read.records.map((record) => record.cells),
+    records,
+  );
 });

@@ -112,6 +112,13 @@ test("a column that is ignored needs no answer", () => {
   assert.deepEqual(mapping.unused, ["latency"]);
 });
 
+test("a column's name may hold commas, colons and equals signs", () => {
+  assert.deepEqual(parseColumnChoices("p99=slow, worst: 1% (a=b):ms, requests=n"), [
+    { field: "p99", header: "slow, worst: 1% (a=b)", unit: "ms" },
+    { field: "requests", header: "n", unit: undefined },
+  ]);
+});
+
 test("a choice that is none is refused with the list of fields", () => {
   assert.throws(
     () => parseColumnChoices("speed=x"),
