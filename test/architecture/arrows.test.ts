@@ -36,7 +36,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   report: [],
   simulator: [],
   api: ["fastify", "zod"],
-  testkit: [],
+  testkit: ["testcontainers"],
   cli: ["commander", "pino", "yaml", "zod"],
 };
 

@@ -87,6 +87,7 @@ test("an agent reads plans, answers probes and hands over results", LIMIT, async
     await coordinator.state.compareAndSet("run.r1", bytes("plan"), undefined);
     assert.equal(text((await agent.state.get("run.r1"))?.value), "plan");
     assert.deepEqual(await agent.state.keys("run."), ["run.r1"]);
+    assert.equal(agent.server?.isOpen, false);
     agent.bus.subscribe("ts.v1.time.a1", (message) => message.respond(bytes("now")));
     await agent.bus.flush(SOON);
     assert.equal(text(await coordinator.bus.request("ts.v1.time.a1", bytes(""), SOON)), "now");

@@ -203,3 +203,13 @@ test("hosts join a NATS with TLS and creds, one identity for each of them", LIMI
   assert.equal(code, 1, stderr);
   assert.match(stderr, /error: .*ts\.v1\.(time|hb)\.a9/);
 });
+
+test("a NATS beyond loopback that lets everybody in is warned of", LIMIT, async (t) => {
+  const network = await threeHosts(t);
+  if (network === undefined) return;
+  const { desks, bin, address } = network;
+  const server = desks[0].paste(`exec ${bin} -js -sd ${desks[0].folder}/jetstream -a ${address}`);
+  await server.line(/Server is ready/);
+  const coordinator = desks[1].paste(`node tokenstorm.mjs coordinator --nats nats://${address}:4222`);
+  await coordinator.line(/asks for no user: whoever reaches it can submit, stop and forge/);
+});

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import type { FastifyRequest } from "fastify";
 import { HttpProblem } from "./problem.js";
 
@@ -33,17 +33,6 @@ export function createGuard(options: GuardOptions): (request: FastifyRequest, is
     if (request.method !== "GET" && request.method !== "HEAD") refuseOtherSites(request);
   };
 }
-
-/** What only addresses of this host itself reach. */
-export function isLoopback(host: string): boolean {
-  return (
-    host === "localhost" || (isIP(host) !== 0 && LOOPBACK.check(host, isIP(host) === 6 ? "ipv6" : "ipv4"))
-  );
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
 
 /** Of equal length by hashing, so that the time it takes tells nothing of the token. */
 function tokenCheck(token: string | null): (authorization: string | undefined) => boolean {

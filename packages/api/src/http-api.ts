@@ -1,11 +1,11 @@
 import { STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { assert, LoadError } from "@tokenstorm/core";
+import { assert, isLoopbackHost, LoadError } from "@tokenstorm/core";
 import { createOperations } from "@tokenstorm/protocol";
 import { type FastifyInstance, fastify } from "fastify";
 import { watchCluster } from "./cluster-watch.js";
 import type { ApiAddress, ApiDeps } from "./deps.js";
-import { createGuard, isLoopback } from "./guard.js";
+import { createGuard } from "./guard.js";
 import { createHandlers, type Handler } from "./handlers.js";
 import { API_LIMITS, type ApiLimits } from "./limits.js";
 import { LiveFeed } from "./live-feed.js";
@@ -34,7 +34,7 @@ const HEADERS = {
  */
 export async function startHttpApi(deps: ApiDeps): Promise<HttpApi> {
   const { address, cluster, clock, logger } = deps;
-  if (deps.token === null && !isLoopback(address.host)) {
+  if (deps.token === null && !isLoopbackHost(address.host)) {
     throw new LoadError("SECRET_MISSING", `the HTTP API needs a token to listen on ${address.host}`);
   }
   const limits: ApiLimits = { ...API_LIMITS, ...deps.limits };

@@ -1,8 +1,7 @@
 import { isIP } from "node:net";
 import type { ApiAddress } from "@tokenstorm/api";
-import { LoadError } from "@tokenstorm/core";
+import { isLoopbackHost, LoadError } from "@tokenstorm/core";
 import { type Command, InvalidArgumentError } from "commander";
-import { isLoopback } from "./listen/local-addresses.js";
 
 /** As commander hands them over: where the coordinator's HTTP API listens, and who may ask. */
 export interface HttpFlags {
@@ -45,7 +44,7 @@ export function httpAccess(
   if (flags.http === false) return undefined;
   const address = typeof flags.http === "object" ? flags.http : DEFAULT_ADDRESS;
   const token = tokenOf(flags.httpTokenEnv, env);
-  if (token === null && !isLoopback(address.host)) {
+  if (token === null && !isLoopbackHost(address.host)) {
     command.error(
       `error: --http ${address.host}:${address.port} would answer other hosts without a token: set ${TOKEN_ENV} to one ` +
         "(such as: openssl rand -hex 32), or name its variable with --http-token-env",

@@ -11,7 +11,12 @@ export interface Transport {
   readonly state: StateStore;
   readonly blobs: BlobStore;
   /** Server version and address, for logs; null in memory. */
-  readonly server: { readonly version: string; readonly url: string } | null;
+  readonly server: {
+    readonly version: string;
+    readonly url: string;
+    /** It asks for no user: whoever reaches it can do everything. */
+    readonly isOpen: boolean;
+  } | null;
   /** Hands over what is still to be sent, at most for 2 s, then closes. May be called twice. */
   close(): Promise<void>;
 }

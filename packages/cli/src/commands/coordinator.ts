@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { HttpApi } from "@tokenstorm/api";
-import { LoadError, type TargetRule } from "@tokenstorm/core";
-import { subjects } from "@tokenstorm/protocol";
+import { isLoopbackHost, LoadError, type TargetRule } from "@tokenstorm/core";
+import { subjects, type Transport } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
+import type { Logger } from "pino";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { startCoordinatorApi } from "../coordinator-api.js";
@@ -127,6 +128,7 @@ async function coordinator(
       // Before it leads, so that whoever asks for its health hears why not.
       api = http && (await startCoordinatorApi({ transport, subjects: names, out, log, http, instance }));
       log.info({ server: transport.server?.url, out, http: api?.url }, "connected to NATS");
+      warnIfOpen(transport.server, log);
       await Promise.race([leader.run(), ...(server === undefined ? [] : [brokenBy(server)])]);
       return EXIT.ok;
     } finally {
@@ -140,6 +142,14 @@ async function coordinator(
     interrupts.close();
     await health.close();
   }
+}
+
+/** Allowed, since it may be a closed network; but nobody should find it out too late. */
+function warnIfOpen(server: Transport["server"], log: Logger): void {
+  if (server === null || !server.isOpen || isLoopbackHost(new URL(server.url).hostname)) return;
+  log.warn(
+    `NATS at ${server.url} asks for no user: whoever reaches it can submit, stop and forge; coordinator --listen or docker/nats.conf have users`,
+  );
 }
 
 function joinText({ joining }: ListeningServer, flags: CoordinatorFlags): string {

@@ -58,7 +58,7 @@ function containerLines(joining: Joining): string[] {
   const image = `tokenstorm:${version}`;
   const words = `agent --wait${prefixFlag(prefix)}`;
   const trust = caFile === null ? "" : ' -e NATS_CA=/ca.pem -v "$PWD/ca.pem:/ca.pem:ro"';
-  const limits = "--network host --read-only --stop-timeout 90 --ulimit nofile=65536:65536";
+  const limits = "--network host --read-only --stop-timeout 90";
   const docker = `  docker run -d ${limits} -e NATS_URL='${url}'${trust} ${image} ${words}`;
   if (caFile !== null) return [docker, "  (on Kubernetes the certificate is a volume: docs/deploy.md)"];
   return [

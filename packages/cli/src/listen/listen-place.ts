@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { bareHost, isLoopback, isWildcard, type LocalAddress } from "./local-addresses.js";
+import { isLoopbackHost } from "@tokenstorm/core";
+import { bareHost, isWildcard, type LocalAddress } from "./local-addresses.js";
 
 /** NATS's own port. */
 export const DEFAULT_PORT = 4222;
@@ -53,7 +54,7 @@ export function findPlace(wish: ListenWish, addresses: readonly LocalAddress[]):
     // A name that was only advertised, such as that of a NAT in front, cannot be listened on.
     return { kind: "place", place: { host: host ?? ownHost(chosen, addresses), port, advertised: chosen } };
   }
-  if (isIP(host) !== 0 && !isLoopback(host) && !addresses.some((one) => one.address === host))
+  if (isIP(host) !== 0 && !isLoopbackHost(host) && !addresses.some((one) => one.address === host))
     return {
       kind: "none",
       problem: `${host} is no address of this host`,

@@ -19,12 +19,6 @@ export function localAddresses(interfaces = networkInterfaces()): LocalAddress[]
   );
 }
 
-/** Whether nothing but this host reaches it: 127.0.0.0/8, ::1, localhost. */
-export function isLoopback(host: string): boolean {
-  const bare = bareHost(host).toLowerCase();
-  return bare === "localhost" || bare === "::1" || (isIP(bare) === 4 && bare.startsWith("127."));
-}
-
 /** 0.0.0.0 and :: listen on every address, and can be dialled on none. */
 export function isWildcard(host: string): boolean {
   return ["0.0.0.0", "::", "0:0:0:0:0:0:0:0"].includes(bareHost(host));

@@ -25,6 +25,14 @@ export function isInNetwork(address: IpAddress, network: IpAddress, bits: number
   return address.value >> rest === network.value >> rest;
 }
 
+/** What nothing but the host itself reaches: localhost, 127.0.0.0/8, ::1. The host may stand in the brackets of a URL. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  const address = parseIpAddress(bare);
+  if (address === undefined) return bare === "localhost";
+  return address.width === 32 ? address.value >> 24n === 127n : address.value === 1n;
+}
+
 /** The network's first address: its number with everything behind the first `bits` cleared. */
 export function networkOf({ width, value }: IpAddress, bits: number): IpAddress {
   const rest = BigInt(width - bits);

@@ -62,7 +62,11 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
     log,
     state: await createNatsState(link),
     blobs: await createNatsBlobs(link),
-    server: { version: connection.info?.version ?? "", url: `nats://${connection.getServer()}` },
+    server: {
+      version: connection.info?.version ?? "",
+      url: `nats://${connection.getServer()}`,
+      isOpen: connection.info?.auth_required !== true && connection.info?.tls_verify !== true,
+    },
     close: () => {
       closing ??= close(connection, log);
       return closing;
