@@ -37,7 +37,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   simulator: [],
   api: ["fastify", "zod"],
   testkit: ["testcontainers"],
-  cli: ["commander", "pino", "yaml"],
+  cli: ["commander", "pino", "yaml", "zod"],
 };
 
 const folderOf = (name: string): string | undefined =>
