@@ -106,6 +106,18 @@ test("only the present stage has quantiles and rates, and a run that is over has
   }
 });
 
+test("an agent's colour is what the leader says of it during a run, and its own vitals' after the end", async (t) => {
+  const world = await World.start(t);
+  await world.heartbeat("a1");
+  const colour = async () =>
+    seriesOf(await page(world)).get('tokenstorm_agent_colour{agent="a1",host="host-1"}');
+  const agents = aLiveUpdate.agents.map((agent) => ({ ...agent, colour: "red" as const }));
+  await world.live({ agents });
+  assert.equal(await colour(), "2");
+  await world.live({ agents, state: "completed" });
+  assert.equal(await colour(), "0");
+});
+
 test("series are bounded: the last run that ended, runs that are heard, and so many agents", async (t) => {
   const world = await World.start(t, { limits: { metricAgents: 3, metricRuns: 2 } });
   for (let i = 0; i < 5; i += 1) {

@@ -111,8 +111,9 @@ function addAgents(page: MetricsPage, { agents, runs, limits }: MetricsInput): v
   for (const [state, count] of byState) page.add("tokenstorm_agents", { state }, count);
   const listed = agents.slice(0, limits.metricAgents);
   page.add("tokenstorm_agents_unlisted", {}, agents.length - listed.length);
-  // The leader knows the limits that follow the run's own token latency.
-  const colours = new Map(runs.flatMap((run) => run.agents.map(({ id, colour }) => [id, colour])));
+  // The leader knows the limits that follow the run's own token latency. What it said of a run that is over is no news.
+  const underWay = runs.filter(({ state }) => !isTerminal(state));
+  const colours = new Map(underWay.flatMap((run) => run.agents.map(({ id, colour }) => [id, colour])));
   for (const agent of listed) addAgent(page, agent, colours.get(agent.heartbeat.agent));
 }
 
