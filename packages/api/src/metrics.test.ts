@@ -43,7 +43,8 @@ test("promtool has nothing to find fault with, whatever names hold", async (t) =
   assert.ok(first !== undefined);
   const stages = [0, 1, 2].map((index) => ({ ...first, index, name: nasty }));
   const stage = { index: 2, count: 3, name: nasty, phase: "measured" as const, leftUs: null };
-  await world.live({ run: "r2", name: nasty, failures: { [nasty]: 1 }, stages, stage });
+  const measuredStage = 2;
+  await world.live({ run: "r2", name: nasty, failures: { [nasty]: 1 }, stages, stage, measuredStage });
   const text = await page(world);
   assert.equal(await lintMetrics(bin, text), "");
   assert.match(text, /host="a \\"quote\\", a \\\\ and\\na line, \u{1f600}\ufffd+\}"/u);
@@ -138,6 +139,25 @@ test("series are bounded: the last run that ended, runs that are heard, and so m
   assert.deepEqual([...runsOf(await page(world))], ["over4"]);
 });
 
+test("at an edge the old stage keeps its figures until the new one has some; only what is asked is the new one's", async (t) => {
+  const world = await World.start(t);
+  const of = async (measuredStage: number | undefined) => {
+    await world.live({ measuredStage });
+    const names = [...seriesOf(await page(world)).keys()];
+    return (part: string) =>
+      names.filter((name) => name.includes(part)).map((name) => /stage="([^"]+)"/.exec(name)?.[1]);
+  };
+  const edge = await of(0);
+  assert.deepEqual(edge("_requests_per_second{"), ["warm-up"]);
+  assert.deepEqual(edge("_requests_in_flight{"), ["warm-up"]);
+  assert.deepEqual(edge("_requests_in_flight_asked{"), ["u100"]);
+  assert.deepEqual([...new Set(edge("quantile="))], ["warm-up"]);
+  const after = await of(1);
+  for (const part of ["_per_second{", "_requests_in_flight{", "quantile="]) {
+    assert.deepEqual([...new Set(after(part))], ["u100"], part);
+  }
+});
+
 test("stages that share a name have series of their own", async (t) => {
   const world = await World.start(t);
   const [first] = aLiveUpdate.stages ?? [];
@@ -153,7 +173,7 @@ test("stages that share a name have series of their own", async (t) => {
 
 test("a leader of an older version, who tells nothing of its stages, still has a page", async (t) => {
   const world = await World.start(t);
-  const { stages: _, ...older } = aLiveUpdate;
+  const { stages: _, measuredStage: __, ...older } = aLiveUpdate;
   const latency = { count: 1, p50: 1000, p99: 2000 };
   await world.live({ ...older, stages: undefined, latencyUs: { ttft: latency, itl: latency, e2e: latency } });
   const series = seriesOf(await page(world));

@@ -47,15 +47,25 @@ function addRun(page: MetricsPage, update: LiveUpdate): void {
     addStage(page, { ...run, stage: names[i] ?? stage.name }, { stage, update, isNow });
   });
   if (!isNow) return;
-  if (update.stage !== null) {
-    const { index, name } = update.stage;
-    const at = stages.findIndex((stage) => stage.index === index);
-    addPresent(page, { ...run, stage: names[at] ?? name }, update);
+  const nameOf = (index: number) => {
+    const own = index === update.stage?.index ? update.stage.name : String(index);
+    return names[stages.findIndex((stage) => stage.index === index)] ?? own;
+  };
+  const measured = measuredStage(update);
+  if (measured !== undefined) addMeasured(page, { ...run, stage: nameOf(measured) }, update);
+  const { asked } = update.inFlight;
+  if (update.stage !== null && asked !== null) {
+    page.add("tokenstorm_requests_in_flight_asked", { ...run, stage: nameOf(update.stage.index) }, asked);
   }
   if (update.server === null) return;
   page.add("tokenstorm_server_requests_running", run, update.server.running);
   page.add("tokenstorm_server_requests_waiting", run, update.server.waiting);
   page.add("tokenstorm_server_kv_cache_usage_ratio", run, update.server.kvUsage);
+}
+
+/** What the figures of the last interval are of: at an edge the stage before. A leader of an older version says only where the run is. */
+function measuredStage({ measuredStage, stage }: LiveUpdate): number | undefined {
+  return measuredStage ?? stage?.index;
 }
 
 /** Two stages may share a name; their series may not. */
@@ -83,10 +93,10 @@ function addStage(
     page.add("tokenstorm_requests_total", { ...labels, outcome }, stage[outcome]);
   page.add("tokenstorm_output_tokens_total", labels, stage.outputTokens);
   page.add("tokenstorm_prompt_tokens_total", labels, stage.promptTokens);
-  const isPresent = isNow && update.stage?.index === stage.index;
+  const isMeasured = isNow && measuredStage(update) === stage.index;
   for (const metric of ["ttft", "itl", "e2e"] as const) {
     const { sum, count } = stage.latencyUs[metric];
-    const quantiles = isPresent ? quantilesOf(update.latencyUs[metric]) : {};
+    const quantiles = isMeasured ? quantilesOf(update.latencyUs[metric]) : {};
     page.addSummary(LATENCIES[metric], labels, { quantiles, sum: seconds(sum), count });
   }
 }
@@ -96,10 +106,9 @@ function quantilesOf({ count, p50, p90, p99 }: LiveUpdate["latencyUs"]["ttft"]):
   return { "0.5": value(p50), "0.9": value(p90), "0.99": value(p99) };
 }
 
-function addPresent(page: MetricsPage, labels: Labels, update: LiveUpdate): void {
+function addMeasured(page: MetricsPage, labels: Labels, update: LiveUpdate): void {
   const { inFlight, rates } = update;
   page.add("tokenstorm_requests_in_flight", labels, inFlight.measured);
-  if (inFlight.asked !== null) page.add("tokenstorm_requests_in_flight_asked", labels, inFlight.asked);
   page.add("tokenstorm_requests_per_second", labels, rates.requestsPerS);
   page.add("tokenstorm_output_tokens_per_second", labels, rates.outputTokensPerS);
   page.add("tokenstorm_prompt_tokens_per_second", labels, rates.promptTokensPerS);
