@@ -18,6 +18,8 @@ export interface ProbeOptions {
   readonly bus: Bus;
   readonly subjects: Subjects;
   readonly clock: Clock;
+  /** Nobody is waited for beyond this time; by default each agent has its probes x timeout. */
+  readonly untilUs?: number;
   /** A reply that is none. */
   readonly onRefusal: (error: LoadError) => void;
 }
@@ -49,7 +51,9 @@ async function exchangeWith(
     const left = PROBES - probe + 1;
     // Whoever cannot make enough of them any more is not waited for.
     if (exchanges.length + left < LEAST_ANSWERS) return exchanges;
-    const exchange = await exchangeOnce(agent, options);
+    const leftMs = Math.ceil(((options.untilUs ?? Number.POSITIVE_INFINITY) - options.clock.nowUs()) / 1000);
+    if (leftMs <= 0) return exchanges;
+    const exchange = await exchangeOnce(agent, options, Math.min(TIMEOUT_MS, leftMs));
     if (exchange !== undefined) exchanges.push(exchange);
   }
   return exchanges;
@@ -58,12 +62,11 @@ async function exchangeWith(
 async function exchangeOnce(
   agent: { readonly agent: string; readonly instance: string },
   { bus, subjects, clock, onRefusal }: ProbeOptions,
+  timeoutMs: number,
 ): Promise<ClockExchange | undefined> {
   const t0 = clock.nowUs();
   try {
-    const data = await bus.request(subjects.clock(agent.agent), encodeClockProbe({ t0 }), {
-      timeoutMs: TIMEOUT_MS,
-    });
+    const data = await bus.request(subjects.clock(agent.agent), encodeClockProbe({ t0 }), { timeoutMs });
     const t3 = clock.nowUs();
     if (data === undefined) return undefined;
     const reply = decodeClockReply(data);
