@@ -163,6 +163,7 @@ function metricsInput({ deps, watch, feed, limits }: HandlerWorld) {
     leader,
     runs: watch.runs(),
     agents: watch.roster.agents(),
+    droppedHeartbeats: watch.roster.overflow,
     streams: feed,
     limits,
   };

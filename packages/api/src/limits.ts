@@ -1,3 +1,5 @@
+import { REGISTRY_LIMITS } from "@tokenstorm/core";
+
 /** Every bound of the HTTP API. */
 export const API_LIMITS = {
   /** A plan is a page, not a data set. */
@@ -19,6 +21,8 @@ export const API_LIMITS = {
   streamCommentMs: 15_000,
   /** Problems of a plan in one answer. */
   problems: 200,
+  /** Agents that are kept, as many as a leader keeps; heartbeats of further ones are counted. */
+  agents: REGISTRY_LIMITS.agents,
   /** Agents with series of their own on the metrics page; the rest are counted. */
   metricAgents: 500,
   /** Runs under way on the metrics page; a coordinator leads one at a time. */

@@ -81,6 +81,7 @@ test("figures stand in base units, under the run, stage or agent that they are o
     'tokenstorm_agents{state="idle"}': "1",
     'tokenstorm_agents{state="running"}': "1",
     tokenstorm_agents_unlisted: "0",
+    tokenstorm_heartbeats_dropped_total: "0",
     [`tokenstorm_agent_colour{${a1}}`]: "1",
     [`tokenstorm_agent_cpu_cores{${a1}}`]: "0.38",
     [`tokenstorm_agent_loop_delay_p99_seconds{${a1}}`]: "0.0009",
@@ -156,6 +157,14 @@ test("at an edge the old stage keeps its figures until the new one has some; onl
   for (const part of ["_per_second{", "_requests_in_flight{", "quantile="]) {
     assert.deepEqual([...new Set(after(part))], ["u100"], part);
   }
+});
+
+test("heartbeats of agents beyond those that are kept are counted", async (t) => {
+  const world = await World.start(t, { limits: { agents: 2 } });
+  for (const agent of ["a1", "a2", "a3", "a4", "a1", "a3"]) await world.heartbeat(agent);
+  const text = await page(world);
+  assert.match(text, /^tokenstorm_heartbeats_dropped_total 3$/m);
+  assert.match(text, /^tokenstorm_agents\{state="running"\} 2$/m);
 });
 
 test("stages that share a name have series of their own", async (t) => {

@@ -120,6 +120,11 @@ export const FAMILIES = {
     help: "Agents without series of their own: the page has a bound.",
     labels: [],
   },
+  tokenstorm_heartbeats_dropped_total: {
+    type: "counter",
+    help: "Heartbeats of agents beyond those that are kept at all.",
+    labels: [],
+  },
   tokenstorm_agent_colour: {
     type: "gauge",
     help: "Trust in an agent's last interval: 0 green, 1 yellow, 2 red.",

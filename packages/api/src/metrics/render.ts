@@ -11,6 +11,7 @@ export interface MetricsInput {
   /** Of each run under way and the last that ended. */
   readonly runs: readonly LiveUpdate[];
   readonly agents: readonly HeardAgent[];
+  readonly droppedHeartbeats: number;
   readonly streams: { readonly open: number; readonly dropped: number };
   readonly limits: ApiLimits;
 }
@@ -114,12 +115,13 @@ function addMeasured(page: MetricsPage, labels: Labels, update: LiveUpdate): voi
   page.add("tokenstorm_prompt_tokens_per_second", labels, rates.promptTokensPerS);
 }
 
-function addAgents(page: MetricsPage, { agents, runs, limits }: MetricsInput): void {
+function addAgents(page: MetricsPage, { agents, droppedHeartbeats, runs, limits }: MetricsInput): void {
   const byState = new Map<string, number>();
   for (const { heartbeat } of agents) byState.set(heartbeat.state, (byState.get(heartbeat.state) ?? 0) + 1);
   for (const [state, count] of byState) page.add("tokenstorm_agents", { state }, count);
   const listed = agents.slice(0, limits.metricAgents);
   page.add("tokenstorm_agents_unlisted", {}, agents.length - listed.length);
+  page.add("tokenstorm_heartbeats_dropped_total", {}, droppedHeartbeats);
   // The leader knows the limits that follow the run's own token latency. What it said of a run that is over is no news.
   const underWay = runs.filter(({ state }) => !isTerminal(state));
   const colours = new Map(underWay.flatMap((run) => run.agents.map(({ id, colour }) => [id, colour])));
