@@ -32,4 +32,7 @@ export const API_LIMITS = {
   labelLength: 128,
 } as const;
 
+/** As people read it. */
+export const BODY_LIMIT = `${API_LIMITS.bodyBytes / 1024 / 1024} MiB`;
+
 export type ApiLimits = { readonly [K in keyof typeof API_LIMITS]: number };

@@ -3,8 +3,8 @@ import type { KeptRuns } from "./kept-runs.js";
 import { getReport, listRuns } from "./run-store.js";
 import type { Transport } from "./transport.js";
 
-/** More nobody reads at once. */
-const MOST_RUNS = 50;
+/** A list of runs has so many at most, the newest: more nobody reads at once. */
+export const MOST_LISTED_RUNS = 50;
 /** Verdicts of runs that are over never change; so many are kept. */
 const KEPT_VERDICTS = 1000;
 
@@ -40,7 +40,7 @@ export function createRunLister(
     return verdict;
   };
   return async () => {
-    const records = (await listRuns(transport, kept)).slice(0, MOST_RUNS);
+    const records = (await listRuns(transport, kept)).slice(0, MOST_LISTED_RUNS);
     return Promise.all(records.map(async (record) => summaryOf(record, await verdictOf(record))));
   };
 }
