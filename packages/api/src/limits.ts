@@ -1,9 +1,10 @@
 import { REGISTRY_LIMITS } from "@tokenstorm/core";
+import { MAX_MESSAGE_BYTES } from "@tokenstorm/protocol";
 
 /** Every bound of the HTTP API. */
 export const API_LIMITS = {
-  /** A plan is a page, not a data set. */
-  bodyBytes: 4 * 1024 * 1024,
+  /** A plan is handed over as one message; more than that is refused before it is read. */
+  bodyBytes: MAX_MESSAGE_BYTES,
   headerBytes: 16 * 1024,
   headers: 64,
   /** From the first byte of a request to its last. */

@@ -295,6 +295,12 @@ test("a plan that nobody could read back is refused, and not put into the store"
   await assert.rejects(broken, failsWith("PLAN_INVALID", /cannot be handed over: .*metricsUrls/));
   const huge = submit({ metricsUrls: Array.from({ length: 1000 }, () => `http://h/${"x".repeat(2000)}`) });
   await assert.rejects(huge, failsWith("PLAN_INVALID", /cannot be handed over: .*limit/));
+  await assert.rejects(huge, { hint: "shorten metricsUrls: it is most of the plan" });
+  const target = {
+    ...testPlan().target,
+    urls: Array.from({ length: 1000 }, () => `http://h/${"x".repeat(2000)}`),
+  };
+  await assert.rejects(submit({ target }), { hint: "shorten target.urls: it is most of the plan" });
   assert.deepEqual(await listRuns(cluster.transport), []);
 });
 

@@ -76,14 +76,34 @@ export async function submitRun(cluster: Cluster, submission: Submission): Promi
 
 /** A record that its reader would refuse would stay in the store, led and listed by nobody. */
 function readable(record: RunRecord): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    const bytes = encodeRunRecord(record);
+    bytes = encodeRunRecord(record);
     decodeRunRecord(bytes);
     return bytes;
   } catch (cause) {
     if (!(cause instanceof LoadError)) throw cause;
-    throw new LoadError("PLAN_INVALID", `the plan cannot be handed over: ${cause.message}`, { cause });
+    // Writing refuses nothing but what is too long.
+    const hint = bytes === undefined ? `shorten ${longestPart(record.plan)}` : undefined;
+    throw new LoadError("PLAN_INVALID", `the plan cannot be handed over: ${cause.message}`, { hint, cause });
   }
+}
+
+const LONGEST_PATH = 200;
+
+/** Path of the smallest part of a plan that makes up more than half of it. */
+function longestPart(plan: unknown): string {
+  const lengthOf = (value: unknown) => JSON.stringify(value)?.length ?? 0;
+  const half = lengthOf(plan) / 2;
+  const path: string[] = [];
+  let part = plan;
+  while (typeof part === "object" && part !== null && !Array.isArray(part)) {
+    const most = Object.entries(part).find(([, child]) => lengthOf(child) > half);
+    if (most === undefined) break;
+    path.push(most[0]);
+    part = most[1];
+  }
+  return path.length === 0 ? "the plan" : `${path.join(".").slice(0, LONGEST_PATH)}: it is most of the plan`;
 }
 
 /**
