@@ -18,6 +18,8 @@ export interface ProbeOptions {
   readonly bus: Bus;
   readonly subjects: Subjects;
   readonly clock: Clock;
+  /** Nobody is waited for beyond this time; by default each agent has its probes x timeout. */
+  readonly untilUs?: number;
   /** A reply that is none. */
   readonly onRefusal: (error: LoadError) => void;
 }
@@ -44,14 +46,17 @@ async function exchangeWith(
   agent: { readonly agent: string; readonly instance: string },
   options: ProbeOptions,
 ): Promise<ClockExchange[]> {
+  const { clock, untilUs = Number.POSITIVE_INFINITY } = options;
   const exchanges: ClockExchange[] = [];
   const line = openClockLine({ ...options, agent: agent.agent });
   try {
     for (let probe = 1; probe <= PROBES; probe += 1) {
       const left = PROBES - probe + 1;
+      const leftMs = Math.ceil((untilUs - clock.nowUs()) / 1000);
       // Whoever cannot make enough of them any more is not waited for.
-      if (exchanges.length + left < LEAST_ANSWERS) return exchanges;
-      const exchange = exchangeOf(await line.ask({ timeoutMs: TIMEOUT_MS }), agent.instance);
+      if (leftMs <= 0 || exchanges.length + left < LEAST_ANSWERS) return exchanges;
+      const answer = await line.ask({ timeoutMs: Math.min(TIMEOUT_MS, leftMs) });
+      const exchange = exchangeOf(answer, agent.instance);
       if (exchange !== undefined) exchanges.push(exchange);
     }
     return exchanges;

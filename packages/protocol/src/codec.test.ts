@@ -166,7 +166,7 @@ test("every message comes back as it was sent", () => {
     latencyUs: { ttft: sums, itl: sums, e2e: sums },
   };
   const ttft = { ...live.latencyUs.ttft, p90: 12 };
-  const newer = { ...live, latencyUs: { ...live.latencyUs, ttft }, stages: [stage] };
+  const newer = { ...live, latencyUs: { ...live.latencyUs, ttft }, stages: [stage], measuredStage: 0 };
   assert.deepEqual(decodeLive(encodeLive(newer)), newer);
   assert.deepEqual(decodeRunRecord(encodeRunRecord(record)), record);
 });

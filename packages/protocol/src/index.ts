@@ -12,6 +12,7 @@ export {
   MESSAGES,
   type MessageKind,
 } from "./envelope.js";
+export { KeptRuns } from "./kept-runs.js";
 export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
 export * from "./operations.js";

@@ -273,6 +273,7 @@ export const LiveMessage = z.object({
   stage: z
     .object({ index: count, count, name: text, phase: z.enum(PHASES), leftUs: us.nullable() })
     .nullable(),
+  measuredStage: count.optional(),
   totalLeftUs: us.nullable(),
   inFlight: z.object({ asked: z.number().nullable(), measured: z.number() }),
   server: z.object({ running: z.number(), waiting: z.number(), kvUsage: z.number() }).nullable(),
