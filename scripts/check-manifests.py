@@ -34,6 +34,9 @@ def check_container(name, pod, container):
     volumes = {one["name"] for one in pod.get("volumes", [])} | set(pod["claims"])
     for mount in container.get("volumeMounts", []):
         expect(mount["name"] in volumes, f"{name}: mounts {mount['name']}, which no volume is")
+    # Its age says whether NATS is there: whoever is killed for that loses a run, and finds no NATS after it either.
+    liveness = str(container.get("livenessProbe", ""))
+    expect("HEALTH_FILE" not in liveness, f"{name}: would be killed while NATS is away")
     ports = {one["name"] for one in container.get("ports", [])}
     pod["ports"] |= ports
 
