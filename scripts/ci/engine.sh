@@ -45,15 +45,18 @@ engine_apt() { # update | install
   DEBIAN_FRONTEND=noninteractive timeout 180 apt-get "${words[@]}" >>"$ENGINE_LOG" 2>&1 </dev/null
 }
 
-# Pulls the base images; where no registry answers, a script beside the checkout may make them.
+# Pulls the base images; where no registry answers, the script that TOKENSTORM_BASE_IMAGES_SCRIPT names may make them.
 engine_base_images() {
-  local image missing=() makers=../shared/containers/prepare-images.sh
+  local image missing=() maker=${TOKENSTORM_BASE_IMAGES_SCRIPT:-}
   for image in "${engine_images[@]}"; do
     docker image inspect "$image" >/dev/null 2>&1 || timeout 60 docker pull --quiet "$image" >/dev/null 2>&1 || missing+=("$image")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  [ -x "$makers" ] || { printf 'error: these images cannot be pulled: %s\n' "${missing[*]}" >&2; return 1; }
-  timeout 180 "$makers" "${missing[@]}" </dev/null
+  [ -n "$maker" ] && [ -x "$maker" ] || {
+    printf 'error: these images cannot be pulled, and TOKENSTORM_BASE_IMAGES_SCRIPT names no script that makes them: %s\n' "${missing[*]}" >&2
+    return 1
+  }
+  timeout 180 "$maker" "${missing[@]}" </dev/null
 }
 
 # Ends what engine_up started, after the containers that tests may have left in it.

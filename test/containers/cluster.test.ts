@@ -96,8 +96,9 @@ test("a cluster in containers of their own, on a private network with names", {
     for (let attempt = 1; ; attempt += 1) {
       const run = submit(t, cluster, PLAN);
       await run.line(/admitted/);
-      const viewer = { role: "operator", ready: /runTimeUs/ } as const;
-      const inside = cluster.start(`viewer-${attempt}`, ["tail", "--json"], viewer);
+      // As a user that may only listen, in the line that `coordinator --listen` prints.
+      const viewer = { role: "viewer", ready: /runTimeUs/ } as const;
+      const inside = cluster.start(`viewer-${attempt}`, ["tail", "--wait", "--json"], viewer);
       const outside = runCli(t, ["tail", "--json", "--nats", cluster.natsUrl], {
         env: cluster.operatorEnv,
       });

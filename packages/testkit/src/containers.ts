@@ -12,6 +12,8 @@ process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
 
 /** On all that tests make, with the process that made it; what such a process leaves behind can be told by it. */
 const LABEL = { "tokenstorm.test": String(process.pid) };
+/** The same for a command line of docker: `--label ...`. */
+export const LABEL_FLAG = `--label ${Object.entries(LABEL).map(([name, value]) => `${name}=${value}`)}`;
 const NATS_IMAGE = "nats:2.10-alpine";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const NATS_CONFIG = join(root, "docker/nats.conf");
