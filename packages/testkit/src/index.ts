@@ -1,5 +1,6 @@
 export * from "./a-plan.js";
 export * from "./a-snapshot.js";
+export * from "./golden/index.js";
 export * from "./nats.js";
 export * from "./network-hosts.js";
 export * from "./promtool.js";

@@ -23,6 +23,7 @@ interface Choice {
   readonly finish_reason?: unknown;
 }
 interface Delta {
+  readonly role?: unknown;
   readonly content?: unknown;
   readonly reasoning?: unknown;
   readonly reasoning_content?: unknown;
@@ -85,15 +86,13 @@ export class OpenAiStream {
 
   read(json: string): FrameKind {
     this.#clearFrame();
-    if (json === "[DONE]") {
-      this.isDone = true;
-      return "done";
-    }
+    if (json === "[DONE]") return this.#done();
     let chunk: Chunk | null;
     try {
       chunk = JSON.parse(json);
     } catch {
-      return "bad-frame";
+      // JSON may have blanks around it; the one word that is none may as well.
+      return json.trim() === "[DONE]" ? this.#done() : "bad-frame";
     }
     if (typeof chunk !== "object" || chunk === null || Array.isArray(chunk)) return "bad-frame";
     if (isSet(chunk.error) || chunk.object === "error") {
@@ -117,6 +116,11 @@ export class OpenAiStream {
 
   #isUsageGood(): boolean {
     return this.#hasUsage && !(this.#usageIsOld && this.#usageOutput < this.counted);
+  }
+
+  #done(): FrameKind {
+    this.isDone = true;
+    return "done";
   }
 
   #readChunk(chunk: Chunk): FrameKind {
@@ -171,6 +175,8 @@ export class OpenAiStream {
   #count(choice: Choice, hasOutput: boolean, hasUsage: boolean): void {
     if (hasUsage && this.#usageIsContinuous) {
       const grown = Math.max(0, this.#usageOutput - this.counted);
+      // The text of what it tells comes with later events: it ran ahead, or told the whole answer in advance.
+      if (!hasOutput && this.finishReason === null && isRoleEvent(choice)) return;
       // Generated output is a token, also where the running count lags behind it.
       this.tokens = grown === 0 && hasOutput && this.counted === 0 ? 1 : grown;
     } else if (Array.isArray(choice.token_ids)) {
@@ -192,6 +198,12 @@ export class OpenAiStream {
     this.content = false;
     this.text = "";
   }
+}
+
+function isRoleEvent(choice: Choice): boolean {
+  if (!isObject(choice.delta)) return false;
+  const delta: Delta = choice.delta;
+  return isText(delta.role);
 }
 
 function describeError(chunk: Chunk): string {

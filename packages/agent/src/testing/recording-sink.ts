@@ -23,6 +23,7 @@ export class RecordingSink implements RequestSink {
   readonly connectsUs: number[] = [];
   staleRetries = 0;
   readonly #watchers = new Set<() => void>();
+  readonly #firstUs = new Map<string, number>();
 
   onConnected(tUs: number, connectUs: number): void {
     this.connectsUs.push(connectUs);
@@ -56,6 +57,11 @@ export class RecordingSink implements RequestSink {
     return this.events.reduce((sum, event) => sum + event.tokens, 0);
   }
 
+  /** Of the first such call; undefined without one. */
+  stampOf(name: string): number | undefined {
+    return this.#firstUs.get(name);
+  }
+
   /** Resolves when the call was made `count` times; at once if it was. */
   async called(name: string, count = 1): Promise<void> {
     const isThere = () => this.calls.filter((call) => call === name).length >= count;
@@ -71,7 +77,10 @@ export class RecordingSink implements RequestSink {
 
   #note(name: string, tUs?: number): void {
     this.calls.push(name);
-    if (tUs !== undefined) this.stampsUs.push(tUs);
+    if (tUs !== undefined) {
+      this.stampsUs.push(tUs);
+      if (!this.#firstUs.has(name)) this.#firstUs.set(name, tUs);
+    }
     for (const wake of this.#watchers) wake();
     this.#watchers.clear();
   }
@@ -90,9 +99,10 @@ export function send(
     readonly id?: string;
     readonly exact?: number | null;
     readonly body?: Uint8Array;
+    readonly sink?: RecordingSink;
   } = {},
 ): { readonly sink: RecordingSink; cancel(): void } {
-  const sink = new RecordingSink();
+  const sink = change.sink ?? new RecordingSink();
   const request: PreparedRequest = {
     key: { kind: "closed", stage: 0, user: 0, j: 0 },
     id: change.id ?? "request",
