@@ -5,8 +5,8 @@ import type { ResolvedStage } from "./stages.js";
 /** Due times by stage, us since the stage's start, in order. */
 export type PlannedArrivals = ReadonlyMap<number, readonly number[]>;
 
-/** Beyond so many a report does not walk the plan again: it would take seconds, and memory for every arrival. */
-export const MOST_PLANNED_ARRIVALS = 5_000_000;
+/** Beyond so many a report does not walk the plan again: a leader has no seconds to spare. */
+export const MOST_PLANNED_ARRIVALS = 2_000_000;
 
 const EVERYBODY = { index: 0, count: 1 };
 

@@ -62,7 +62,7 @@ export interface ArrivalDistance {
 export interface StimulusReport {
   /** Null for closed load. */
   readonly open: {
-    /** Arrivals that the plan has in the window, walked anew; null beyond 5,000,000 in a run. */
+    /** Arrivals that the plan has in the window, walked anew; null beyond 2,000,000 in a run. */
     readonly planned: number | null;
     /** Of those that were due, how many the agents say they saw. */
     readonly offered: number;
