@@ -33,7 +33,7 @@ function openReasons(level: LevelData): string[] {
   return [
     ...((late ?? 0) > 0 ? [`${late} dropped late: ${DROPS.late}`] : []),
     ...((limited ?? 0) > 0 ? [`${limited} dropped at the in-flight limit: ${DROPS["in-flight-limit"]}`] : []),
-    ...(lost > 0 ? [`${lost} never offered: their agent was lost, or ended before they were due`] : []),
+    ...(lost > 0 ? [`${lost} never offered: an agent ended before they were due`] : []),
   ];
 }
 
