@@ -88,7 +88,8 @@ function start(script, cwd) {
     cwd,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1" },
+    // The packages are those of the checkout, by a link: an installation would empty the folder behind it.
+    env: { ...process.env, NO_COLOR: "1", NO_INSTALL: "1" },
   });
   const output = [];
   const listeners = new Set();

@@ -124,11 +124,7 @@ test("a cluster in containers of their own, on a private network with names", {
   });
 
   await t.test("`docker stop` of an agent in mid-run drains it, and the run says so", async (t) => {
-    const run = submit(
-      t,
-      cluster,
-      PLAN.replace("durationMs: 8s", "durationMs: 60s"),
-    );
+    const run = submit(t, cluster, PLAN.replace("durationMs: 8s", "durationMs: 60s"));
     await run.line(/u60 measured/);
     const [, , leaver] = agents;
     assert.ok(leaver !== undefined);

@@ -240,6 +240,10 @@ export const FinalMessage = z.object({
   startErrorUs: us,
   evicted: count,
   completedPerUserMin: z.record(z.string().max(8), count),
+  // Optional: agents of the first version do not say it, and leaders of it pass over it.
+  usersStarted: z
+    .record(z.string().max(8), z.object({ never: count, late: count, lateUs: count }))
+    .optional(),
   reader: text,
 });
 
