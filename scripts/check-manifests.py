@@ -1,4 +1,4 @@
-"""What no schema sees in docker/kubernetes.yaml: that its parts fit each other, and that every pod is restricted.
+"""What no schema sees in a file of manifests: that its parts fit each other, and that every pod is restricted.
 
     check-manifests.py FILE      prints what does not hold, and exits 1
 """
@@ -28,12 +28,17 @@ def check_container(name, pod, container):
     expect(security.get("readOnlyRootFilesystem") is True, f"{name}: its root is writable")
     expect(security.get("capabilities", {}).get("drop") == ["ALL"], f"{name}: keeps capabilities")
     resources = container.get("resources", {})
-    expect(resources.get("requests") == resources.get("limits") is not None, f"{name}: requests are not the limits")
+    # Requests that are not said are the limits.
+    limits = resources.get("limits")
+    expect(resources.get("requests", limits) == limits is not None, f"{name}: requests are not the limits")
     cpu = str(resources.get("limits", {}).get("cpu", ""))
     expect(cpu.isdigit(), f"{name}: {cpu or 'no'} CPUs: a part of one is stopped by its quota")
     volumes = {one["name"] for one in pod.get("volumes", [])} | set(pod["claims"])
     for mount in container.get("volumeMounts", []):
         expect(mount["name"] in volumes, f"{name}: mounts {mount['name']}, which no volume is")
+    # Its age says whether NATS is there: whoever is killed for that loses a run, and finds no NATS after it either.
+    liveness = str(container.get("livenessProbe", ""))
+    expect("HEALTH_FILE" not in liveness, f"{name}: would be killed while NATS is away")
     ports = {one["name"] for one in container.get("ports", [])}
     pod["ports"] |= ports
 
@@ -64,9 +69,11 @@ def main(path):
     expect("Secret" not in kinds, "a Secret stands in the file: its example password would come to be used")
     pods = [check_workload(one) for kind in ("Deployment", "StatefulSet") for one in kinds.get(kind, [])]
     expect(pods, "no pods")
+    # A file without one is applied to whichever kubectl is set to.
+    namespace = kinds.get("Namespace", [{"metadata": {"name": None}}])[0]["metadata"]["name"]
     for one in documents:
         if one["kind"] != "Namespace":
-            expect(one["metadata"].get("namespace") == "tokenstorm", f"{one['metadata']['name']}: in no namespace of ours")
+            expect(one["metadata"].get("namespace") == namespace, f"{one['metadata']['name']}: not in the namespace {namespace}")
     for service in kinds.get("Service", []):
         name, selector = service["metadata"]["name"], {"matchLabels": service["spec"]["selector"]}
         behind = [pod for pod in pods if selects(selector, pod["labels"])]

@@ -38,8 +38,8 @@ for name in COORDINATOR_PASSWORD AGENT_PASSWORD OPERATOR_PASSWORD VIEWER_PASSWOR
 done
 
 # An engine that may not raise its own limit of descriptors cannot give more than that: 1,000 users need no more here.
-if ! docker run --rm --ulimit nofile=65536:65536 --entrypoint true nats:2.10-alpine >/dev/null 2>&1; then
-  TOKENSTORM_NOFILE=$(docker run --rm --entrypoint sh nats:2.10-alpine -c 'ulimit -Hn')
+if ! docker run --rm --network none --ulimit nofile=65536:65536 --entrypoint true nats:2.10-alpine >/dev/null 2>&1; then
+  TOKENSTORM_NOFILE=$(docker run --rm --network none --entrypoint sh nats:2.10-alpine -c 'ulimit -Hn')
   export TOKENSTORM_NOFILE
   say "this engine gives a container at most $TOKENSTORM_NOFILE descriptors"
 fi

@@ -37,16 +37,12 @@ const TEMPLATE_NOTE = `    # One identity for each agent: take the #| off this b
 `;
 
 /** Permissions as the server reads them. An empty list is written as a denial, so that nobody takes it for "all". */
-function permissions({ publish, subscribe, allowResponses }, indent) {
+function permissions({ publish, subscribe }, indent) {
   const list = (name, subjects) =>
     subjects.length === 0
       ? [`${name}: { deny: ">" }`]
       : [`${name}: [`, ...subjects.map((subject) => `  ${JSON.stringify(subject)}`), "]"];
-  const lines = [
-    ...list("publish", publish),
-    ...list("subscribe", subscribe),
-    ...(allowResponses ? ["allow_responses: true"] : []),
-  ];
+  const lines = [...list("publish", publish), ...list("subscribe", subscribe)];
   return ["permissions: {", ...lines.map((line) => `  ${line}`), "}"].map((line) => indent + line).join("\n");
 }
 

@@ -1,6 +1,6 @@
 // Runs the compiled tests: node scripts/run-tests.mjs [unit|contract|integration|...] [--name PATTERN]
 // Every test runs when no part is named. The last line counts passed, failed and skipped.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -18,6 +18,7 @@ const PARTS = {
   contract: { folders: ["test/dist/contract"], concurrency: 1 },
   sim: { folders: ["test/dist/sim"], concurrency: 2 },
   integration: { folders: ["test/dist/integration"], concurrency: 1 },
+  containers: { folders: ["test/dist/containers"], concurrency: 1 },
   hosts: { folders: ["test/dist/hosts"], concurrency: 1 },
 };
 
@@ -27,6 +28,10 @@ function testFiles(folder) {
     .filter((name) => name.endsWith(".test.js"))
     .map((name) => join(folder, name))
     .sort();
+}
+
+function removeTestContainers() {
+  spawnSync(join(root, "scripts/remove-test-containers.sh"), { stdio: ["ignore", "inherit", "inherit"] });
 }
 
 async function runPart(part, extra, node) {
@@ -65,7 +70,10 @@ const total = { passed: 0, failed: 0, skipped: 0, skips: [] };
 for (const part of parts) {
   const started = Date.now();
   console.log(`\n== ${part} tests`);
+  // Before, for what killed tests have left; after, for what these have.
+  if (part === "containers") removeTestContainers();
   const result = await runPart(part, extra, process.execPath);
+  if (part === "containers") removeTestContainers();
   console.log(`== ${part} tests took ${Math.round((Date.now() - started) / 1000)} s`);
   for (const key of ["passed", "failed", "skipped"]) total[key] += result[key];
   total.skips.push(...result.skips);

@@ -36,8 +36,8 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   report: [],
   simulator: [],
   api: ["fastify", "zod"],
-  testkit: [],
-  cli: ["commander", "pino", "yaml"],
+  testkit: ["testcontainers"],
+  cli: ["commander", "pino", "yaml", "zod"],
 };
 
 const folderOf = (name: string): string | undefined =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { connect, headers } from "@nats-io/transport-node";
 import type { BusStatus, Transport } from "@tokenstorm/protocol";
 import {
   connectNats,
@@ -82,15 +83,23 @@ function denials(transport: Transport) {
   return denied;
 }
 
+/** As agents do: on a subject of their own. */
+async function answersProbesOf(asker: Transport, agent: Transport): Promise<void> {
+  const answers = inbox<string>();
+  asker.bus.subscribe("ts.v1.timed.a1", ({ data }) => answers.push(text(data) ?? ""));
+  agent.bus.subscribe("ts.v1.time.a1", () => agent.bus.publish("ts.v1.timed.a1", bytes("now")));
+  await Promise.all([asker.bus.flush(SOON), agent.bus.flush(SOON)]);
+  asker.bus.publish("ts.v1.time.a1", bytes("when"));
+  assert.deepEqual(await answers.next(1), ["now"]);
+}
+
 test("an agent reads plans, answers probes and hands over results", LIMIT, async (t) => {
   await withEveryone(t, async ({ coordinator, agent }) => {
     await coordinator.state.compareAndSet("run.r1", bytes("plan"), undefined);
     assert.equal(text((await agent.state.get("run.r1"))?.value), "plan");
     assert.deepEqual(await agent.state.keys("run."), ["run.r1"]);
     assert.equal(agent.server?.isOpen, false);
-    agent.bus.subscribe("ts.v1.time.a1", (message) => message.respond(bytes("now")));
-    await agent.bus.flush(SOON);
-    assert.equal(text(await coordinator.bus.request("ts.v1.time.a1", bytes(""), SOON)), "now");
+    await answersProbesOf(coordinator, agent);
     assert.deepEqual(await agent.log.append(snapshotOf("a1"), bytes("1"), SOON), { duplicate: false });
   });
 });
@@ -145,6 +154,61 @@ test("an agent's user that is pinned to a name can speak under no other", LIMIT,
   });
 });
 
+test("an agent gets no further by answering itself, nor an operator by headers", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator, agent }, server) => {
+    const revision = await coordinator.state.compareAndSet("run.r1", bytes("plan"), undefined);
+    await coordinator.state.compareAndSet("leader", bytes("me"), undefined);
+    const stolen = inbox<string>();
+    coordinator.bus.subscribe("ts.v1.beacon", ({ data }) => stolen.push(text(data) ?? ""));
+    await coordinator.bus.flush(SOON);
+    const raw = await connect({ servers: server.url, user: "agent", pass: "agent" });
+    // Its own question, with an answer that would go where it must not publish.
+    raw.subscribe("ts.v1.time.a1", {
+      callback: (_, message) => {
+        message.respond(bytes("forged"));
+      },
+    });
+    await raw.flush();
+    for (const reply of ["$KV.TS_STATE.run.r1", "ts.v1.beacon", "$JS.API.STREAM.DELETE.TS_RES"])
+      raw.publish("ts.v1.time.a1", bytes(""), { reply });
+    await raw.flush();
+    await raw.close();
+
+    const operator = await connect({ servers: server.url, user: "operator", pass: "operator" });
+    const rollup = headers();
+    rollup.set("Nats-Rollup", "all");
+    operator.publish("$KV.TS_STATE.run.r9", bytes("mine alone"), { headers: rollup });
+    await operator.flush();
+    await operator.close();
+
+    const entry = await coordinator.state.get("run.r1");
+    assert.deepEqual([text(entry?.value), entry?.revision], ["plan", revision]);
+    assert.equal(text((await coordinator.state.get("leader"))?.value), "me");
+    assert.equal(stolen.items.length, 0);
+    assert.deepEqual(await agent.log.append(snapshotOf("a1"), bytes("1"), SOON), { duplicate: false });
+  });
+});
+
+test("nobody can use up the message ids of another agent's results", LIMIT, async (t) => {
+  await withEveryone(t, async ({ agent }, server) => {
+    const other = await connectAs(server, "agent");
+    const raw = await connect({ servers: server.url, user: "agent", pass: "agent" });
+    try {
+      const guessed = headers();
+      guessed.set("Nats-Msg-Id", "r1:a2:1:snapshot:1:0");
+      raw.publish("ts.v1.res.r1.a1.snapshot", bytes("x"), { headers: guessed });
+      await raw.flush();
+      const own = snapshotOf("a2");
+      assert.deepEqual(await agent.log.append(own, bytes("1"), SOON), { duplicate: false });
+      assert.deepEqual(await agent.log.append(own, bytes("1"), SOON), { duplicate: true });
+      // Another process is another agent, whatever it calls itself.
+      assert.deepEqual(await other.log.append(own, bytes("1"), SOON), { duplicate: false });
+    } finally {
+      await Promise.all([other.close(), raw.close()]);
+    }
+  });
+});
+
 test("an operator submits, stops, watches and reads reports, and cannot lead", LIMIT, async (t) => {
   await withEveryone(t, async ({ coordinator, agent, operator }) => {
     const revision = await operator.state.compareAndSet("run.r1", bytes("submitted"), undefined);
@@ -159,10 +223,9 @@ test("an operator submits, stops, watches and reads reports, and cannot lead", L
     const heard = inbox<string>();
     for (const subject of ["ts.v1.live.*", "ts.v1.hb.*", "ts.v1.beacon"])
       operator.bus.subscribe(subject, ({ data }) => heard.push(text(data) ?? ""));
-    agent.bus.subscribe("ts.v1.time.a1", (message) => message.respond(bytes("now")));
     await Promise.all([operator.bus.flush(SOON), agent.bus.flush(SOON)]);
     operator.bus.publish("ts.v1.hint", bytes(""));
-    assert.equal(text(await operator.bus.request("ts.v1.time.a1", bytes(""), SOON)), "now");
+    await answersProbesOf(operator, agent);
     coordinator.bus.publish("ts.v1.live.r1", bytes("live"));
     coordinator.bus.publish("ts.v1.beacon", bytes("beacon"));
     agent.bus.publish("ts.v1.hb.a1", bytes("beat"));

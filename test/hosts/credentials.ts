@@ -63,10 +63,9 @@ async function writeCreds(
 }
 
 function permissionsOf({ role, ...options }: Identities[string]): Permissions {
-  const { publish, subscribe, allowResponses } = rolePermissions(role, options);
+  const { publish, subscribe } = rolePermissions(role, options);
   return {
     pub: publish.length === 0 ? { deny: [">"] } : { allow: [...publish] },
     sub: { allow: [...subscribe] },
-    ...(allowResponses ? { resp: { max: 1, ttl: 0 } } : {}),
   };
 }

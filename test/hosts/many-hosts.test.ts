@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, type TestContext, test } from "node:test";
+import { autoProcesses } from "@tokenstorm/agent";
 import {
   type NetworkHost,
   natsServerOrSkip,
@@ -74,14 +75,17 @@ async function threeHosts(t: TestContext) {
 }
 
 /** Writes the plan where the operator's line will look for it. */
-function writePlan(desk: Desk, target: string): void {
+function writePlan(desk: Desk, target: string, agents = 2): void {
   const plan = {
     version: 1,
     name: "hosts",
     target: { urls: [target] },
-    agents: { min: 2 },
+    agents: { min: agents },
     warmUp: { requests: 4 },
-    load: { kind: "users", stages: [{ users: 20, rampUpMs: 500, settleMs: 500, durationMs: "5s" }] },
+    load: {
+      kind: "users",
+      stages: [{ users: Math.max(20, agents), rampUpMs: 500, settleMs: 500, durationMs: "5s" }],
+    },
   };
   writeFileSync(join(desk.folder, "plan.yaml"), JSON.stringify(plan));
 }
@@ -89,18 +93,23 @@ function writePlan(desk: Desk, target: string): void {
 const line = async (running: Running, pattern: RegExp): Promise<string> =>
   (await running.line(pattern)).trim();
 
-/** The run came to its end on both agents, and nothing of it is missing. The verdict depends on the machine. */
-function assertWhole(submitted: Finished): { readonly run: { readonly id: string } } {
+interface Whole {
+  readonly run: { readonly id: string };
+  /** Ids. */
+  readonly agents: readonly string[];
+}
+
+/** The run came to its end, and nothing of it is missing. The verdict depends on the machine. */
+function assertWhole(submitted: Finished): Whole {
   assert.ok([0, 110].includes(submitted.code ?? -1), `${submitted.code}\n${submitted.stderr}`);
   const report = JSON.parse(submitted.stdout);
   const { intervalsExpected, intervalsReceived, samplesRecorded, samplesMerged } = report.completeness;
   assert.ok(intervalsExpected > 0 && samplesRecorded > 0);
   assert.deepEqual([intervalsReceived, samplesMerged], [intervalsExpected, samplesRecorded]);
-  assert.deepEqual(report.agents.map(({ id }: { id: string }) => id).sort(), ["a2", "a3"]);
   assert.equal(report.totals.requests.failed, 0);
   assert.ok(report.totals.server.exact);
   assert.equal(report.totals.server.output, report.totals.tokens.output);
-  return report;
+  return { run: report.run, agents: report.agents.map(({ id }: { id: string }) => id).sort() };
 }
 
 /** A tail that ended by itself saw this run to its end. */
@@ -114,36 +123,55 @@ function assertSawEnd(watched: Finished, run: string): void {
   assert.deepEqual([updates.at(-1).run, updates.at(-1).state], [run, "completed"]);
 }
 
+/** What the first host is told beside `--listen`, and what every host has beside the file. */
+interface Opening {
+  readonly flags?: string;
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** Opens a cluster on the first host and joins it from the others by the printed lines; two hosts have agents. */
+async function joinByPrintedLines(t: TestContext, { flags = "", files = {} }: Opening): Promise<void> {
+  const network = await threeHosts(t);
+  if (network === undefined) return;
+  const { desks, bin, address, target } = network;
+  for (const { folder } of desks)
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  // The only address of this host: nothing needs to be asked.
+  const coordinator = desks[0].paste(`exec node tokenstorm.mjs coordinator --listen${flags}`, {
+    NATS_SERVER_BIN: bin,
+  });
+  const agentLine = await line(coordinator, / node tokenstorm\.mjs agent$/);
+  const scheme = flags === "" ? "nats" : "tls";
+  assert.match(agentLine, new RegExp(`^NATS_URL='${scheme}://agent:\\w+@${address}:4222' `));
+  const agentHosts = [desks[1].paste(agentLine), desks[2].paste(agentLine)];
+  const viewer = desks[2].paste(`${await line(coordinator, /tokenstorm\.mjs tail --wait$/)} --json`);
+  await Promise.all(agentHosts.map((host) => host.line(/agent processes started/)));
+  // As many as each host may use CPUs, under ids that only they know.
+  const count = agentHosts.length * autoProcesses();
+  writePlan(desks[1], target, count);
+  const submitLine = await line(coordinator, /tokenstorm\.mjs submit plan\.yaml --wait$/);
+  const report = assertWhole(await desks[1].paste(`${submitLine} --json`).finished);
+  assert.equal(report.agents.length, count);
+  assertSawEnd(await viewer.finished, report.run.id);
+  const listed = await desks[1].paste(submitLine.replace("submit plan.yaml --wait", "agents --json"))
+    .finished;
+  const { agents }: { agents: { agent: string }[] } = JSON.parse(listed.stdout);
+  assert.deepEqual(agents.map(({ agent }) => agent).sort(), report.agents);
+  coordinator.signal("SIGTERM");
+  assert.equal((await coordinator.finished).code, 0);
+}
+
 test(
   "one line opens a cluster for other hosts, and the lines that it prints join it as they are",
   LIMIT,
-  async (t) => {
-    const network = await threeHosts(t);
-    if (network === undefined) return;
-    const { desks, bin, address, target } = network;
-    // The only address of this host: nothing needs to be asked.
-    const coordinator = desks[0].paste("exec node tokenstorm.mjs coordinator --listen", {
-      NATS_SERVER_BIN: bin,
-    });
-    const agentLine = await line(
-      coordinator,
-      /^ {2}NATS_URL='nats:\/\/agent:[^']*' node tokenstorm\.mjs agent$/,
-    );
-    assert.ok(agentLine.includes(`@${address}:4222'`), agentLine);
-    // Each agent is told its name, so that the report can be looked through by it.
-    const agents = [1, 2].map((i) => desks[i]?.paste(`${agentLine} --id a${i + 1} --processes 1`));
-    const viewer = desks[2].paste(`${await line(coordinator, /tokenstorm\.mjs tail --wait$/)} --json`);
-    await Promise.all(agents.map((agent) => agent?.line(/agent is ready for runs/)));
-    writePlan(desks[1], target);
-    const submitLine = await line(coordinator, /tokenstorm\.mjs submit plan\.yaml --wait$/);
-    const listed = await desks[1].paste(submitLine.replace("submit plan.yaml --wait", "agents")).finished;
-    assert.match(listed.stdout, /a2 .*\n.*a3 /);
-    const submitted = await desks[1].paste(`${submitLine} --json`).finished;
-    const report = assertWhole(submitted);
-    assertSawEnd(await viewer.finished, report.run.id);
-    coordinator.signal("SIGTERM");
-    assert.equal((await coordinator.finished).code, 0);
-  },
+  (t) => joinByPrintedLines(t, {}),
+);
+
+test("with a certificate they do so over TLS, with the authority beside the file", LIMIT, (t) =>
+  joinByPrintedLines(t, {
+    flags: " --listen-tlscert ca.pem --listen-tlskey key.pem --listen-tlsca ca.pem",
+    files: { "ca.pem": TEST_HOSTS_CERTIFICATE, "key.pem": TEST_HOSTS_KEY },
+  }),
 );
 
 test("hosts join a NATS with TLS and creds, one identity for each of them", LIMIT, async (t) => {
@@ -193,6 +221,7 @@ test("hosts join a NATS with TLS and creds, one identity for each of them", LIMI
   const submitted = await desks[1].paste("node tokenstorm.mjs submit plan.yaml --wait --json", as("operator"))
     .finished;
   const report = assertWhole(submitted);
+  assert.deepEqual(report.agents, ["a2", "a3"]);
   assertSawEnd(await viewer.finished, report.run.id);
 
   const impostor = desks[1].paste(

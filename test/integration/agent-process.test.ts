@@ -47,6 +47,28 @@ test("an agent that was started with room for its heap serves in that process", 
   });
 });
 
+test("an agent process that is killed while it ends is named, and its host's exit code is not 0", async (t) => {
+  await withNatsServer(t, async ({ url }) => {
+    const coordinator = startCli(t, ["coordinator", "--nats", url, "--out", scratch(t)]);
+    await coordinator.line(/lead/i);
+    for (const processes of ["1", "2"]) {
+      const agent = startCli(t, ["agent", "--nats", url, "--processes", processes, "--id", `of${processes}`]);
+      const last = processes === "1" ? "of1" : "of2-2";
+      await agent.line(new RegExp(`${last}.*ready for runs`));
+      const found = (await agentsOf(t, url)).find((one) => one.agent === last);
+      assert.ok(found !== undefined);
+      // It stands still, so that it cannot have ended before it is killed.
+      process.kill(found.pid, "SIGSTOP");
+      agent.signal("SIGTERM");
+      await agent.line(/ending; requests in flight may finish/);
+      process.kill(found.pid, "SIGKILL");
+      const { code, stderr } = await agent.finished;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`agent ${last} was killed by SIGKILL .* not delivered are lost`));
+    }
+  });
+});
+
 test("an agent of one process that cannot serve says why once, and ends with its code", async (t) => {
   const { code, stderr } = await runCli(t, ["agent", "--nats", "nats://127.0.0.1:1", "--processes", "1"]);
   assert.equal(code, 1, stderr);

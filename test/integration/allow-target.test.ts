@@ -50,6 +50,35 @@ test("an agent that may not send to a plan's target says so, and the target hear
   assert.equal(server.accepted, 0);
 });
 
+test("a plan gets no secret of an agent that is not lent to it, and no server hears of one", async (t) => {
+  const nats = await startNats(t);
+  if (nats === undefined) return;
+  const server = await startScriptedServer(() => []);
+  t.after(() => server.close());
+  await startCoordinator(t, nats, ["--out", scratch(t)]);
+  // By a supervisor, which passes on what is lent.
+  await startAgent(t, nats, ["--id", "a", "--processes", "2", "--allow-secret", "LENT_KEY"], {
+    env: { LENT_KEY: "lent-key", OTHER_KEY: "other-key" },
+  });
+  const wanted = [
+    { apiKeyEnv: "NATS_URL" },
+    { apiKeyEnv: "OTHER_KEY" },
+    { apiKeyFile: "/proc/self/environ" },
+  ];
+  for (const key of wanted) {
+    const plan = { target: { urls: [server.url], model: "m", ...key }, ...load };
+    assertClearFailure(await submit(t, nats, plan), {
+      code: 1,
+      says: /error: .*agent a-[12] does not give the (environment variable|file) \S+ to a plan: it lends plans LENT_KEY/,
+    });
+    assert.equal(server.accepted, 0);
+  }
+  const lent = { target: { urls: [server.url], model: "m", apiKeyEnv: "LENT_KEY" }, ...load };
+  const tried = await submit(t, nats, lent);
+  assert.doesNotMatch(tried.stderr, /does not give/);
+  assert.ok(server.accepted > 0);
+});
+
 test("metrics that the coordinator may not read are a note in the run, which goes on", async (t) => {
   const nats = await startNats(t);
   if (nats === undefined) return;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { reportFromJson } from "@tokenstorm/protocol";
 import { runCli, scratch, startSimulator, type TruthRecord } from "./cli.js";
 
 /** What the target received, without what differs by run: `s1-u3-j0 -> digest, lengths`. */
@@ -37,7 +38,18 @@ async function receivedBy(t: TestContext, processes: number, plan: object): Prom
   ]);
   // A degraded or invalid verdict on a busy machine is no matter here; a failed run is.
   assert.match(run.stdout, /"state":\s*"completed"/, `${run.code}: ${run.stderr}`);
+  checkOffered(run.stdout);
   return received(await simulator.truth());
+}
+
+/** Together the agents were offered every arrival of the plan, however slow the machine; and every user sent. */
+function checkOffered(json: string): void {
+  const report = reportFromJson(json);
+  for (const { name, stimulus } of report.stages) {
+    if (stimulus?.open) assert.equal(stimulus.open.offered, stimulus.open.planned, name);
+    else assert.equal(stimulus?.closed?.neverStarted, 0, name);
+  }
+  assert.equal(report.start?.agents, report.agents.length);
 }
 
 const base = {

@@ -105,7 +105,7 @@ test("Ctrl-C ends each waiting command, and leaving tail does not touch the run"
     "--users",
     "2",
     "--duration",
-    "6s",
+    "12s",
     ...nats,
     "--out",
     scratch(t),

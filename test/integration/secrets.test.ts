@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connectNats, rolePermissions } from "@tokenstorm/protocol/nats";
-import { type Finished, type Running, runCli, scratch, startSimulator } from "./cli.js";
+import { type Finished, type Running, runCli, scratch, startCli, startSimulator } from "./cli.js";
 import { startAgent, startCoordinator, startNats, type TestNats } from "./cluster.js";
 import { commandLines, Evidence, formsOf, type Secrets } from "./leaks.js";
 
@@ -149,14 +149,15 @@ test("no secret is seen in a message, a log, a file or a command line, whatever 
     );
   const target = { urls: [simulator.url] };
 
+  const tail = startCli(t, ["tail", "--wait", "--json", "--debug"], { env: stage.as("viewer") });
+  await tail.line(/waiting for it to begin/);
   const byEnv = submit(load({ ...target, apiKeyEnv: "GOOD_KEY" }));
   await agent.line(/agent is running/);
-  const tail = stage.command(["tail", "--json"], stage.as("operator"));
   const lines = commandLines();
   assert.ok([...lines.values()].filter((line) => / agent .*--id a-[12] /.test(line)).length === 2);
   for (const [pid, line] of lines) if (pid !== agent.pid) evidence.add("command lines", line);
   assertCarriedOut(await byEnv);
-  assert.equal((await tail).code, 0, (await tail).stderr);
+  assert.equal((await stage.keepOnceEnded("tail", tail)).code, 0);
   const byFile = await submit(load({ ...target, apiKeyFile: keyFile }), ["--json"]);
   assertCarriedOut(byFile);
 
@@ -190,6 +191,8 @@ test("no secret is seen in a message, a log, a file or a command line, whatever 
     }),
   );
   await wrongPasswords(stage, keys.natsWrong);
+  const { http }: { http: string } = JSON.parse(await coordinator.line(/"http":/));
+  await overHttp(stage, http, keys);
 
   // Last, a run whose results nobody takes: they end in spool files.
   const lost = await stage.command(
@@ -223,6 +226,7 @@ test("no secret is seen in a message, a log, a file or a command line, whatever 
   // A place that is empty would prove nothing.
   for (const place of [
     "messages",
+    "HTTP answers",
     "command lines",
     "run directories",
     "kept reports",
@@ -240,6 +244,24 @@ test("no secret is seen in a message, a log, a file or a command line, whatever 
 function assertCarriedOut({ code, stdout, stderr }: Finished): void {
   assert.ok(code === 0 || code === 110, stderr);
   assert.match(stdout, /completed|valid/);
+}
+
+/** What the API answers to the right token, to a wrong one, and to one that stands in the address. */
+async function overHttp(
+  { evidence }: Stage,
+  url: string,
+  keys: { readonly http: string; readonly wrong: string },
+): Promise<void> {
+  const ask = async (path: string, token: string): Promise<number> => {
+    const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+    evidence.add("HTTP answers", `${JSON.stringify([...answer.headers])} ${await answer.text()}`);
+    return answer.status;
+  };
+  for (const path of ["/metrics", "/api/v1/runs", "/api/v1/agents"]) {
+    assert.equal(await ask(path, keys.http), 200, path);
+    assert.equal(await ask(path, keys.wrong), 401, path);
+  }
+  await ask(`/metrics?token=${encodeURIComponent(keys.http)}`, keys.wrong);
 }
 
 /** A password that is refused, and addresses with one that are no addresses: none is repeated. */

@@ -83,11 +83,12 @@ export class AgentLink {
   }
 
   #answerProbe(message: BusMessage): void {
-    const { clock, instance, host, pid } = this.#options.deps;
+    const { bus, clock, id, instance, host, pid, subjects } = this.#options.deps;
     const t1 = clock.nowUs();
     try {
-      const { t0 } = decodeClockProbe(message.data);
-      message.respond(encodeClockReply({ t0, t1, t2: clock.nowUs(), instance, host, pid }));
+      const { t0, asker } = decodeClockProbe(message.data);
+      const reply = encodeClockReply({ t0, asker, t1, t2: clock.nowUs(), instance, host, pid });
+      bus.publish(subjects.clockAnswer(id), reply);
     } catch (error) {
       this.refuse(error);
     }
@@ -129,6 +130,7 @@ export class AgentLink {
 
   #needs(subject: string): boolean {
     const { subjects, id } = this.#options.deps;
-    return [subjects.beacon, subjects.heartbeat(id), subjects.clock(id)].includes(subject);
+    const needed = [subjects.beacon, subjects.heartbeat(id), subjects.clock(id), subjects.clockAnswer(id)];
+    return needed.includes(subject);
   }
 }

@@ -98,13 +98,21 @@ test("one run after another: the second finds the agent as the first did", async
 test("clock probes are answered with receive and answer times of the agent's own clock", async () => {
   const cluster = new Cluster();
   await cluster.addAgent("a1", { offsetUs: 123_456 });
-  const answer = cluster.transport.bus.request(NAMES.clock("a1"), encodeClockProbe({ t0: 42 }), {
-    timeoutMs: 500,
-  });
+  const answers: Uint8Array[] = [];
+  cluster.transport.bus.subscribe(NAMES.clockAnswer("a1"), ({ data }) => answers.push(data));
+  cluster.transport.bus.publish(NAMES.clock("a1"), encodeClockProbe({ t0: 42, asker: "me" }));
   await settle();
-  const reply = decodeClockReply((await answer) ?? new Uint8Array());
+  const reply = decodeClockReply(answers[0] ?? new Uint8Array());
   const now = cluster.clock.nowUs() + 123_456;
-  assert.deepEqual(reply, { t0: 42, t1: now, t2: now, instance: "a1-i1", host: "host-of-a1", pid: 4711 });
+  assert.deepEqual(reply, {
+    t0: 42,
+    asker: "me",
+    t1: now,
+    t2: now,
+    instance: "a1-i1",
+    host: "host-of-a1",
+    pid: 4711,
+  });
   await cluster.close();
 });
 

@@ -1,5 +1,5 @@
 import { LoadError } from "@tokenstorm/core";
-import { type ClockReply, decodeClockReply, encodeClockProbe } from "@tokenstorm/protocol";
+import { encodeClockProbe, openClockLine } from "@tokenstorm/protocol";
 import type { AgentDeps } from "./agent-deps.js";
 
 const ASK_TIMEOUT_MS = 1000;
@@ -12,19 +12,25 @@ export async function refuseTakenId(
   deps: Pick<AgentDeps, "id" | "instance" | "bus" | "subjects" | "clock">,
   onMalformed: (error: unknown) => void,
 ): Promise<void> {
-  const { id, instance, bus, subjects, clock } = deps;
-  const probe = encodeClockProbe({ t0: clock.nowUs() });
-  const answer = await bus.request(subjects.clock(id), probe, { timeoutMs: ASK_TIMEOUT_MS });
-  if (answer === undefined) return;
-  let other: ClockReply;
+  const { id, instance } = deps;
+  const line = openClockLine({ ...deps, agent: id, onRefusal: onMalformed });
   try {
-    other = decodeClockReply(answer);
-  } catch (error) {
-    onMalformed(error);
-    return;
+    const answer = await Promise.race([line.ask({ timeoutMs: ASK_TIMEOUT_MS }), nobodyThere(deps)]);
+    if (answer === undefined || answer.reply.instance === instance) return;
+    throw takenIdError(id, `on ${answer.reply.host} (pid ${answer.reply.pid})`);
+  } finally {
+    line.close();
   }
-  if (other.instance === instance) return;
-  throw takenIdError(id, `on ${other.host} (pid ${other.pid})`);
+}
+
+/** Resolves soon where nobody listens for this id, so that a start is not held up by the time for an answer. */
+async function nobodyThere(
+  deps: Pick<AgentDeps, "id" | "instance" | "bus" | "subjects" | "clock">,
+): Promise<undefined> {
+  const { id, instance, bus, subjects, clock } = deps;
+  const probe = encodeClockProbe({ t0: clock.nowUs(), asker: instance });
+  await bus.request(subjects.clock(id), probe, { timeoutMs: ASK_TIMEOUT_MS });
+  return undefined;
 }
 
 /** `where`: of the process that has the id, as far as it is known. */

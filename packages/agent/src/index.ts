@@ -4,6 +4,7 @@ export * from "./cgroup.js";
 export * from "./logger.js";
 export { rehearse } from "./run/rehearsal.js";
 export { type ProbeOptions, type ProbeResult, probeTarget } from "./target/probe.js";
+export { guardSecrets, type SecretGuard } from "./target/secret-guard.js";
 export * from "./target/target.js";
 export { createRawTarget, createTarget, createUndiciTarget } from "./target/targets.js";
 export * from "./vitals.js";

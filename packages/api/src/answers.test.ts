@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { symlink } from "node:fs/promises";
+import { readdir, readlink, realpath, symlink, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { decodeRunRecord, runKey } from "@tokenstorm/protocol";
@@ -160,6 +160,27 @@ test("the files of a run are those of the closed list, byte for byte", async (t)
   );
   assert.equal(description.read("getFile", await ask(`${url}/snapshots.ndjson`)), "");
   assert.equal((await ask(`${url}/report.json`)).text, JSON.stringify(report));
+});
+
+test("the head of a file has its length, and nothing of the file is read for it", async (t) => {
+  const world = await World.start(t);
+  await world.endedRun("r1");
+  const file = join(world.out, "r1", "snapshots.ndjson");
+  // A hole: it takes no room, and long to read.
+  await truncate(file, 4 * 1024 ** 3);
+  const head = await ask(`${world.url}/api/v1/runs/r1/files/snapshots.ndjson`, { method: "HEAD" });
+  assert.deepEqual(
+    [head.status, head.headers["content-length"], head.headers["content-type"], head.text],
+    [200, String(4 * 1024 ** 3), "application/x-ndjson", ""],
+  );
+  const open = await Promise.all(
+    (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+  );
+  assert.ok(!open.includes(await realpath(file)), "it is being read");
+  const small = await ask(`${world.url}/api/v1/runs/r1/files/plan.yaml`, { method: "HEAD" });
+  assert.equal(small.headers["content-length"], "11");
+  const none = await ask(`${world.url}/api/v1/runs/r1/files/events.ndjson`, { method: "HEAD" });
+  assert.equal(none.status, 404);
 });
 
 test("no name of a file leads anywhere else", async (t) => {

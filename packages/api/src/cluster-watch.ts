@@ -16,7 +16,7 @@ export interface ClusterWatch {
 
 export function watchCluster(cluster: Cluster, clock: Clock, limits: ApiLimits): ClusterWatch {
   const { bus } = cluster.transport;
-  const roster = openRoster(cluster, clock);
+  const roster = openRoster(cluster, clock, { mostAgents: limits.agents });
   const runs = new RecentRuns(clock, limits);
   let busTrouble: string | null = null;
   const status = bus.onStatus((now) => {

@@ -12,7 +12,7 @@ import type { LiveFeed } from "./live-feed.js";
 import { renderMetrics } from "./metrics/render.js";
 import { HttpProblem, PlanRefusal } from "./problem.js";
 import type { RouteName } from "./routes.js";
-import { isRunFileName, listRunFiles, openRunFile, RUN_FILE_TYPES } from "./run-files.js";
+import { isRunFileName, listRunFiles, measureRunFile, openRunFile, RUN_FILE_TYPES } from "./run-files.js";
 import {
   type AgentsSchema,
   type FilesSchema,
@@ -86,7 +86,9 @@ export function createHandlers(world: HandlerWorld): Readonly<Record<RouteName, 
         });
       }
       const record = await namedRun(request, operations);
-      const { bytes, content } = await openRunFile(record.id, deps.runDirectory(record), name);
+      // The framework would read a whole file to tell its length.
+      const open = request.method === "HEAD" ? measureRunFile : openRunFile;
+      const { bytes, content } = await open(record.id, deps.runDirectory(record), name);
       return reply.type(RUN_FILE_TYPES[name]).header("content-length", bytes).send(content);
     },
     listAgents: async () => {
@@ -163,6 +165,7 @@ function metricsInput({ deps, watch, feed, limits }: HandlerWorld) {
     leader,
     runs: watch.runs(),
     agents: watch.roster.agents(),
+    droppedHeartbeats: watch.roster.overflow,
     streams: feed,
     limits,
   };

@@ -1,7 +1,10 @@
+import { REGISTRY_LIMITS } from "@tokenstorm/core";
+import { MAX_MESSAGE_BYTES } from "@tokenstorm/protocol";
+
 /** Every bound of the HTTP API. */
 export const API_LIMITS = {
-  /** A plan is a page, not a data set. */
-  bodyBytes: 4 * 1024 * 1024,
+  /** A plan is handed over as one message; more than that is refused before it is read. */
+  bodyBytes: MAX_MESSAGE_BYTES,
   headerBytes: 16 * 1024,
   headers: 64,
   /** From the first byte of a request to its last. */
@@ -19,6 +22,8 @@ export const API_LIMITS = {
   streamCommentMs: 15_000,
   /** Problems of a plan in one answer. */
   problems: 200,
+  /** Agents that are kept, as many as a leader keeps; heartbeats of further ones are counted. */
+  agents: REGISTRY_LIMITS.agents,
   /** Agents with series of their own on the metrics page; the rest are counted. */
   metricAgents: 500,
   /** Runs under way on the metrics page; a coordinator leads one at a time. */
@@ -27,5 +32,8 @@ export const API_LIMITS = {
   metricSilenceMs: 30_000,
   labelLength: 128,
 } as const;
+
+/** As people read it. */
+export const BODY_LIMIT = `${API_LIMITS.bodyBytes / 1024 / 1024} MiB`;
 
 export type ApiLimits = { readonly [K in keyof typeof API_LIMITS]: number };

@@ -156,6 +156,37 @@ test("streams are bounded in number, and one that is closed makes room", async (
   assert.equal(third.response.statusCode, 200);
 });
 
+test("viewers who leave while the store is slow take no room", async (t) => {
+  const world = await World.start(t, { limits: { streams: 2 } });
+  await world.record("r1");
+  const { state } = world.own;
+  const get = state.get.bind(state);
+  let asked = 0;
+  let answer: () => void = () => undefined;
+  const slowness = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  state.get = async (key) => {
+    asked += 1;
+    await slowness;
+    return get(key);
+  };
+  const { hostname, port } = new URL(world.url);
+  for (const count of [1, 2]) {
+    const early = connect(Number(port), hostname);
+    const closed = new Promise((resolve) => early.on("close", resolve));
+    early.write("GET /api/v1/runs/r1/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    while (asked < count) await ask(`${world.url}/healthz`);
+    early.resetAndDestroy();
+    await closed;
+  }
+  // The server reads its sockets in order: with these answers it has seen those that were closed before.
+  for (const _ of [1, 2]) await ask(`${world.url}/healthz`);
+  answer();
+  assert.equal(await gauge(world, "tokenstorm_http_live_streams"), 0);
+  assert.equal((await Stream.open(t, world, "r1")).response.statusCode, 200);
+});
+
 test("a reader that stops reading is dropped, and what waited for it stays bounded; others go on", async (t) => {
   const world = await World.start(t, { limits: { streamBufferBytes: 256 * 1024 } });
   await world.record("r1");

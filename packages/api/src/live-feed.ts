@@ -57,6 +57,8 @@ export class LiveFeed {
 
   /** Sends what comes of a run until its end. The response is this object's from now on. */
   add(run: string, response: ServerResponse): void {
+    // Whoever left while the run was looked up has been closed already, and is not closed again.
+    if (response.destroyed) return;
     const channel = this.#channels.get(run) ?? this.#follow(run);
     channel.streams.add(response);
     response.on("close", () => this.#remove(run, channel, response));
@@ -77,7 +79,7 @@ export class LiveFeed {
       run,
       onLive: (update) => {
         channel.last = eventText("live", update);
-        this.#tell(channel, channel.last);
+        this.#tell(run, channel, channel.last);
       },
     });
     const known = this.#options.latest(run);
@@ -94,10 +96,11 @@ export class LiveFeed {
     return channel;
   }
 
-  #tell(channel: Channel, text: string): void {
+  #tell(run: string, channel: Channel, text: string): void {
     for (const response of channel.streams) {
+      if (response.destroyed) this.#remove(run, channel, response);
       // What the kernel does not take waits here; more of it than this is a reader that has stopped.
-      if (response.writableLength > this.#options.limits.streamBufferBytes) {
+      else if (response.writableLength > this.#options.limits.streamBufferBytes) {
         this.#dropped += 1;
         this.#options.logger.warn("a viewer of live updates does not read: its stream is closed");
         response.destroy();
@@ -121,7 +124,7 @@ export class LiveFeed {
   #commentLater(): Cancel {
     const { clock, limits } = this.#options;
     return clock.at(clock.nowUs() + limits.streamCommentMs * 1000, () => {
-      for (const channel of this.#channels.values()) this.#tell(channel, ": still here\n\n");
+      for (const [run, channel] of this.#channels) this.#tell(run, channel, ": still here\n\n");
       this.#comments = this.#channels.size > 0 ? this.#commentLater() : undefined;
     });
   }

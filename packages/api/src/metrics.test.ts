@@ -43,7 +43,8 @@ test("promtool has nothing to find fault with, whatever names hold", async (t) =
   assert.ok(first !== undefined);
   const stages = [0, 1, 2].map((index) => ({ ...first, index, name: nasty }));
   const stage = { index: 2, count: 3, name: nasty, phase: "measured" as const, leftUs: null };
-  await world.live({ run: "r2", name: nasty, failures: { [nasty]: 1 }, stages, stage });
+  const measuredStage = 2;
+  await world.live({ run: "r2", name: nasty, failures: { [nasty]: 1 }, stages, stage, measuredStage });
   const text = await page(world);
   assert.equal(await lintMetrics(bin, text), "");
   assert.match(text, /host="a \\"quote\\", a \\\\ and\\na line, \u{1f600}\ufffd+\}"/u);
@@ -80,6 +81,7 @@ test("figures stand in base units, under the run, stage or agent that they are o
     'tokenstorm_agents{state="idle"}': "1",
     'tokenstorm_agents{state="running"}': "1",
     tokenstorm_agents_unlisted: "0",
+    tokenstorm_heartbeats_dropped_total: "0",
     [`tokenstorm_agent_colour{${a1}}`]: "1",
     [`tokenstorm_agent_cpu_cores{${a1}}`]: "0.38",
     [`tokenstorm_agent_loop_delay_p99_seconds{${a1}}`]: "0.0009",
@@ -106,6 +108,18 @@ test("only the present stage has quantiles and rates, and a run that is over has
   }
 });
 
+test("an agent's colour is what the leader says of it during a run, and its own vitals' after the end", async (t) => {
+  const world = await World.start(t);
+  await world.heartbeat("a1");
+  const colour = async () =>
+    seriesOf(await page(world)).get('tokenstorm_agent_colour{agent="a1",host="host-1"}');
+  const agents = aLiveUpdate.agents.map((agent) => ({ ...agent, colour: "red" as const }));
+  await world.live({ agents });
+  assert.equal(await colour(), "2");
+  await world.live({ agents, state: "completed" });
+  assert.equal(await colour(), "0");
+});
+
 test("series are bounded: the last run that ended, runs that are heard, and so many agents", async (t) => {
   const world = await World.start(t, { limits: { metricAgents: 3, metricRuns: 2 } });
   for (let i = 0; i < 5; i += 1) {
@@ -126,6 +140,33 @@ test("series are bounded: the last run that ended, runs that are heard, and so m
   assert.deepEqual([...runsOf(await page(world))], ["over4"]);
 });
 
+test("at an edge the old stage keeps its figures until the new one has some; only what is asked is the new one's", async (t) => {
+  const world = await World.start(t);
+  const of = async (measuredStage: number | undefined) => {
+    await world.live({ measuredStage });
+    const names = [...seriesOf(await page(world)).keys()];
+    return (part: string) =>
+      names.filter((name) => name.includes(part)).map((name) => /stage="([^"]+)"/.exec(name)?.[1]);
+  };
+  const edge = await of(0);
+  assert.deepEqual(edge("_requests_per_second{"), ["warm-up"]);
+  assert.deepEqual(edge("_requests_in_flight{"), ["warm-up"]);
+  assert.deepEqual(edge("_requests_in_flight_asked{"), ["u100"]);
+  assert.deepEqual([...new Set(edge("quantile="))], ["warm-up"]);
+  const after = await of(1);
+  for (const part of ["_per_second{", "_requests_in_flight{", "quantile="]) {
+    assert.deepEqual([...new Set(after(part))], ["u100"], part);
+  }
+});
+
+test("heartbeats of agents beyond those that are kept are counted", async (t) => {
+  const world = await World.start(t, { limits: { agents: 2 } });
+  for (const agent of ["a1", "a2", "a3", "a4", "a1", "a3"]) await world.heartbeat(agent);
+  const text = await page(world);
+  assert.match(text, /^tokenstorm_heartbeats_dropped_total 3$/m);
+  assert.match(text, /^tokenstorm_agents\{state="running"\} 2$/m);
+});
+
 test("stages that share a name have series of their own", async (t) => {
   const world = await World.start(t);
   const [first] = aLiveUpdate.stages ?? [];
@@ -141,7 +182,7 @@ test("stages that share a name have series of their own", async (t) => {
 
 test("a leader of an older version, who tells nothing of its stages, still has a page", async (t) => {
   const world = await World.start(t);
-  const { stages: _, ...older } = aLiveUpdate;
+  const { stages: _, measuredStage: __, ...older } = aLiveUpdate;
   const latency = { count: 1, p50: 1000, p99: 2000 };
   await world.live({ ...older, stages: undefined, latencyUs: { ttft: latency, itl: latency, e2e: latency } });
   const series = seriesOf(await page(world));

@@ -1,3 +1,4 @@
+import { BODY_LIMIT } from "./limits.js";
 import { type Answer, COMMON_PROBLEMS, ROUTES, type Route, routeNames } from "./routes.js";
 import { type JsonSchema, jsonSchemas, schemaRef } from "./schemas.js";
 
@@ -6,7 +7,7 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   401: "No token, or a wrong one",
   403: "A browser page of another site asks for a change",
   404: "There is no such run, file or report",
-  413: "The body is larger than 4 MiB",
+  413: `The body is larger than ${BODY_LIMIT}`,
   415: "The body is no JSON",
   421: "The Host header names another host (DNS rebinding)",
   422: "The plan is invalid: every problem is listed",

@@ -1,4 +1,5 @@
 import { LoadError, type LoadErrorCode, type PlanProblem } from "@tokenstorm/core";
+import { BODY_LIMIT } from "./limits.js";
 import type { Problem } from "./schemas.js";
 
 /** What can go wrong with a request that is no fault of a plan, a run or the cluster. */
@@ -98,7 +99,9 @@ function problemOfFramework(error: unknown): HttpProblem {
   const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
   switch (code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new HttpProblem("BODY_TOO_LARGE", "the body is larger than 4 MiB");
+      return new HttpProblem("BODY_TOO_LARGE", `the body is larger than ${BODY_LIMIT}`, {
+        hint: "a plan is handed over as one message: shorten its lists, such as URLs or stages",
+      });
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new HttpProblem("NOT_JSON", "the body must be JSON", {
         hint: "send it with the header Content-Type: application/json",

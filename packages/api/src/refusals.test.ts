@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { request as openRequest } from "node:http";
 import { test } from "node:test";
 import { LOAD_ERROR_CODES, LoadError } from "@tokenstorm/core";
+import { API_LIMITS } from "./limits.js";
 import { refusalOf } from "./problem.js";
 import type { RouteName } from "./routes.js";
 import { type Asked, ask, askJson, askRaw } from "./testing/ask.js";
@@ -152,7 +153,7 @@ test("what is no plan in JSON is refused by what it is instead", async (t) => {
 test("a body over the limit is refused before it is read to its end", async (t) => {
   const world = await World.start(t);
   const answer = await new Promise<Asked>((resolve, reject) => {
-    const headers = { "content-type": "application/json", "content-length": 4 * 1024 * 1024 + 1 };
+    const headers = { "content-type": "application/json", "content-length": API_LIMITS.bodyBytes + 1 };
     const asking = openRequest(`${world.url}/api/v1/runs`, { method: "POST", headers }, (response) => {
       response.setEncoding("utf8").on("data", (text: string) => {
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
@@ -165,8 +166,24 @@ test("a body over the limit is refused before it is read to its end", async (t) 
   });
   description.read("submitRun", answer);
   assert.deepEqual(refused(answer), [413, "BODY_TOO_LARGE"]);
-  const below = await askJson(`${world.url}/api/v1/runs`, { note: "x".repeat(4 * 1024 * 1024 - 100) });
+  assert.match(answer.text, /larger than 1 MiB.*"hint":"a plan .*shorten/);
+  const below = await askJson(`${world.url}/api/v1/runs`, { note: "x".repeat(API_LIMITS.bodyBytes - 100) });
   assert.equal(below.status, 422);
+});
+
+test("a plan below that limit that is too long for a message says which part to shorten", async (t) => {
+  const world = await World.start(t);
+  // What a plan leaves out is written into its record: this one grows.
+  const stages = Array.from({ length: 1000 }, () => ({ users: 1, durationMs: 1000 }));
+  const plan = {
+    version: 1,
+    target: { urls: Array.from({ length: 530 }, () => `http://h/${"x".repeat(1900)}`) },
+    load: { kind: "users", stages },
+  };
+  const answer = await askJson(`${world.url}/api/v1/runs`, plan);
+  description.read("submitRun", answer);
+  assert.deepEqual(refused(answer), [422, "PLAN_INVALID"]);
+  assert.match(answer.text, /over the limit of .*"hint":"shorten target\.urls: it is most of the plan"/);
 });
 
 test("a path that is not there is 404, a method that its path does not know 405 with those it does", async (t) => {

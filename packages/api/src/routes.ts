@@ -1,3 +1,4 @@
+import { MOST_LISTED_RUNS } from "@tokenstorm/protocol";
 import type { HttpCode } from "./problem.js";
 import { type JsonSchema, type SchemaName, schemaRef } from "./schemas.js";
 
@@ -53,7 +54,7 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
   listRuns: {
     method: "GET",
     path: `${PREFIX}/runs`,
-    summary: "The newest runs with their verdicts, newest first: 50 at most.",
+    summary: `The newest runs with their verdicts, newest first: ${MOST_LISTED_RUNS} at most.`,
     answers: { 200: json("Runs", "Runs") },
     problems: [],
   },

@@ -51,6 +51,26 @@ export interface OpenedFile {
 
 /** The file as it stands now: what is added while it is read is not in it. Throws RESULTS_UNREADABLE. */
 export async function openRunFile(run: string, directory: string, name: RunFileName): Promise<OpenedFile> {
+  const { handle, bytes } = await openChecked(run, directory, name);
+  if (bytes > 0) return { bytes, content: handle.createReadStream({ end: bytes - 1 }) };
+  await handle.close();
+  return { bytes, content: nothing() };
+}
+
+/** The same without its content, which is not read: all that a HEAD wants to know. Throws RESULTS_UNREADABLE. */
+export async function measureRunFile(run: string, directory: string, name: RunFileName): Promise<OpenedFile> {
+  const { handle, bytes } = await openChecked(run, directory, name);
+  await handle.close();
+  return { bytes, content: nothing() };
+}
+
+const nothing = (): Readable => Readable.from([]);
+
+async function openChecked(
+  run: string,
+  directory: string,
+  name: RunFileName,
+): Promise<{ readonly handle: FileHandle; readonly bytes: number }> {
   let handle: FileHandle;
   try {
     // A link in the run directory leads elsewhere, and was not made by the coordinator.
@@ -59,13 +79,9 @@ export async function openRunFile(run: string, directory: string, name: RunFileN
     throw unreadable(run, name, cause);
   }
   const stats = await handle.stat();
-  if (!stats.isFile()) {
-    await handle.close();
-    throw unreadable(run, name);
-  }
-  if (stats.size > 0) return { bytes: stats.size, content: handle.createReadStream({ end: stats.size - 1 }) };
+  if (stats.isFile()) return { handle, bytes: stats.size };
   await handle.close();
-  return { bytes: 0, content: Readable.from([]) };
+  throw unreadable(run, name);
 }
 
 function unreadable(run: string, name: string, cause?: unknown): LoadError {

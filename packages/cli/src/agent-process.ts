@@ -7,8 +7,10 @@ import {
   createAgent,
   createTarget,
   createVitals,
+  guardSecrets,
   type Logger,
   rehearse,
+  type SecretGuard,
 } from "@tokenstorm/agent";
 import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
@@ -23,6 +25,8 @@ export interface AgentProcessOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where it may send; none allows everything. */
   readonly allowTarget: readonly TargetRule[];
+  /** Variables and files that plans may name for a key, and those that they never may. */
+  readonly secrets: Pick<SecretGuard, "allowed" | "reserved">;
   readonly log: Pino;
   /** Folder for results that could not be delivered. */
   readonly spool: string;
@@ -48,7 +52,10 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     state: transport.state,
     blobs: transport.blobs,
     subjects: options.subjects,
-    targets: (wanted) => createTarget(wanted, clock, guard),
+    targets: guardSecrets((wanted) => createTarget(wanted, clock, guard), {
+      ...options.secrets,
+      agent: options.id,
+    }),
     env: options.env,
     vitals,
     rehearse,

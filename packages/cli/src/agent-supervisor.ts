@@ -1,5 +1,6 @@
 import type { TargetRule } from "@tokenstorm/core";
 import type { Logger } from "pino";
+import { allowSecretArgs } from "./allow-secret.js";
 import { allowTargetArgs } from "./allow-target.js";
 import { type Child, type ChildEnd, startChild } from "./child-processes.js";
 import type { CommandContext } from "./context.js";
@@ -16,30 +17,42 @@ export interface SupervisorOptions extends NatsFlags {
   readonly label?: Readonly<Record<string, string>>;
   readonly wait?: boolean;
   readonly allowTarget: readonly TargetRule[];
+  readonly allowSecret: readonly string[];
   readonly spool: string;
   readonly logLevel: string;
   readonly log: Logger;
   readonly context: CommandContext;
 }
 
+/** What a process says once it serves (commands/agent.ts). */
+const READY_MESSAGE = "ready";
+
 /**
- * Runs N agents as processes of their own, with room for their heaps, and passes signals on. One alone keeps the plain id. One that ends before it was told to is reported and
- * not started again: an agent that comes back is another instance, and its run has lost it already. Resolves when all
- * have ended, with the worst of their exit codes.
+ * Runs N agents as processes of their own, with room for their heaps, and passes signals on. One alone keeps the plain
+ * id. One that ends before it was told to, or is killed while it ends, is reported; it is not started again: an agent
+ * that comes back is another instance, and its run has lost it already. Resolves when all have ended, with the worst of
+ * their exit codes.
  */
 export async function superviseAgents(options: SupervisorOptions): Promise<number> {
   const { log, processes } = options;
-  let isEnding = false;
+  let signals = 0;
+  const ready = new Set<number>();
   const said = new Set<string>();
   const ids = agentIds(options);
   const many = healthOfMany(processes);
   const health = await tellHealth({ ...options.context, isFit: many.areFit });
   const children = ids.map((id, i) =>
-    startAgent(id, options, { said, onMessage: (word) => many.heed(i, word) }),
+    startAgent(id, options, {
+      said,
+      onMessage: (word) => {
+        if (isReadyWord(word)) ready.add(i);
+        many.heed(i, word);
+      },
+    }),
   );
   log.info({ processes, ids: [...new Set([ids[0], ids.at(-1)])].join(" to ") }, "agent processes started");
   const interrupts = onInterrupt((count, cause) => {
-    isEnding = true;
+    signals = count;
     log.info({ cause }, count === 1 ? "ending; requests in flight may finish" : "ending at once");
     for (const child of children) {
       if (count === 1) child.signal("SIGTERM");
@@ -47,15 +60,41 @@ export async function superviseAgents(options: SupervisorOptions): Promise<numbe
     }
   });
   const codes = await Promise.all(
-    children.map(async (child) => {
-      const end = await child.ended;
-      if (!isEnding) reportEnd(child, end, { log, isLast: processes === 1 });
-      return isEnding && end.code !== EXIT.error ? EXIT.ok : (end.code ?? EXIT.error);
+    children.map(async (child, i) => {
+      const end = { ...(await child.ended), signals, wasReady: ready.has(i) };
+      const code = agentEndCode(end);
+      if (signals === 0 || code !== EXIT.ok) reportEnd(child, end, { log, isLast: processes === 1 });
+      return code;
     }),
   );
   interrupts.close();
   await health.close();
   return Math.max(...codes);
+}
+
+/** How an agent process ended, and what was known of it then. */
+export interface AgentEnd extends ChildEnd {
+  /** How many had asked for the end. */
+  readonly signals: number;
+  /** It had begun to serve. */
+  readonly wasReady: boolean;
+}
+
+/**
+ * The exit code that an agent process's end stands for. Whatever ends it while it drains may have taken results that it
+ * had not delivered, so only its own word counts as an orderly end: that it is done, or that it was told not to finish.
+ */
+export function agentEndCode({ code, signal, signals, wasReady }: AgentEnd): number {
+  if (code === EXIT.stopped && signals > 1) return EXIT.ok;
+  // What we passed on, before it could listen: it had nothing to lose.
+  if (signal === "SIGTERM" && signals > 0 && !wasReady) return EXIT.ok;
+  return code ?? EXIT.error;
+}
+
+function isReadyWord(message: unknown): boolean {
+  return (
+    typeof message === "object" && message !== null && "kind" in message && message.kind === READY_MESSAGE
+  );
 }
 
 function agentIds({ id, processes }: Pick<SupervisorOptions, "id" | "processes">): string[] {
@@ -82,6 +121,7 @@ function startAgent(id: string, options: SupervisorOptions, { said, onMessage }:
       ...(options.wait === true ? ["--wait"] : []),
       ...labels,
       ...allowTargetArgs(options.allowTarget),
+      ...allowSecretArgs(options.allowSecret),
       ...access.args,
     ],
     env: access.env,
@@ -107,10 +147,20 @@ function passOn(line: string, { id, log, terminal, said }: Listener): void {
   }
 }
 
-function reportEnd(child: Child, end: ChildEnd, { log, isLast }: { log: Logger; isLast: boolean }): void {
-  const how = end.signal === null ? `code ${end.code}` : end.signal;
+interface Witness extends Pick<SupervisorOptions, "log"> {
+  /** No other process is left. */
+  readonly isLast: boolean;
+}
+
+function reportEnd(child: Child, end: AgentEnd, { log, isLast }: Witness): void {
+  const how = end.signal ?? `code ${end.code}`;
   if (end.code === EXIT.ok) log.info(`${child.name} has ended`);
+  else if (end.signals > 0 && end.signal !== null)
+    log.error(
+      `${child.name} was killed by ${how} before it had ended in order: results that it had not delivered are lost`,
+    );
+  else if (end.signals > 0) log.error(`${child.name} was asked to end and ended with ${how}`);
   // What it said of its end has been passed on.
-  else if (!isLast || child.lastError() === undefined)
+  else if (!isLast || end.signal !== null || child.lastError() === undefined)
     log.error(`${child.name} has ended by itself, with ${how}${isLast ? "" : "; the others go on"}`);
 }

@@ -4,6 +4,8 @@ import { LoadError } from "@tokenstorm/core";
 import { Command, CommanderError } from "commander";
 import { addHttpFlags, type HttpAccess, type HttpFlags, httpAccess } from "./http-options.js";
 
+const TOKEN = "0123456789abcdef";
+
 interface Outcome {
   readonly access: HttpAccess | undefined;
   /** What stands on the screen when it is a usage error. */
@@ -50,7 +52,7 @@ test("it listens on loopback unless something else is said, and with --no-http n
     ["[::]:80", "::", 80],
   ];
   for (const [text, host, port] of table) {
-    const { access } = read(["--http", text], { TOKENSTORM_HTTP_TOKEN: "t" });
+    const { access } = read(["--http", text], { TOKENSTORM_HTTP_TOKEN: TOKEN });
     // An address that was named is meant.
     assert.deepEqual(access?.address, { host, port, orAnyPort: false }, text);
   }
@@ -80,24 +82,37 @@ test("any address beyond loopback is refused without a token, and says how to ma
     assert.equal(exitCode, 2, text);
     assert.match(error, /without a token: set TOKENSTORM_HTTP_TOKEN .*openssl rand/s);
     assert.equal(read(["--http", text], { TOKENSTORM_HTTP_TOKEN: "" }).exitCode, 2, "an empty token is none");
-    assert.equal(read(["--http", text], { TOKENSTORM_HTTP_TOKEN: "t" }).access?.token, "t");
+    assert.equal(read(["--http", text], { TOKENSTORM_HTTP_TOKEN: TOKEN }).access?.token, TOKEN);
   }
 });
 
 test("the token's variable may be named; one that is not set, or cannot be sent, is an error that does not repeat it", () => {
   assert.equal(
-    read(["--http-token-env", "MINE"], { MINE: "m", TOKENSTORM_HTTP_TOKEN: "t" }).access?.token,
-    "m",
+    read(["--http-token-env", "MINE"], { MINE: `my-${TOKEN}`, TOKENSTORM_HTTP_TOKEN: TOKEN }).access?.token,
+    `my-${TOKEN}`,
   );
-  assert.equal(read([], { TOKENSTORM_HTTP_TOKEN: "t" }).access?.token, "t");
+  assert.equal(read([], { TOKENSTORM_HTTP_TOKEN: TOKEN }).access?.token, TOKEN);
   const refused = (pattern: RegExp) => (error: unknown) =>
     error instanceof LoadError &&
     error.code === "SECRET_MISSING" &&
     pattern.test(error.message) &&
     !error.message.includes("hush");
-  assert.throws(() => read(["--http-token-env", "MINE"], { TOKENSTORM_HTTP_TOKEN: "t" }), refused(/MINE/));
-  for (const token of ["hush hush", "hush\n", "h\u00fcsh hush"]) {
+  assert.throws(() => read(["--http-token-env", "MINE"], { TOKENSTORM_HTTP_TOKEN: TOKEN }), refused(/MINE/));
+  for (const token of ["hush hush hush hush", "hush-hush-hush-hush\n", "h\u00fcsh-hush-hush-hush"]) {
     assert.throws(() => read([], { TOKENSTORM_HTTP_TOKEN: token }), refused(/TOKENSTORM_HTTP_TOKEN/));
+  }
+});
+
+test("a token of fewer than sixteen characters is refused, wherever it listens", () => {
+  for (const args of [[], ["--http", "10.0.0.5:7373"]]) {
+    assert.throws(
+      () => read(args, { TOKENSTORM_HTTP_TOKEN: TOKEN.slice(1) }),
+      (error: unknown) =>
+        error instanceof LoadError &&
+        error.code === "SECRET_MISSING" &&
+        /TOKENSTORM_HTTP_TOKEN has fewer than 16 characters/.test(error.message) &&
+        !error.message.includes(TOKEN.slice(1)),
+    );
   }
 });
 

@@ -19,6 +19,8 @@ export interface HttpAccess {
 
 const DEFAULT_ADDRESS: ApiAddress = { host: "127.0.0.1", port: 7373, orAnyPort: true };
 const TOKEN_ENV = "TOKENSTORM_HTTP_TOKEN";
+/** A shorter one can be guessed: nothing slows those down who try. */
+const SHORTEST_TOKEN = 16;
 
 export function addHttpFlags(command: Command): Command {
   return command
@@ -35,7 +37,7 @@ export function addHttpFlags(command: Command): Command {
     );
 }
 
-/** Undefined for none. Ends the command with a usage error where others could ask without a token. Throws SECRET_MISSING. */
+/** Undefined for none. Ends the command with a usage error where others could ask without a token. Throws SECRET_MISSING for one that is none. */
 export function httpAccess(
   command: Command,
   flags: HttpFlags,
@@ -59,14 +61,14 @@ function tokenOf(name: string | undefined, env: Readonly<Record<string, string |
   const token = env[variable] ?? "";
   if (token === "" && name === undefined) return null;
   if (token === "") throw new LoadError("SECRET_MISSING", `the environment variable ${variable} is not set`);
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new LoadError(
-    "SECRET_MISSING",
-    `the token in ${variable} has characters that no HTTP header may carry`,
-    {
-      hint: "letters and digits are best: openssl rand -hex 32",
-    },
-  );
+  const hint = "letters and digits are best: openssl rand -hex 32";
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    const message = `the token in ${variable} has characters that no HTTP header may carry`;
+    throw new LoadError("SECRET_MISSING", message, { hint });
+  }
+  if (token.length >= SHORTEST_TOKEN) return token;
+  const message = `the token in ${variable} has fewer than ${SHORTEST_TOKEN} characters`;
+  throw new LoadError("SECRET_MISSING", message, { hint });
 }
 
 /** `7373`, `0.0.0.0:7373`, `[::1]:7373`; a name could lead anywhere, so only localhost is one. */

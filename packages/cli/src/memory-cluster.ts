@@ -2,6 +2,7 @@ import { LoadError } from "@tokenstorm/core";
 import { createMemoryHub, subjects } from "@tokenstorm/protocol";
 import { pino } from "pino";
 import { createProcessAgent } from "./agent-process.js";
+import { allowedSecrets } from "./allow-secret.js";
 import { rulesFromEnv } from "./allow-target.js";
 import { type Cluster, clusterOf } from "./cluster.js";
 import { createProcessCoordinator } from "./coordinator-process.js";
@@ -43,6 +44,7 @@ export function startMemoryCluster(options: MemoryClusterOptions): MemoryCluster
     subjects: names,
     env: options.env,
     allowTarget,
+    secrets: { allowed: allowedSecrets({}, options.env), reserved: [] },
     log,
     spool: options.out,
   });

@@ -77,6 +77,13 @@ export function requireNats(command: Command, flags: NatsFlags, env: Environment
   return command.error("error: no NATS server is named: give --nats URL, or set NATS_URL", { exitCode: 2 });
 }
 
+/** Names of the variables and files by which this process is let in to NATS: nobody else may have what is in them. */
+export function natsSecrets(flags: NatsFlags, access: NatsAccess): string[] {
+  return [flags.natsPasswordEnv, access.credsFile, access.nkeyFile, access.tls?.keyFile].filter(
+    (name) => name !== undefined,
+  );
+}
+
 function passwordOf(flags: NatsFlags, env: Environment): string | undefined {
   const name = flags.natsPasswordEnv;
   if (name === undefined) return undefined;

@@ -208,6 +208,31 @@ test("after a coordinator that vanished the next one leads under the next term, 
   assert.deepEqual([next.state, next.term], ["completed", 2]);
 });
 
+test("a leader's key that somebody garbled costs the next coordinator a look, and agents still heed its term", async () => {
+  const garbled = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const { state } = garbled.transport;
+  // Three terms have been, and the agents have seen the last one; the record of their run names the second.
+  for (const _ of [1, 2]) {
+    const { coordinator, ended } = garbled.coordinate();
+    await garbled.pass(3500);
+    await coordinator.close();
+    await ended;
+  }
+  garbled.agent("a1");
+  garbled.agent("a2");
+  const transport = garbled.hub.connect();
+  garbled.coordinate({ transport });
+  await garbled.pass(3500);
+  await transport.close();
+  const entry = await state.get(LEADER_KEY);
+  await state.compareAndSet(LEADER_KEY, new TextEncoder().encode('{"error":{}}'), entry?.revision);
+  garbled.coordinate();
+  await garbled.pass(8000);
+  assert.equal(garbled.beacons.at(-1)?.term, 4);
+  await garbled.submit();
+  assert.deepEqual([(await garbled.untilOver()).state, (await garbled.record()).term], ["completed", 4]);
+});
+
 test("a leader whose key was taken stops; one that only hears of it does not", async () => {
   const deposed = await cluster();
   const leader = deposed.coordinators[0];

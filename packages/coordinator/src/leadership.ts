@@ -2,6 +2,8 @@ import { type Clock, LoadError } from "@tokenstorm/core";
 import {
   decodeBeacon,
   LEADER_KEY,
+  listAgents,
+  listRuns,
   type StateStore,
   type Subjects,
   type Transport,
@@ -44,7 +46,7 @@ export async function takeLead(options: LeadershipOptions): Promise<Leadership> 
   const { id, instance, transport } = options;
   for (let attempt = 1; attempt <= COORDINATOR_LIMITS.leadAttempts; attempt += 1) {
     const entry = await transport.state.get(LEADER_KEY);
-    const held = entry === undefined ? undefined : readLeader(entry.value);
+    const held = entry === undefined ? undefined : (readLeader(entry.value) ?? (await unreadable(options)));
     if (held !== undefined && !held.isFree) await refuseRival(options, held);
     const mine: LeaderEntry = { v: 1, term: (held?.term ?? 0) + 1, leader: id, instance, isFree: false };
     const revision = await transport.state.compareAndSet(LEADER_KEY, writeLeader(mine), entry?.revision);
@@ -68,6 +70,19 @@ function leadership(state: StateStore, mine: LeaderEntry, revision: number): Lea
       }
     },
   };
+}
+
+/**
+ * Somebody wrote into the key what is no entry. Its term is lost with it, and agents ignore a lower one than they have
+ * seen: the highest that records of runs and agents' heartbeats still name is taken for it.
+ */
+async function unreadable({ id, clock, transport, subjects }: LeadershipOptions): Promise<LeaderEntry> {
+  const [records, agents] = await Promise.all([
+    listRuns(transport),
+    listAgents({ transport, subjects }, clock),
+  ]);
+  const term = Math.max(0, ...records.map((record) => record.term), ...agents.map((agent) => agent.term));
+  return { v: 1, term, leader: id, instance: "", isFree: false };
 }
 
 async function refuseRival(options: LeadershipOptions, held: LeaderEntry): Promise<void> {
@@ -96,18 +111,12 @@ function writeLeader(entry: LeaderEntry): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(entry));
 }
 
-function readLeader(bytes: Uint8Array): LeaderEntry {
+/** Undefined for what is no entry. */
+function readLeader(bytes: Uint8Array): LeaderEntry | undefined {
   const value = parse(bytes);
   const term = value?.["term"];
-  if (value?.["v"] !== 1 || typeof term !== "number" || !Number.isSafeInteger(term) || term < 0) {
-    throw new LoadError(
-      "PROTOCOL_MALFORMED",
-      `the key "${LEADER_KEY}" in the state store holds something else`,
-      {
-        hint: "is the store used by something else? Delete the key, or use a --subject-prefix",
-      },
-    );
-  }
+  if (value?.["v"] !== 1 || typeof term !== "number" || !Number.isSafeInteger(term) || term < 0)
+    return undefined;
   return {
     v: 1,
     term,

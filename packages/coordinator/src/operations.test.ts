@@ -6,6 +6,7 @@ import {
   findLeader,
   findRun,
   getReport,
+  KeptRuns,
   listAgents,
   listRuns,
   planDigest,
@@ -52,6 +53,73 @@ test("runs are found by the beginning of their id, the latest where none is name
     failsWith("RUN_UNKNOWN", /3 runs begin with a: abd, abc1, ab/),
   );
   await assert.rejects(findRun(cluster.transport, "x"), failsWith("RUN_UNKNOWN", /there is no run x/));
+});
+
+/** How often the store was asked for each key; a list of keys counts as "*". */
+function counting(cluster: Cluster) {
+  const { state, bus, blobs } = cluster.transport;
+  let asked: string[] = [];
+  const counted: typeof state = {
+    ...state,
+    get: (key) => {
+      asked.push(key);
+      return state.get(key);
+    },
+    keys: (prefix) => {
+      asked.push("*");
+      return state.keys(prefix);
+    },
+  };
+  return {
+    transport: { state: counted, bus, blobs },
+    asked: () => {
+      const all = asked;
+      asked = [];
+      return all;
+    },
+  };
+}
+
+test("a whole id is read without a list, the beginning of one reads those that begin so, and what is over is read once", async () => {
+  const cluster = empty();
+  const { transport, asked } = counting(cluster);
+  const operations = createOperations(
+    { transport, subjects: cluster.subjects },
+    { clock: cluster.clock, newId: () => "x" },
+  );
+  for (const id of ["r1", "r2", "s1", "s2"]) await submitAs(cluster, id, 0);
+  await stopRun(cluster, { run: "r1", level: "cut", reason: "" });
+  await operations.run("s1");
+  assert.deepEqual(asked(), ["run.s1"]);
+  await assert.rejects(operations.run("r"), failsWith("RUN_UNKNOWN", /2 runs begin with r/));
+  assert.deepEqual(asked().sort(), ["*", "run.r", "run.r1", "run.r2"]);
+  await operations.runs();
+  assert.deepEqual(asked().sort(), ["*", "run.r2", "run.s1", "run.s2"]);
+  // What is not over yet is read again, and what is not there any more is forgotten.
+  await stopRun(cluster, { run: "s2", level: "cut", reason: "" });
+  await transport.state.delete("run.r1");
+  const rows = await operations.runs();
+  assert.deepEqual(
+    rows.map(({ id, state }) => [id, state]),
+    [
+      ["r2", "submitted"],
+      ["s1", "submitted"],
+      ["s2", "aborted"],
+    ],
+  );
+});
+
+test("records that are kept have a bound in bytes, and one that was deleted makes room", async () => {
+  const cluster = empty();
+  const record = { ...(await submitAs(cluster, "r1", 0)), state: "aborted" as const };
+  const kept = new KeptRuns({ mostBytes: 250 });
+  for (const key of ["run.a", "run.b", "run.c"]) kept.add(key, record, 100);
+  kept.add("run.open", { ...record, state: "running" }, 1);
+  const held = () => ["run.a", "run.b", "run.c", "run.open"].filter((key) => kept.get(key) !== undefined);
+  assert.deepEqual(held(), ["run.a", "run.b"]);
+  kept.keepOnly(["run.b", "run.c"]);
+  kept.add("run.c", record, 100);
+  assert.deepEqual(held(), ["run.b", "run.c"]);
 });
 
 test("an id that is taken is refused, and ids that are none never reach the store", async () => {
@@ -227,6 +295,12 @@ test("a plan that nobody could read back is refused, and not put into the store"
   await assert.rejects(broken, failsWith("PLAN_INVALID", /cannot be handed over: .*metricsUrls/));
   const huge = submit({ metricsUrls: Array.from({ length: 1000 }, () => `http://h/${"x".repeat(2000)}`) });
   await assert.rejects(huge, failsWith("PLAN_INVALID", /cannot be handed over: .*limit/));
+  await assert.rejects(huge, { hint: "shorten metricsUrls: it is most of the plan" });
+  const target = {
+    ...testPlan().target,
+    urls: Array.from({ length: 1000 }, () => `http://h/${"x".repeat(2000)}`),
+  };
+  await assert.rejects(submit({ target }), { hint: "shorten target.urls: it is most of the plan" });
   assert.deepEqual(await listRuns(cluster.transport), []);
 });
 

@@ -1,3 +1,6 @@
+export { auditResults } from "./audit/audit-results.js";
+export * from "./audit/audit-types.js";
+export { exact, type Figure, numberFigure, printedFigure, scaled } from "./audit/figure.js";
 export * from "./clock.js";
 export * from "./errors.js";
 export * from "./load/arrivals.js";

@@ -14,6 +14,7 @@ interface Answer {
   readonly t1: number;
   readonly t2: number;
   readonly instance: string;
+  readonly asker?: string;
 }
 
 /** An agent 7 s ahead whose answers take 1 ms there and 3 ms back, changed as asked for. */
@@ -24,14 +25,16 @@ async function probe(change: (answer: Answer, probe: number) => Answer | Uint8Ar
   let probes = 0;
   agent.bus.subscribe(names.clock("a1"), (message) => {
     probes += 1;
-    const { t0 } = decodeClockProbe(message.data);
+    const { t0, asker } = decodeClockProbe(message.data);
     const nth = probes;
     clock.at(clock.nowUs() + 1000, () => {
       const t1 = clock.nowUs() + 7_000_000;
       const answer = change({ t0, t1, t2: t1, instance: "a1-1" }, nth);
       clock.at(clock.nowUs() + 3000, () => {
-        if (answer instanceof Uint8Array) message.respond(answer);
-        else if (answer !== undefined) message.respond(encodeClockReply({ ...answer, host: "h", pid: 1 }));
+        if (answer === undefined) return;
+        const reply =
+          answer instanceof Uint8Array ? answer : encodeClockReply({ asker, ...answer, host: "h", pid: 1 });
+        agent.bus.publish(names.clockAnswer("a1"), reply);
       });
     });
   });
@@ -55,6 +58,7 @@ test("sixteen exchanges give the offset within half the round trip", async () =>
 test("answers of another process, to another probe, or that cannot be, do not count", async () => {
   const changes: readonly ((answer: Answer) => Answer)[] = [
     (answer) => ({ ...answer, instance: "a1-2" }),
+    (answer) => ({ ...answer, asker: "another" }),
     (answer) => ({ ...answer, t0: answer.t0 - 1 }),
     (answer) => ({ ...answer, t2: answer.t1 - 1 }),
     (answer) => ({ ...answer, t2: answer.t1 + 5000 }),

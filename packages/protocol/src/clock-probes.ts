@@ -3,10 +3,10 @@ import {
   type ClockExchange,
   type ClockOffset,
   estimateOffset,
-  LoadError,
+  type LoadError,
 } from "@tokenstorm/core";
 import type { Bus } from "./bus.js";
-import { decodeClockReply, encodeClockProbe } from "./codec.js";
+import { type ClockAnswer, openClockLine } from "./clock-line.js";
 import type { Subjects } from "./subjects.js";
 
 const PROBES = 16;
@@ -18,6 +18,8 @@ export interface ProbeOptions {
   readonly bus: Bus;
   readonly subjects: Subjects;
   readonly clock: Clock;
+  /** Nobody is waited for beyond this time; by default each agent has its probes x timeout. */
+  readonly untilUs?: number;
   /** A reply that is none. */
   readonly onRefusal: (error: LoadError) => void;
 }
@@ -44,35 +46,29 @@ async function exchangeWith(
   agent: { readonly agent: string; readonly instance: string },
   options: ProbeOptions,
 ): Promise<ClockExchange[]> {
+  const { clock, untilUs = Number.POSITIVE_INFINITY } = options;
   const exchanges: ClockExchange[] = [];
-  for (let probe = 1; probe <= PROBES; probe += 1) {
-    const left = PROBES - probe + 1;
-    // Whoever cannot make enough of them any more is not waited for.
-    if (exchanges.length + left < LEAST_ANSWERS) return exchanges;
-    const exchange = await exchangeOnce(agent, options);
-    if (exchange !== undefined) exchanges.push(exchange);
+  const line = openClockLine({ ...options, agent: agent.agent });
+  try {
+    for (let probe = 1; probe <= PROBES; probe += 1) {
+      const left = PROBES - probe + 1;
+      const leftMs = Math.ceil((untilUs - clock.nowUs()) / 1000);
+      // Whoever cannot make enough of them any more is not waited for.
+      if (leftMs <= 0 || exchanges.length + left < LEAST_ANSWERS) return exchanges;
+      const answer = await line.ask({ timeoutMs: Math.min(TIMEOUT_MS, leftMs) });
+      const exchange = exchangeOf(answer, agent.instance);
+      if (exchange !== undefined) exchanges.push(exchange);
+    }
+    return exchanges;
+  } finally {
+    line.close();
   }
-  return exchanges;
 }
 
-async function exchangeOnce(
-  agent: { readonly agent: string; readonly instance: string },
-  { bus, subjects, clock, onRefusal }: ProbeOptions,
-): Promise<ClockExchange | undefined> {
-  const t0 = clock.nowUs();
-  try {
-    const data = await bus.request(subjects.clock(agent.agent), encodeClockProbe({ t0 }), {
-      timeoutMs: TIMEOUT_MS,
-    });
-    const t3 = clock.nowUs();
-    if (data === undefined) return undefined;
-    const reply = decodeClockReply(data);
-    const isPossible = reply.t2 >= reply.t1 && reply.t2 - reply.t1 <= t3 - t0;
-    if (reply.instance !== agent.instance || reply.t0 !== t0 || !isPossible) return undefined;
-    return { t0, t1: reply.t1, t2: reply.t2, t3 };
-  } catch (error) {
-    if (!(error instanceof LoadError)) throw error;
-    onRefusal(error);
-    return undefined;
-  }
+/** Undefined for no answer, one of another process, or one that cannot be. */
+function exchangeOf(answer: ClockAnswer | undefined, instance: string): ClockExchange | undefined {
+  if (answer === undefined || answer.reply.instance !== instance) return undefined;
+  const { t0, t3 } = answer;
+  const { t1, t2 } = answer.reply;
+  return t2 >= t1 && t2 - t1 <= t3 - t0 ? { t0, t1, t2, t3 } : undefined;
 }

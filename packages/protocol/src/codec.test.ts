@@ -133,8 +133,8 @@ const record: RunRecord = {
   result: null,
 };
 
-const probe = { t0: -5 };
-const reply = { t0: 1, t1: 2, t2: 3, instance: "i", host: "h", pid: 1 };
+const probe = { t0: -5, asker: "me" };
+const reply = { t0: 1, asker: "me", t1: 2, t2: 3, instance: "i", host: "h", pid: 1 };
 
 /** Every message as bytes, with its decoder. */
 const wire: Readonly<Record<string, { readonly bytes: Uint8Array; decode(bytes: Uint8Array): unknown }>> = {
@@ -166,7 +166,7 @@ test("every message comes back as it was sent", () => {
     latencyUs: { ttft: sums, itl: sums, e2e: sums },
   };
   const ttft = { ...live.latencyUs.ttft, p90: 12 };
-  const newer = { ...live, latencyUs: { ...live.latencyUs, ttft }, stages: [stage] };
+  const newer = { ...live, latencyUs: { ...live.latencyUs, ttft }, stages: [stage], measuredStage: 0 };
   assert.deepEqual(decodeLive(encodeLive(newer)), newer);
   assert.deepEqual(decodeRunRecord(encodeRunRecord(record)), record);
 });

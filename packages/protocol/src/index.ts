@@ -1,5 +1,6 @@
 export * from "./blob-store.js";
 export * from "./bus.js";
+export { type ClockAnswer, openClockLine } from "./clock-line.js";
 export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
 export * from "./denials.js";
@@ -11,6 +12,7 @@ export {
   MESSAGES,
   type MessageKind,
 } from "./envelope.js";
+export { KeptRuns } from "./kept-runs.js";
 export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
 export * from "./operations.js";

@@ -144,10 +144,19 @@ export const Heartbeat = z.object({
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-export const ClockProbe = z.object({ t0: us });
+/** `asker`: random, so that nobody takes an answer for one to a question of its own. */
+export const ClockProbe = z.object({ t0: us, asker: id });
 export type ClockProbe = z.infer<typeof ClockProbe>;
 /** t1: received, t2: answered, on the agent's monotonic clock. */
-export const ClockReply = z.object({ t0: us, t1: us, t2: us, instance: id, host: text, pid: count });
+export const ClockReply = z.object({
+  t0: us,
+  asker: id,
+  t1: us,
+  t2: us,
+  instance: id,
+  host: text,
+  pid: count,
+});
 export type ClockReply = z.infer<typeof ClockReply>;
 
 /** `payload`: the V2 payload behind deflate (the compressed envelope, cookie 0x1c849314); bytes on the wire, base64 in a line. */
@@ -231,6 +240,10 @@ export const FinalMessage = z.object({
   startErrorUs: us,
   evicted: count,
   completedPerUserMin: z.record(z.string().max(8), count),
+  // Optional: agents of the first version do not say it, and leaders of it pass over it.
+  usersStarted: z
+    .record(z.string().max(8), z.object({ never: count, late: count, lateUs: count }))
+    .optional(),
   reader: text,
 });
 
@@ -264,6 +277,7 @@ export const LiveMessage = z.object({
   stage: z
     .object({ index: count, count, name: text, phase: z.enum(PHASES), leftUs: us.nullable() })
     .nullable(),
+  measuredStage: count.optional(),
   totalLeftUs: us.nullable(),
   inFlight: z.object({ asked: z.number().nullable(), measured: z.number() }),
   server: z.object({ running: z.number(), waiting: z.number(), kvUsage: z.number() }).nullable(),

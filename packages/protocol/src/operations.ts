@@ -8,6 +8,7 @@ import {
 } from "@tokenstorm/core";
 
 import { createClockErrors } from "./clock-errors.js";
+import { KeptRuns } from "./kept-runs.js";
 import type { Beacon, Heartbeat } from "./messages.js";
 import { findLeader, listAgents, type Roster } from "./roster.js";
 import { type Cluster, findRun, getReport, listRuns, stopRun, submitRun } from "./run-store.js";
@@ -67,6 +68,7 @@ export function createOperations(
   const { transport } = cluster;
   const { clock, newId, roster } = options;
   const clockErrors = createClockErrors(cluster, clock);
+  const kept = new KeptRuns();
   const flush = () => transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
   return {
     submit: async (plan) => {
@@ -81,9 +83,9 @@ export function createOperations(
       await flush();
       return record;
     },
-    runs: createRunLister(transport),
-    run: (idPrefix) => findRun(transport, idPrefix),
-    runsUnderWay: async () => (await listRuns(transport)).filter(({ state }) => !isTerminal(state)),
+    runs: createRunLister(transport, kept),
+    run: (idPrefix) => findRun(transport, idPrefix, kept),
+    runsUnderWay: async () => (await listRuns(transport, kept)).filter(({ state }) => !isTerminal(state)),
     report: (record) => getReport(transport, record),
     agents: async () =>
       clockErrors.of(

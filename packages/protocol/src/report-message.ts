@@ -43,6 +43,21 @@ const Latency = z.looseObject({
   atLeast: z.array(text),
 });
 
+const Stimulus = z.looseObject({
+  open: z
+    .looseObject({
+      planned: maybe,
+      offered: number,
+      handedOver: number,
+      arrivalDistance: z.looseObject({ atLeast: number, atMost: number }).nullable(),
+    })
+    .nullable(),
+  closed: z
+    .looseObject({ usersAsked: number, neverStarted: maybe, startedLate: maybe, startedLateUs: maybe })
+    .nullable(),
+  notFilled: z.array(text),
+});
+
 const Stage = z.looseObject({
   name: text,
   users: z.number().optional(),
@@ -84,6 +99,7 @@ const Stage = z.looseObject({
     scheduleLag: Latency,
   }),
   completedPerUserMin: maybe,
+  stimulus: Stimulus.optional(),
 });
 
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
@@ -143,6 +159,10 @@ export const RunReportMessage = z.looseObject({
       measuredIntervals: number,
     }),
   ),
+  start: z
+    .looseObject({ agents: number, errorMaxUs: number, skewUs: number, skewAtMostUs: number })
+    .nullable()
+    .optional(),
   stages: z.array(Stage),
   thresholds: z.array(
     z.looseObject({
@@ -192,11 +212,13 @@ function unreadable(
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const stages = report.stages.map(({ users, rps, goodput, ...stage }) => ({
+  const { start, ...rest } = report;
+  const stages = report.stages.map(({ users, rps, goodput, stimulus, ...stage }) => ({
     ...stage,
+    ...(stimulus === undefined ? {} : { stimulus }),
     ...(goodput === undefined ? {} : { goodput }),
     ...(users === undefined ? {} : { users }),
     ...(rps === undefined ? {} : { rps }),
   }));
-  return { ...report, stages };
+  return { ...rest, ...(start === undefined ? {} : { start }), stages };
 }

@@ -28,7 +28,7 @@ export interface LogEntry {
  */
 export interface ResultLog {
   /**
-   * Resolves once stored; `duplicate` when the log already had this id. Throws BUS_UNAVAILABLE when it was not
+   * Resolves once stored; `duplicate` when the log already had this id from this same connection. Throws BUS_UNAVAILABLE when it was not
    * acknowledged within the limit (it may be stored all the same: publish the same id again), BUS_DENIED when refused.
    */
   append(

@@ -47,6 +47,13 @@ test("a line of results comes back as it was, and its payloads begin with HISTF"
   });
 });
 
+test("a final of an agent that does not say which users started is read all the same", () => {
+  const { usersStarted: _, ...older } = aFinal();
+  const line = JSON.stringify({ kind: "final", ...older });
+  assert.deepEqual(lineToResult(line), { kind: "final", final: older });
+  assert.deepEqual(decodeResult("final", encodeFinal(older)).result, { kind: "final", final: older });
+});
+
 test("a result that came over the wire gives the line that its sender would have written", () => {
   const snapshot = aSnapshot();
   const { result, line } = decodeResult("snapshot", encodeSnapshot(snapshot));

@@ -10,10 +10,11 @@ import {
   type TestPlan,
 } from "@tokenstorm/core";
 import { decodeRunRecord, encodeRunRecord } from "./codec.js";
+import { KeptRuns } from "./kept-runs.js";
 import { planDigest } from "./plan-digest.js";
 import { reportFromJson } from "./report-message.js";
-import type { StateEntry } from "./state-store.js";
-import { RUN_KEYS, reportBlob, runKey, type Subjects } from "./subjects.js";
+import type { StateEntry, StateStore } from "./state-store.js";
+import { isId, RUN_KEYS, reportBlob, runKey, type Subjects } from "./subjects.js";
 import type { Transport } from "./transport.js";
 
 // Runs as they stand in the StateStore: all of it works from anywhere, and the writing of a stop also while no
@@ -75,14 +76,34 @@ export async function submitRun(cluster: Cluster, submission: Submission): Promi
 
 /** A record that its reader would refuse would stay in the store, led and listed by nobody. */
 function readable(record: RunRecord): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    const bytes = encodeRunRecord(record);
+    bytes = encodeRunRecord(record);
     decodeRunRecord(bytes);
     return bytes;
   } catch (cause) {
     if (!(cause instanceof LoadError)) throw cause;
-    throw new LoadError("PLAN_INVALID", `the plan cannot be handed over: ${cause.message}`, { cause });
+    // Writing refuses nothing but what is too long.
+    const hint = bytes === undefined ? `shorten ${longestPart(record.plan)}` : undefined;
+    throw new LoadError("PLAN_INVALID", `the plan cannot be handed over: ${cause.message}`, { hint, cause });
   }
+}
+
+const LONGEST_PATH = 200;
+
+/** Path of the smallest part of a plan that makes up more than half of it. */
+function longestPart(plan: unknown): string {
+  const lengthOf = (value: unknown) => JSON.stringify(value)?.length ?? 0;
+  const half = lengthOf(plan) / 2;
+  const path: string[] = [];
+  let part = plan;
+  while (typeof part === "object" && part !== null && !Array.isArray(part)) {
+    const most = Object.entries(part).find(([, child]) => lengthOf(child) > half);
+    if (most === undefined) break;
+    path.push(most[0]);
+    part = most[1];
+  }
+  return path.length === 0 ? "the plan" : `${path.join(".").slice(0, LONGEST_PATH)}: it is most of the plan`;
 }
 
 /**
@@ -125,26 +146,24 @@ function hint(cluster: Cluster): void {
   cluster.transport.bus.publish(cluster.subjects.hint, new Uint8Array());
 }
 
-/** Every run that can be read, the newest first. */
-export async function listRuns(transport: Pick<Transport, "state">): Promise<RunRecord[]> {
-  const keys = await transport.state.keys(RUN_KEYS);
-  const records: RunRecord[] = [];
-  for (const key of keys) {
-    const entry = await transport.state.get(key);
-    const record = entry === undefined ? undefined : readRecord(entry);
-    if (record !== undefined) records.push(record);
-  }
-  return records.sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
+/** Every run that can be read, the newest first. Whoever lists again and again hands over what was kept. */
+export async function listRuns(
+  { state }: Pick<Transport, "state">,
+  kept: KeptRuns = new KeptRuns(),
+): Promise<RunRecord[]> {
+  const keys = await state.keys(RUN_KEYS);
+  kept.keepOnly(keys);
+  return readRuns(state, keys, kept);
 }
 
 /** The run whose id begins so; the latest where nothing is named. Throws RUN_UNKNOWN: none, or several. */
 export async function findRun(
   transport: Pick<Transport, "state">,
   idPrefix: string | undefined,
+  kept: KeptRuns = new KeptRuns(),
 ): Promise<RunRecord> {
-  const records = await listRuns(transport);
   if (idPrefix === undefined) {
-    const [latest] = records;
+    const [latest] = await listRuns(transport, kept);
     if (latest === undefined) {
       throw new LoadError("RUN_UNKNOWN", "there is no run yet", {
         hint: "tokenstorm submit PLAN begins one",
@@ -152,9 +171,13 @@ export async function findRun(
     }
     return latest;
   }
-  const exact = records.find((record) => record.id === idPrefix);
+  const { state } = transport;
+  // A whole id, as programs have it, needs no list.
+  const entry = isId(idPrefix) ? await state.get(runKey(idPrefix)) : undefined;
+  const exact = entry === undefined ? undefined : readRecord(entry);
   if (exact !== undefined) return exact;
-  const [found, ...others] = records.filter((record) => record.id.startsWith(idPrefix));
+  const keys = (await state.keys(RUN_KEYS)).filter((key) => key.startsWith(RUN_KEYS + idPrefix));
+  const [found, ...others] = await readRuns(state, keys, kept);
   if (found !== undefined && others.length === 0) return found;
   if (found === undefined) {
     throw new LoadError("RUN_UNKNOWN", `there is no run ${idPrefix}`, {
@@ -165,6 +188,23 @@ export async function findRun(
   throw new LoadError("RUN_UNKNOWN", `${others.length + 1} runs begin with ${idPrefix}: ${ids.join(", ")}`, {
     hint: "write more of the id",
   });
+}
+
+/** Those that can be read, the newest first. */
+async function readRuns(state: StateStore, keys: readonly string[], kept: KeptRuns): Promise<RunRecord[]> {
+  const records: RunRecord[] = [];
+  for (const key of keys) {
+    const record = kept.get(key) ?? (await readAndKeep(state, key, kept));
+    if (record !== undefined) records.push(record);
+  }
+  return records.sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
+}
+
+async function readAndKeep(state: StateStore, key: string, kept: KeptRuns): Promise<RunRecord | undefined> {
+  const entry = await state.get(key);
+  const record = entry === undefined ? undefined : readRecord(entry);
+  if (entry !== undefined && record !== undefined) kept.add(key, record, entry.value.length);
+  return record;
 }
 
 /** A run as it stands now, with its revision for compare-and-set. Throws RUN_UNKNOWN. */

@@ -1,9 +1,10 @@
 import { isTerminal, LoadError, type RunRecord, type RunReport } from "@tokenstorm/core";
+import type { KeptRuns } from "./kept-runs.js";
 import { getReport, listRuns } from "./run-store.js";
 import type { Transport } from "./transport.js";
 
-/** More nobody reads at once. */
-const MOST_RUNS = 50;
+/** A list of runs has so many at most, the newest: more nobody reads at once. */
+export const MOST_LISTED_RUNS = 50;
 /** Verdicts of runs that are over never change; so many are kept. */
 const KEPT_VERDICTS = 1000;
 
@@ -24,7 +25,10 @@ type Verdict = Pick<RunSummary, "verdict" | "thresholds">;
 const UNKNOWN: Verdict = { verdict: null, thresholds: null };
 
 /** Lists the newest runs, newest first; one that is used again need not read a verdict twice. */
-export function createRunLister(transport: Pick<Transport, "state" | "blobs">): () => Promise<RunSummary[]> {
+export function createRunLister(
+  transport: Pick<Transport, "state" | "blobs">,
+  kept: KeptRuns,
+): () => Promise<RunSummary[]> {
   const known = new Map<string, Verdict>();
   const verdictOf = async (record: RunRecord): Promise<Verdict> => {
     if (!isTerminal(record.state)) return UNKNOWN;
@@ -36,7 +40,7 @@ export function createRunLister(transport: Pick<Transport, "state" | "blobs">): 
     return verdict;
   };
   return async () => {
-    const records = (await listRuns(transport)).slice(0, MOST_RUNS);
+    const records = (await listRuns(transport, kept)).slice(0, MOST_LISTED_RUNS);
     return Promise.all(records.map(async (record) => summaryOf(record, await verdictOf(record))));
   };
 }

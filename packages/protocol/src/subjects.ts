@@ -16,6 +16,8 @@ export interface Subjects {
   heartbeat(agent: string): string;
   readonly heartbeats: string;
   clock(agent: string): string;
+  /** Where an agent's answers to clock probes are heard. Not an inbox: see `openClockLine`. */
+  clockAnswer(agent: string): string;
   live(run: string): string;
   readonly allLive: string;
   result(run: string, agent: string, kind: string): string;
@@ -37,6 +39,7 @@ export function subjects(prefix = "ts"): Subjects {
     heartbeat: (agent) => `${root}.hb.${checkedId(agent)}`,
     heartbeats: `${root}.hb.*`,
     clock: (agent) => `${root}.time.${checkedId(agent)}`,
+    clockAnswer: (agent) => `${root}.timed.${checkedId(agent)}`,
     live: (run) => `${root}.live.${checkedId(run)}`,
     allLive: `${root}.live.*`,
     result: (run, agent, kind) => `${root}.res.${checkedId(run)}.${checkedId(agent)}.${checkedId(kind)}`,

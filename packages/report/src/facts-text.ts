@@ -1,5 +1,6 @@
 import type { RunReport, StageReport } from "@tokenstorm/core";
 import { printable } from "./columns.js";
+import { skewText } from "./stimulus-text.js";
 import { formatCount, formatNumber, formatShare, formatUs, plural } from "./units.js";
 
 /** Latencies are observed in us, shares as such, everything else as a number. */
@@ -121,6 +122,7 @@ export function agentsTexts(report: RunReport): { text: string; colour: "green" 
   const starts = agents.flatMap((agent) =>
     agent.startErrorUs === null ? [] : [Math.abs(agent.startErrorUs)],
   );
+  const skew = skewText(report);
   const parts = [
     `${plural(agents.length, "agent")} on ${plural(new Set(agents.map((agent) => agent.host)).size, "host")}`,
     measured === 0
@@ -130,6 +132,7 @@ export function agentsTexts(report: RunReport): { text: string; colour: "green" 
         : `${formatCount(red)} red and ${formatCount(yellow)} yellow of ${plural(measured, "measured interval")}`,
     `clock error at most ${formatUs(Math.max(...agents.map((agent) => agent.clockErrorUs)))}`,
     ...(starts.length === 0 ? [] : [`start error at most ${formatUs(Math.max(...starts))}`]),
+    ...(skew === null ? [] : [skew]),
   ];
   const colour = red > 0 ? "red" : yellow > 0 || measured === 0 ? "yellow" : "green";
   const lines: { text: string; colour: "green" | "yellow" | "red" }[] = [{ text: parts.join(", "), colour }];

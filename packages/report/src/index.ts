@@ -1,3 +1,4 @@
+export * from "./audit-text.js";
 export * from "./columns.js";
 export * from "./json-report.js";
 export * from "./live-line.js";

@@ -91,8 +91,18 @@ function stage(level: Level, change: Partial<StageReport> = {}): StageReport {
     },
     latencyUs,
     completedPerUserMin: 2,
+    stimulus: closed(level.users, 0, 0),
     ...change,
   };
+}
+
+function closed(
+  usersAsked: number,
+  neverStarted: number,
+  startedLate: number,
+): NonNullable<StageReport["stimulus"]> {
+  const startedLateUs = startedLate * 1_500_000;
+  return { open: null, closed: { usersAsked, neverStarted, startedLate, startedLateUs }, notFilled: [] };
 }
 
 const LEVELS: readonly Level[] = [
@@ -201,6 +211,7 @@ export const goodReport: RunReport = {
     missing: [],
   },
   agents: [agent(1), agent(2), agent(3), agent(4)],
+  start: { agents: 4, errorMaxUs: 160, skewUs: 120, skewAtMostUs: 720 },
   stages: LEVELS.map((level) => stage(level)),
   thresholds: [
     { metric: "ttft.p99", expression: "ttft.p99 < 20s", observed: 14_900_000, result: "passed" },
@@ -258,6 +269,7 @@ export const badReport: RunReport = {
             ? {
                 tooShort: true,
                 notes: ["too short: the window should be at least 47 s"],
+                stimulus: closed(1000, 3, 12),
                 latencyUs: {
                   ...stage(level).latencyUs,
                   ttft: latency(9_870_000, 14_900_000, 4401, ["p99"]),
@@ -302,6 +314,7 @@ export const openReport: RunReport = {
     server: { prompt: null, output: null, successes: null, prefixHitTokens: null, exact: false },
   },
   agents: [agent(1, { measuredIntervals: 0 })],
+  start: { agents: 1, errorMaxUs: 40, skewUs: 0, skewAtMostUs: 0 },
   stages: [20, 400].map((rps) => {
     const { users: _, ...rest } = stage(
       {
@@ -327,6 +340,23 @@ export const openReport: RunReport = {
         prefixHitTokens: null,
       },
       rates: { ...rest.rates, outputTokensPerSPerGpu: null },
+      stimulus: {
+        open: isReached
+          ? {
+              planned: 1200,
+              offered: 1200,
+              handedOver: 1200,
+              arrivalDistance: { atLeast: 1 / 1200, atMost: 3 / 1200 },
+            }
+          : {
+              planned: 24_000,
+              offered: 23_988,
+              handedOver: 23_951,
+              arrivalDistance: { atLeast: 0.00204, atMost: 0.00613 },
+            },
+        closed: null,
+        notFilled: [],
+      },
       success: isReached ? rest.success : { rate: null, lower95: null },
       latencyUs: isReached
         ? rest.latencyUs

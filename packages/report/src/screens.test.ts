@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { auditSample, auditSource, consistentAudit } from "./audit-samples.js";
+import { renderAudit } from "./audit-text.js";
 import { displayWidth } from "./columns.js";
 import { renderLiveLine } from "./live-line.js";
 import { renderLive } from "./live-screen.js";
@@ -30,6 +32,8 @@ const screens: Readonly<Record<string, Screen>> = {
   "live-running": (options) => renderLive(liveUpdate, options).join("\n"),
   "live-trouble": (options) => renderLive(troubledUpdate, { ...options, height: 34 }).join("\n"),
   "live-gathering": (options) => renderLive(gatheringUpdate, options).join("\n"),
+  "audit-contradicted": (options) => renderAudit(auditSample, auditSource, options),
+  "audit-consistent": (options) => renderAudit(consistentAudit, { ...auditSource, unused: [] }, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),
 };

@@ -11,6 +11,7 @@ import {
 } from "./facts-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
 import { type Paint, paint } from "./paint.js";
+import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
 
 export interface TextOptions {
@@ -42,6 +43,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
     "",
   ];
   for (const threshold of report.thresholds) facts.threshold(threshold);
+  for (const text of stimulusTexts(report.stages)) facts.add("stimulus", text);
   facts.add("requests", requestsText(report));
   for (const [title, text] of troubleTexts(report.stages)) facts.add(title, text, colours.red);
   facts.add("tokens", tokensText(report));

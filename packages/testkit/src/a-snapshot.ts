@@ -122,6 +122,7 @@ export function aFinal(change: Partial<Final> = {}): Final {
     startErrorUs: -12,
     evicted: 0,
     completedPerUserMin: { "1": 3 },
+    usersStarted: { "1": { never: 2, late: 1, lateUs: 250_000 } },
     reader: "undici",
     ...change,
   };

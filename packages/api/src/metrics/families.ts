@@ -61,17 +61,17 @@ export const FAMILIES = {
   },
   tokenstorm_time_to_first_token_seconds: {
     type: "summary",
-    help: "From the sending of a request to its first token. Quantiles: the last 10 s of the present stage.",
+    help: "From the sending of a request to its first token. Quantiles: the last 10 s of the stage that was measured last.",
     labels: STAGE,
   },
   tokenstorm_inter_token_latency_seconds: {
     type: "summary",
-    help: "Time per token between two arrivals. Quantiles: the last 10 s of the present stage.",
+    help: "Time per token between two arrivals. Quantiles: the last 10 s of the stage that was measured last.",
     labels: STAGE,
   },
   tokenstorm_e2e_request_latency_seconds: {
     type: "summary",
-    help: "From the sending of a request to its end, if it completed. Quantiles: the last 10 s of the present stage.",
+    help: "From the sending of a request to its end, if it completed. Quantiles: the last 10 s of the stage that was measured last.",
     labels: STAGE,
   },
   tokenstorm_requests_offered_total: {
@@ -118,6 +118,11 @@ export const FAMILIES = {
   tokenstorm_agents_unlisted: {
     type: "gauge",
     help: "Agents without series of their own: the page has a bound.",
+    labels: [],
+  },
+  tokenstorm_heartbeats_dropped_total: {
+    type: "counter",
+    help: "Heartbeats of agents beyond those that are kept at all.",
     labels: [],
   },
   tokenstorm_agent_colour: {

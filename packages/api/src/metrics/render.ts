@@ -11,6 +11,7 @@ export interface MetricsInput {
   /** Of each run under way and the last that ended. */
   readonly runs: readonly LiveUpdate[];
   readonly agents: readonly HeardAgent[];
+  readonly droppedHeartbeats: number;
   readonly streams: { readonly open: number; readonly dropped: number };
   readonly limits: ApiLimits;
 }
@@ -47,15 +48,25 @@ function addRun(page: MetricsPage, update: LiveUpdate): void {
     addStage(page, { ...run, stage: names[i] ?? stage.name }, { stage, update, isNow });
   });
   if (!isNow) return;
-  if (update.stage !== null) {
-    const { index, name } = update.stage;
-    const at = stages.findIndex((stage) => stage.index === index);
-    addPresent(page, { ...run, stage: names[at] ?? name }, update);
+  const nameOf = (index: number) => {
+    const own = index === update.stage?.index ? update.stage.name : String(index);
+    return names[stages.findIndex((stage) => stage.index === index)] ?? own;
+  };
+  const measured = measuredStage(update);
+  if (measured !== undefined) addMeasured(page, { ...run, stage: nameOf(measured) }, update);
+  const { asked } = update.inFlight;
+  if (update.stage !== null && asked !== null) {
+    page.add("tokenstorm_requests_in_flight_asked", { ...run, stage: nameOf(update.stage.index) }, asked);
   }
   if (update.server === null) return;
   page.add("tokenstorm_server_requests_running", run, update.server.running);
   page.add("tokenstorm_server_requests_waiting", run, update.server.waiting);
   page.add("tokenstorm_server_kv_cache_usage_ratio", run, update.server.kvUsage);
+}
+
+/** What the figures of the last interval are of: at an edge the stage before. A leader of an older version says only where the run is. */
+function measuredStage({ measuredStage, stage }: LiveUpdate): number | undefined {
+  return measuredStage ?? stage?.index;
 }
 
 /** Two stages may share a name; their series may not. */
@@ -83,10 +94,10 @@ function addStage(
     page.add("tokenstorm_requests_total", { ...labels, outcome }, stage[outcome]);
   page.add("tokenstorm_output_tokens_total", labels, stage.outputTokens);
   page.add("tokenstorm_prompt_tokens_total", labels, stage.promptTokens);
-  const isPresent = isNow && update.stage?.index === stage.index;
+  const isMeasured = isNow && measuredStage(update) === stage.index;
   for (const metric of ["ttft", "itl", "e2e"] as const) {
     const { sum, count } = stage.latencyUs[metric];
-    const quantiles = isPresent ? quantilesOf(update.latencyUs[metric]) : {};
+    const quantiles = isMeasured ? quantilesOf(update.latencyUs[metric]) : {};
     page.addSummary(LATENCIES[metric], labels, { quantiles, sum: seconds(sum), count });
   }
 }
@@ -96,23 +107,24 @@ function quantilesOf({ count, p50, p90, p99 }: LiveUpdate["latencyUs"]["ttft"]):
   return { "0.5": value(p50), "0.9": value(p90), "0.99": value(p99) };
 }
 
-function addPresent(page: MetricsPage, labels: Labels, update: LiveUpdate): void {
+function addMeasured(page: MetricsPage, labels: Labels, update: LiveUpdate): void {
   const { inFlight, rates } = update;
   page.add("tokenstorm_requests_in_flight", labels, inFlight.measured);
-  if (inFlight.asked !== null) page.add("tokenstorm_requests_in_flight_asked", labels, inFlight.asked);
   page.add("tokenstorm_requests_per_second", labels, rates.requestsPerS);
   page.add("tokenstorm_output_tokens_per_second", labels, rates.outputTokensPerS);
   page.add("tokenstorm_prompt_tokens_per_second", labels, rates.promptTokensPerS);
 }
 
-function addAgents(page: MetricsPage, { agents, runs, limits }: MetricsInput): void {
+function addAgents(page: MetricsPage, { agents, droppedHeartbeats, runs, limits }: MetricsInput): void {
   const byState = new Map<string, number>();
   for (const { heartbeat } of agents) byState.set(heartbeat.state, (byState.get(heartbeat.state) ?? 0) + 1);
   for (const [state, count] of byState) page.add("tokenstorm_agents", { state }, count);
   const listed = agents.slice(0, limits.metricAgents);
   page.add("tokenstorm_agents_unlisted", {}, agents.length - listed.length);
-  // The leader knows the limits that follow the run's own token latency.
-  const colours = new Map(runs.flatMap((run) => run.agents.map(({ id, colour }) => [id, colour])));
+  page.add("tokenstorm_heartbeats_dropped_total", {}, droppedHeartbeats);
+  // The leader knows the limits that follow the run's own token latency. What it said of a run that is over is no news.
+  const underWay = runs.filter(({ state }) => !isTerminal(state));
+  const colours = new Map(underWay.flatMap((run) => run.agents.map(({ id, colour }) => [id, colour])));
   for (const agent of listed) addAgent(page, agent, colours.get(agent.heartbeat.agent));
 }
 

@@ -169,6 +169,7 @@ export const aLiveUpdate: LiveUpdate = {
   transport: "memory",
   runTimeUs: 5_500_000,
   stage: { index: 1, count: 2, name: "u100", phase: "measured", leftUs: null },
+  measuredStage: 1,
   totalLeftUs: 9,
   inFlight: { asked: 100, measured: 99.5 },
   server: { running: 90, waiting: 9, kvUsage: 0.5 },

@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import type { Logger } from "pino";
 import { createProcessAgent, defaultAgentId } from "../agent-process.js";
 import { superviseAgents } from "../agent-supervisor.js";
+import { type AllowSecretFlags, addAllowSecretFlag, allowedSecrets } from "../allow-secret.js";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -13,10 +14,10 @@ import { tellHealth, watchConnection } from "../health.js";
 import { hasHeapRoom } from "../heap-room.js";
 import { onInterrupt } from "../interrupt.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
-import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../nats-options.js";
+import { addNatsFlags, type NatsAccess, type NatsFlags, natsSecrets, requireNats } from "../nats-options.js";
 import { agentId, label, oneOf, processCount } from "../parse-arguments.js";
 
-interface AgentFlags extends NatsFlags, AllowTargetFlags {
+interface AgentFlags extends NatsFlags, AllowTargetFlags, AllowSecretFlags {
   readonly id?: string;
   readonly label?: Readonly<Record<string, string>>;
   readonly processes: number | "auto";
@@ -30,7 +31,7 @@ const CUT_LIMIT_MS = 3000;
 
 export function addAgent(program: Command, context: CommandContext): void {
   const command = program.command("agent").description("send load: join the cluster behind a NATS server");
-  addAllowTargetFlag(addNatsFlags(command), "where it may send")
+  addAllowSecretFlag(addAllowTargetFlag(addNatsFlags(command), "where it may send"))
     .option("--id <name>", "name of this agent; its host and process id by default", agentId)
     .option("--label <key=value>", "what plans may ask for (may be repeated)", label)
     .option(
@@ -45,13 +46,15 @@ export function addAgent(program: Command, context: CommandContext): void {
     .action((flags: AgentFlags) => {
       const access = requireNats(command, flags, context.env);
       const allowTarget = allowedTargets(command, flags, context.env);
-      return context.finish(agent({ ...flags, allowTarget }, access, context));
+      const allowSecret = allowedSecrets(flags, context.env);
+      return context.finish(agent({ ...flags, allowTarget, allowSecret }, access, context));
     });
 }
 
 /** With the rules, wherever they were given. */
 interface AgentSettings extends AgentFlags {
   readonly allowTarget: readonly TargetRule[];
+  readonly allowSecret: readonly string[];
 }
 
 async function agent(flags: AgentSettings, access: NatsAccess, context: CommandContext): Promise<number> {
@@ -98,6 +101,7 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
         subjects: names,
         env: context.env,
         allowTarget: flags.allowTarget,
+        secrets: { allowed: flags.allowSecret, reserved: natsSecrets(flags, access) },
         log,
         spool,
       });

@@ -1,5 +1,5 @@
 import { LoadError } from "@tokenstorm/core";
-import type { RunSummary } from "@tokenstorm/protocol";
+import { MOST_LISTED_RUNS, type RunSummary } from "@tokenstorm/protocol";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
@@ -13,9 +13,6 @@ interface RunsFlags extends NatsFlags {
   readonly out: string;
   readonly json?: boolean;
 }
-
-/** More nobody reads; the rest is in the folder. */
-const MOST_RUNS = 50;
 
 export function addRuns(program: Command, context: CommandContext): void {
   const command = program.command("runs").description("what ran: here, or with --nats on a cluster");
@@ -45,7 +42,8 @@ const NOT_KNOWN = { verdict: null, thresholds: null } as const;
 async function localRows(out: string): Promise<RunSummary[]> {
   const rows = await Promise.all(
     (await listLocalRuns(out))
-      .slice(0, MOST_RUNS)
+      // The rest is in the folder.
+      .slice(0, MOST_LISTED_RUNS)
       .map(async ({ directory, id }): Promise<RunSummary | undefined> => {
         try {
           const { run, agents, verdict } = await readLocalReport(directory);

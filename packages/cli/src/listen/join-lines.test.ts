@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { type Joining, joinLines, joinUrl } from "./join-lines.js";
 
 const JOINING: Joining = {
@@ -22,9 +23,8 @@ test("each line carries the password of its own role in the environment, and the
   assert.match(text, /NATS_URL='nats:\/\/operator:oooo@10\.0\.0\.5:4300' node tokenstorm\.mjs submit/);
   assert.match(
     text,
-    /docker run .* -e NATS_URL='nats:\/\/agent:aaaa@10\.0\.0\.5:4300' tokenstorm:0\.1\.0 agent/,
+    /^ {2}NATS_URL='nats:\/\/agent:aaaa@10\.0\.0\.5:4300' docker run .* -e NATS_URL tokenstorm:0\.1\.0 agent/m,
   );
-  assert.match(text, /kubectl create secret generic tokenstorm-agent /);
   assert.doesNotMatch(text, /cccc/);
 });
 
@@ -35,6 +35,39 @@ test("lines for TLS name the authority, and an IPv6 host stands in brackets", ()
     /NATS_URL='tls:\/\/agent:aaaa@\[2001:db8::5\]:4300' NATS_CA=ca\.pem node tokenstorm\.mjs agent --subject-prefix lab$/m,
   );
   assert.match(text, /\/etc\/lab\/ca\.pem beside it as ca\.pem/);
-  assert.doesNotMatch(text, /kubectl create/);
+  assert.match(text, /docker run .* -e NATS_CA=\/ca\.pem -v "\$PWD\/ca\.pem:\/ca\.pem:ro" /);
+  assert.match(text, /kubectl create secret .* --from-file=ca\.pem$/m);
+  assert.match(text, /args: \["agent", "--wait", "--subject-prefix", "lab", /);
+  assert.match(text, /NATS_CA, value: \/etc\/tokenstorm\/ca\.pem/);
   assert.equal(joinUrl(JOINING, "viewer"), "nats://viewer:vvvv@10.0.0.5:4300");
+});
+
+test("a password stands on no command line: it is assigned, or printed by the shell itself", () => {
+  for (const caFile of [null, "/etc/lab/ca.pem"]) {
+    const lines = joinLines({ ...JOINING, caFile }).split("\n");
+    const secret = lines.filter((line) => /aaaa|oooo|vvvv/.test(line));
+    assert.equal(secret.length, 5);
+    for (const line of secret) {
+      const [, rest] = /^ *(?:NATS_URL='[^']*' |printf %s '[^']*' \| )(.*)$/.exec(line) ?? [];
+      assert.doesNotMatch(rest ?? line, /aaaa|oooo|vvvv/);
+    }
+  }
+});
+
+test("the pods of Kubernetes are made with the secret that they read, and are in the manifest that is pasted whole", () => {
+  const text = joinLines(JOINING);
+  const [, manifest] = /^kubectl apply -f - <<'END'\n(.*?)\nEND$/ms.exec(text) ?? [];
+  assert.ok(manifest !== undefined, text);
+  assert.ok(text.indexOf("kubectl create secret") < text.indexOf("kubectl apply"));
+  const deployment = parse(manifest);
+  const { containers, securityContext } = deployment.spec.template.spec;
+  assert.equal(securityContext.runAsNonRoot, true);
+  assert.deepEqual(
+    [containers[0].image, containers[0].args],
+    ["tokenstorm:0.1.0", ["agent", "--wait", "--processes=1"]],
+  );
+  assert.deepEqual(containers[0].env[0].valueFrom.secretKeyRef, {
+    name: "tokenstorm-agent",
+    key: "NATS_URL",
+  });
 });

@@ -1,5 +1,6 @@
 import type { NatsRole } from "@tokenstorm/protocol/nats";
 import type { ClusterPasswords } from "./cluster-passwords.js";
+import { kubernetesLines } from "./join-kubernetes.js";
 import { urlHost } from "./local-addresses.js";
 
 /** What others must know to join. */
@@ -22,8 +23,8 @@ export function joinUrl({ host, port, passwords, caFile }: Joining, role: NatsRo
 }
 
 /**
- * The lines that a person pastes on other hosts. Passwords stand in the environment, where other users of a host do not
- * see them, never on a command line.
+ * The lines that a person pastes on other hosts. Passwords stand in the environment or go in by standard input, where
+ * other users of a host do not see them, never on a program's command line.
  */
 export function joinLines(joining: Joining): string {
   const { caFile, prefix } = joining;
@@ -36,14 +37,17 @@ export function joinLines(joining: Joining): string {
     "agents, one line on each host:",
     run("agent", "agent"),
     "",
-    "the same in a container, or on Kubernetes:",
-    ...containerLines(joining),
+    `the same in a container (scripts/image.sh makes its image; docker save ${imageOf(joining)} | ssh HOST docker load):`,
+    dockerLine(joining),
     "",
     "hand in a plan, from anywhere:",
     run("operator", "submit plan.yaml --wait"),
     "",
     "watch, from anywhere:",
     run("viewer", "tail --wait"),
+    "",
+    "agents on Kubernetes, whose nodes need the image too (never tried on a cluster):",
+    ...podLines(joining),
   ].join("\n");
 }
 
@@ -52,21 +56,24 @@ function assignments(joining: Joining, role: NatsRole): string {
   return `NATS_URL='${joinUrl(joining, role)}'${ca}`;
 }
 
-function containerLines(joining: Joining): string[] {
-  const { caFile, prefix, version } = joining;
+const imageOf = ({ version }: Joining): string => `tokenstorm:${version}`;
+const agentWords = ({ prefix }: Joining): string => `agent --wait${prefixFlag(prefix)}`;
+
+/** docker takes the value from its own environment. */
+function dockerLine(joining: Joining): string {
   const url = joinUrl(joining, "agent");
-  const image = `tokenstorm:${version}`;
-  const words = `agent --wait${prefixFlag(prefix)}`;
-  const trust = caFile === null ? "" : ' -e NATS_CA=/ca.pem -v "$PWD/ca.pem:/ca.pem:ro"';
-  const limits = "--network host --read-only --stop-timeout 90 --ulimit nofile=65536:65536";
-  const docker = `  docker run -d ${limits} -e NATS_URL='${url}'${trust} ${image} ${words}`;
-  if (caFile !== null) return [docker, "  (on Kubernetes the certificate is a volume: docs/deploy.md)"];
-  return [
-    docker,
-    `  kubectl create secret generic tokenstorm-agent --from-literal=NATS_URL='${url}'`,
-    `  kubectl create deployment tokenstorm-agent --image=${image} --replicas=4 -- node /opt/tokenstorm/tokenstorm.mjs ${words}`,
-    "  kubectl set env deployment/tokenstorm-agent --from=secret/tokenstorm-agent",
-  ];
+  const trust = joining.caFile === null ? "" : ' -e NATS_CA=/ca.pem -v "$PWD/ca.pem:/ca.pem:ro"';
+  const flags = `--network host --read-only --stop-timeout 90 -e NATS_URL${trust}`;
+  return `  NATS_URL='${url}' docker run -d ${flags} ${imageOf(joining)} ${agentWords(joining)}`;
+}
+
+function podLines(joining: Joining): string[] {
+  return kubernetesLines({
+    url: joinUrl(joining, "agent"),
+    image: imageOf(joining),
+    args: agentWords(joining).split(" "),
+    hasCa: joining.caFile !== null,
+  });
 }
 
 function prefixFlag(prefix: string | undefined): string {

@@ -106,10 +106,9 @@ export class FakeAgent {
     transport.bus.subscribe(subjects.clock(id), (message) => {
       if (!this.#isAlive || !this.script.answersProbes) return;
       const t1 = this.#clock.nowUs();
-      const { t0 } = decodeClockProbe(message.data);
-      message.respond(
-        encodeClockReply({ t0, t1, t2: t1, instance: this.instance, host: `host-${id}`, pid: 1 }),
-      );
+      const { t0, asker } = decodeClockProbe(message.data);
+      const reply = { t0, asker, t1, t2: t1, instance: this.instance, host: `host-${id}`, pid: 1 };
+      transport.bus.publish(subjects.clockAnswer(id), encodeClockReply(reply));
     });
     this.#beat();
   }

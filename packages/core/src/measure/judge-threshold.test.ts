@@ -37,6 +37,7 @@ function level(change: Partial<LevelData> = {}, values: Values = {}): LevelData 
     isTooShort: false,
     isNeverFull: false,
     dropped: 0,
+    stimulus: { open: null, closed: null },
     isSteady: true,
     ...change,
   };

@@ -1,13 +1,17 @@
+import type { PlannedArrivals } from "../load/planned-arrivals.js";
+import { plannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunRecord } from "../run/run-record.js";
 import type { Aggregate, FoldedBlock } from "./aggregate.js";
 import { emptyDue, emptyFlow, total } from "./counts.js";
+import { neverOffered } from "./fill-reasons.js";
 import { createHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import { isDetermined, withAges } from "./latency-summary.js";
 import { type Missing, missingBetween } from "./missing.js";
 import type { DueCounts, FlowCounts, MetricName } from "./snapshot.js";
+import { closedStimulus, openStimulus, type Stimulus } from "./stimulus.js";
 
 /** One measured level, folded over all agents: what rows, thresholds and the verdict are made of. */
 export interface LevelData {
@@ -35,6 +39,8 @@ export interface LevelData {
   readonly isNeverFull: boolean;
   /** Requests that were due and never sent: what was measured is not the load that was asked for. */
   readonly dropped: number;
+  /** What was offered, beside what was asked. */
+  readonly stimulus: Stimulus;
   readonly isSteady: boolean;
 }
 
@@ -55,9 +61,10 @@ export function levelsOf(
   stages: readonly ResolvedStage[],
   aggregate: Aggregate,
 ): LevelData[] {
+  const planned = plannedArrivals(record.plan, stages);
   return stages
     .filter((stage) => measuredWindow(stage) !== null && hasBegun(stage, aggregate))
-    .map((stage) => levelOf(record, stage, aggregate));
+    .map((stage) => levelOf(record, stage, aggregate, planned));
 }
 
 function hasBegun(stage: ResolvedStage, aggregate: Aggregate): boolean {
@@ -69,7 +76,12 @@ export function settledDue({ due, unsettled, unoffered }: FoldedBlock): DueCount
   return { ...due, offered: due.offered + unoffered, unknown: due.unknown + unsettled };
 }
 
-function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate): LevelData {
+function levelOf(
+  record: RunRecord,
+  stage: ResolvedStage,
+  aggregate: Aggregate,
+  planned: PlannedArrivals | null,
+): LevelData {
   const { plan } = record;
   const block = aggregate.block(stage.index, "measured");
   const flow = block?.flow ?? emptyFlow();
@@ -86,6 +98,24 @@ function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate):
   const isUnderThree = medianE2e !== null && windowUs < WINDOW_RESPONSES * medianE2e.us;
   const thinks = stage.kind === "users" && stage.thinkUs > 0;
   const dropped = total(due.dropped);
+  const histograms = block?.histograms ?? new Map<MetricName, Histogram>();
+  const missing = missingBetween(aggregate, {
+    fromUs: startUs,
+    toUs: windowStartUs + Math.max(windowUs, plannedUs ?? 0) + plan.gracePeriodMs * 1000,
+    intervalUs: plan.intervalMs * 1000,
+  });
+  const stimulus =
+    stage.kind === "users"
+      ? closedStimulus(stage, aggregate.agents())
+      : openStimulus({
+          dueUs: planned?.get(stage.index) ?? null,
+          windowUs,
+          plannedUs: stage.durationUs,
+          due,
+          lag: histograms.get("scheduleLag"),
+          missing,
+        });
+  const isOffered = dropped + neverOffered({ stimulus, missing }) === 0;
   const isNeverFull = plannedUs !== null && asked !== null && !thinks && inFlightMean < FULL_SHARE * asked;
   return {
     stage,
@@ -94,12 +124,8 @@ function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate):
     plannedUs,
     flow,
     due,
-    histograms: block?.histograms ?? new Map<MetricName, Histogram>(),
-    missing: missingBetween(aggregate, {
-      fromUs: startUs,
-      toUs: windowStartUs + Math.max(windowUs, plannedUs ?? 0) + plan.gracePeriodMs * 1000,
-      intervalUs: plan.intervalMs * 1000,
-    }),
+    histograms,
+    missing,
     hasSlos: plan.slos !== undefined,
     asked,
     inFlightMean,
@@ -108,7 +134,8 @@ function levelOf(record: RunRecord, stage: ResolvedStage, aggregate: Aggregate):
     isTooShort: due.offered === 0 || (plannedUs !== null && isUnderThree),
     isNeverFull,
     dropped,
-    isSteady: plannedUs !== null && windowUs > 0 && windowUs >= plannedUs && !isNeverFull && dropped === 0,
+    stimulus,
+    isSteady: plannedUs !== null && windowUs > 0 && windowUs >= plannedUs && !isNeverFull && isOffered,
   };
 }
 

@@ -1,9 +1,16 @@
 import { total } from "./counts.js";
+import { fillReasons, neverOffered } from "./fill-reasons.js";
 import { type LevelData, WINDOW_RESPONSES } from "./level-data.js";
 
 /** What a reader must know of a level, a phrase each; those that make a result less than valid come first. */
 export function levelNotes(level: LevelData): string[] {
-  return [...levelTroubles(level), ...cutNotes(level), ...boundNotes(level), ...outcomeNotes(level)];
+  return [
+    ...levelTroubles(level),
+    ...cutNotes(level),
+    ...boundNotes(level),
+    ...startNotes(level),
+    ...outcomeNotes(level),
+  ];
 }
 
 /** Why the level cannot stand for a steady state of its size; each continues "level x is". */
@@ -12,15 +19,24 @@ export function levelTroubles(level: LevelData): string[] {
   if (level.isTooShort) troubles.push(`too short: ${shortness(level)}`);
   if (level.isNeverFull && level.windowUs > 0) {
     const { inFlightMean, asked } = level;
-    troubles.push(`never full, so not steady: ${inFlightMean.toFixed(1)} in flight of ${asked} asked for`);
+    troubles.push(
+      `never full, so not steady: ${inFlightMean.toFixed(1)} in flight of ${asked} asked for` +
+        because(fillReasons(level)),
+    );
   }
   const { dropped, due } = level;
-  if (dropped > 0) {
+  const unsent = dropped + neverOffered(level);
+  if (unsent > 0) {
     troubles.push(
-      `not the load that was asked for: ${dropped} of ${due.offered} due requests were never sent`,
+      `not the load that was asked for: ${unsent} of ${due.offered + neverOffered(level)} due requests were never sent` +
+        because(fillReasons(level)),
     );
   }
   return troubles;
+}
+
+function because(reasons: readonly string[]): string {
+  return reasons.length === 0 ? "" : ` (${reasons.join("; ")})`;
 }
 
 function shortness(level: LevelData): string {
@@ -58,6 +74,12 @@ function boundNotes({ stage }: LevelData): string[] {
   return stage.kind === "users" && stage.bound.kind === "requests"
     ? ["bounded by requests: measured whole, its beginning and its end included, and not steady"]
     : [];
+}
+
+/** A level that is full but for a few says so too; where it is not, this stands among the reasons. */
+function startNotes({ isNeverFull, stimulus: { closed } }: LevelData): string[] {
+  if (isNeverFull || closed === null || closed.neverStarted === null || closed.neverStarted === 0) return [];
+  return [`${closed.neverStarted} of ${closed.usersAsked} users sent no request in it`];
 }
 
 function outcomeNotes({ due }: LevelData): string[] {

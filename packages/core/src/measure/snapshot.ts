@@ -138,6 +138,12 @@ export interface Snapshot {
   readonly vitals: Vitals;
 }
 
+export interface UsersStarted {
+  readonly never: number;
+  readonly late: number;
+  readonly lateUs: number;
+}
+
 /** An agent's last word on a run: what a complete result must hold. */
 export interface Final {
   readonly run: string;
@@ -153,6 +159,12 @@ export interface Final {
   readonly evicted: number;
   /** By stage index (closed load): completed requests, due in the measured window, of the user of this shard that had fewest. */
   readonly completedPerUserMin: Readonly<Record<string, number>>;
+  /**
+   * By index of a stage of users that began: how many of this shard's sent no request in it, how many of those that it
+   * added sent their first only in its window, and how much of the window these missed together, us. Absent from
+   * agents that are older.
+   */
+  readonly usersStarted?: Readonly<Record<string, UsersStarted>> | undefined;
   /** What preflight found: the model, and how it was asked. */
   readonly reader: string;
 }

@@ -8,6 +8,7 @@ import {
 } from "../run/report.js";
 import type { Aggregate } from "./aggregate.js";
 import { total } from "./counts.js";
+import { fillReasons } from "./fill-reasons.js";
 import { type CensoredSample, summariseLatency } from "./latency-summary.js";
 import type { LevelData } from "./level-data.js";
 import { levelNotes } from "./level-notes.js";
@@ -63,6 +64,7 @@ export function stageReport(
     rates: ratesOf(level, input.facts.record.plan.target.gpus),
     latencyUs: latenciesOf(level),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
+    stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };
 }
 

@@ -183,6 +183,7 @@ class StampedRecorder implements Recorder {
       samplesRecorded: this.#book.samples,
       ledger: this.ledger(),
       completedPerUserMin: this.#completedPerUserMin(),
+      usersStarted: this.#usersStarted(),
       ...facts,
     };
   }
@@ -211,6 +212,9 @@ class StampedRecorder implements Recorder {
     if (!request.censored) {
       this.#book.touch(request.block);
       request.block.due.sent += 1;
+      const { user, stage, sentUs } = request;
+      if (user !== null)
+        this.#tallies[stage]?.sent(user, sentUs - (this.#clock.times.startsUs[stage] ?? sentUs));
     }
     return request.sentUs;
   }
@@ -271,13 +275,22 @@ class StampedRecorder implements Recorder {
   }
 
   #completedPerUserMin(): Record<string, number> {
-    const fewestByStage: Record<string, number> = {};
-    for (const [index, stage] of this.#options.stages.entries()) {
-      if (stage.isWarmUp || !hasBegun(this.#clock.times, index, this.#clock.nowUs)) continue;
-      const fewest = this.#tallies[index]?.fewest() ?? null;
-      if (fewest !== null) fewestByStage[String(index)] = fewest;
+    return this.#ofBegunStages((tally) => tally.fewest());
+  }
+
+  #usersStarted(): NonNullable<Final["usersStarted"]> {
+    return this.#ofBegunStages((tally) => tally.started());
+  }
+
+  #ofBegunStages<Said>(ask: (tally: UserTally) => Said | null): Record<string, Said> {
+    const byStage: Record<string, Said> = {};
+    for (const [index, tally] of this.#tallies.entries()) {
+      const isWarmUp = this.#options.stages[index]?.isWarmUp === true;
+      if (isWarmUp || !hasBegun(this.#clock.times, index, this.#clock.nowUs)) continue;
+      const said = ask(tally);
+      if (said !== null) byStage[String(index)] = said;
     }
-    return fewestByStage;
+    return byStage;
   }
 
   #closeCount(stage: number, tUs: number): void {

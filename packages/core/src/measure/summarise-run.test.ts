@@ -137,7 +137,7 @@ test("a level without a single request says so", () => {
   const level = only(summarise(runOf(plan, [])));
   assert.deepEqual(level.notes, [
     "too short: no request was due in its window of 10 s",
-    "never full, so not steady: 0.0 in flight of 4 asked for",
+    "never full, so not steady: 0.0 in flight of 4 asked for (4 of 4 users sent no request in it)",
   ]);
   assert.deepEqual([level.rates.outputTokensPerSPerUser, level.rates.requestsPerS], [null, 0]);
 });
@@ -147,7 +147,7 @@ test("a level that is not filled is not steady, unless its users think", () => {
   const level = only(summarise(runOf(plan, requests)));
   assert.deepEqual(
     [level.steady, level.notes],
-    [false, ["never full, so not steady: 3.0 in flight of 4 asked for"]],
+    [false, ["never full, so not steady: 3.0 in flight of 4 asked for (1 of 4 users sent no request in it)"]],
   );
   const thinking = planOf({
     load: {
@@ -157,7 +157,10 @@ test("a level that is not filled is not steady, unless its users think", () => {
     },
   });
   const thoughtful = summarise(runOf(thinking, requests), { plan: thinking });
-  assert.deepEqual([only(thoughtful).notes, thoughtful.verdict.status], [[], "valid"]);
+  assert.deepEqual(
+    [only(thoughtful).notes, thoughtful.verdict.status],
+    [["1 of 4 users sent no request in it"], "valid"],
+  );
 });
 
 test("a level bounded by requests is measured whole, not steady, and never too short", () => {

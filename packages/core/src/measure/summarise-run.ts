@@ -9,6 +9,7 @@ import { judgeThreshold } from "./judge-threshold.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
 import { serverTotals } from "./server-window.js";
 import { requestCounts, stageReport, tokenCounts } from "./stage-report.js";
+import { startOf } from "./stimulus.js";
 import { parseThreshold } from "./thresholds.js";
 import { judgeRun } from "./verdict.js";
 
@@ -34,18 +35,20 @@ export function summariseRun(input: SummaryInput): RunReport {
   const missing = missingReasons(completeness, agents);
   const totals = totalsOf(facts, aggregate);
   const thresholds = judgeThresholds(input, levels);
+  // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
+  const agentRows = agents.map((agent) => {
+    const { agent: id } = agent.shard;
+    const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
+    return agentRow({ ...agent, shard }, colours.get(id));
+  });
   return {
     schemaVersion: 1,
     run: runOf(facts, agents),
     totals,
     verdict: judgeRun({ facts, levels, rows, colours, totals, missing, thresholds }),
     completeness,
-    // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
-    agents: agents.map((agent) => {
-      const { agent: id } = agent.shard;
-      const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
-      return agentRow({ ...agent, shard }, colours.get(id));
-    }),
+    agents: agentRows,
+    start: startOf(agentRows),
     stages: rows,
     thresholds,
   };

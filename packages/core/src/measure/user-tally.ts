@@ -1,9 +1,15 @@
 import type { Shard } from "../load/keys.js";
 import type { ResolvedStage } from "../load/stages.js";
+import { measuredWindow } from "../load/timeline.js";
+import { quotaOf } from "../load/users.js";
+import type { UsersStarted } from "./snapshot.js";
 
-/** How many requests each user of the shard completed that were due in the measured window of one stage. */
+/** What the users of the shard did in one stage: who sent, and who completed requests due in its measured window. */
 export class UserTally {
   readonly #completed = new Map<number, number>();
+  readonly #started = new Set<number>();
+  #late = 0;
+  #lateUs = 0;
   readonly #stage: ResolvedStage;
   readonly #shard: Shard | undefined;
 
@@ -18,6 +24,30 @@ export class UserTally {
 
   completed(user: number): void {
     this.#completed.set(user, (this.#completed.get(user) ?? 0) + 1);
+  }
+
+  /** `sinceStartUs`: since the stage's start. */
+  sent(user: number, sinceStartUs: number): void {
+    if (this.#started.has(user)) return;
+    this.#started.add(user);
+    if (this.#stage.kind !== "users" || this.#stage.bound.kind === "requests") return;
+    const window = measuredWindow(this.#stage);
+    // One that goes on from the stage before may still wait for an answer from there: it is in flight.
+    if (window === null || user < this.#stage.staying || sinceStartUs < window.fromUs) return;
+    this.#late += 1;
+    this.#lateUs += Math.min(sinceStartUs, window.toUs ?? sinceStartUs) - window.fromUs;
+  }
+
+  /** Null for a stage without users. */
+  started(): UsersStarted | null {
+    if (this.#stage.kind !== "users") return null;
+    const { users, bound } = this.#stage;
+    let never = 0;
+    for (const user of this.#users()) {
+      const isAsked = bound.kind === "duration" || quotaOf(bound.requests, user, users) > 0;
+      if (isAsked && !this.#started.has(user)) never += 1;
+    }
+    return { never, late: this.#late, lateUs: this.#lateUs };
   }
 
   /** Of the user that completed fewest; null where the shard has no user in this stage. */

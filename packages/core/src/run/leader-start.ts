@@ -61,7 +61,7 @@ export function probed(state: LeaderState, { nowUs, offsets }: Event<"probed">):
     return endEarly(state, {
       code: "AGENT_NOT_READY",
       message,
-      hint: "may they subscribe to <prefix>.v1.time.*?",
+      hint: "may they subscribe to <prefix>.v1.time.* and publish to <prefix>.v1.timed.*?",
     });
   }
   const shards = state.shards.map((shard) => {

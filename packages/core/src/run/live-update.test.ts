@@ -181,6 +181,17 @@ test("rates and in-flight are those of the last interval, latencies of the stage
   assert.equal(live.history.outputTokensPerS.length, 14);
 });
 
+test("at an edge the figures are said to be of the stage that was measured, not of the one that has just begun", () => {
+  const measured = (recent: readonly IntervalSummary[]) => {
+    const live = buildLiveUpdate(input(ladder, { runTimeUs: 4.5 * S, aggregate: aggregateOf(recent) }));
+    return [live.stage?.index, live.measuredStage];
+  };
+  const before = [0, 1, 2].map((second) => interval(second, { stage: 0 }));
+  assert.deepEqual(measured([]), [1, undefined]);
+  assert.deepEqual(measured(before), [1, 0]);
+  assert.deepEqual(measured([...before, interval(3, { stage: 1 })]), [1, 1]);
+});
+
 test("the problem that ended a run is its last note", () => {
   const ended = input(ladder, { notes: ["first"] });
   const problem = { code: "AGENT_LOST", message: "a2 was lost" } as const;

@@ -52,6 +52,7 @@ export function buildLiveUpdate(input: LiveInput): LiveUpdate {
     runTimeUs,
     stage:
       stage === null ? null : { index: stage.index, count: stages.length, ...describeStage(stage, input) },
+    measuredStage: intervals.at(-1)?.stage,
     totalLeftUs: totalLeftUs(input),
     inFlight: {
       asked: stage === null || isOver ? null : askedInFlight(stage.stage, stage.tUs, stage.phase),

@@ -64,6 +64,11 @@ export interface LiveUpdate {
     /** Time until this stage's edge, us; null when it is bounded by requests. */
     readonly leftUs: number | null;
   } | null;
+  /**
+   * Index of the stage that rates, measured in-flight and latencies are of: at an edge still the one before `stage`. Not
+   * before the first complete interval, and not from a leader of an older version.
+   */
+  readonly measuredStage?: number | undefined;
   /** Time until the end of the last stage, us; null when unknown. */
   readonly totalLeftUs: number | null;
   readonly inFlight: { readonly asked: number | null; readonly measured: number };

@@ -52,6 +52,39 @@ export interface TokenCounts {
 export type VerdictStatus = "valid" | "degraded" | "invalid";
 export type ThresholdResult = "passed" | "failed" | "inconclusive";
 
+/** Bounds of a Kolmogorov-Smirnov distance, as shares of the planned arrivals. */
+export interface ArrivalDistance {
+  readonly atLeast: number;
+  readonly atMost: number;
+}
+
+/** What a level was to be offered, beside what it was offered. */
+export interface StimulusReport {
+  /** Null for closed load. */
+  readonly open: {
+    /** Arrivals that the plan has in the window, walked anew; null beyond 2,000,000 in a run. */
+    readonly planned: number | null;
+    /** Of those that were due, how many the agents say they saw. */
+    readonly offered: number;
+    /** Handed to the client, however late. */
+    readonly handedOver: number;
+    /** Between planned arrival times and those at which requests were handed to the client. */
+    readonly arrivalDistance: ArrivalDistance | null;
+  } | null;
+  /** Null for open load. */
+  readonly closed: {
+    readonly usersAsked: number;
+    /** Users that sent no request in the level; null where an agent did not say. */
+    readonly neverStarted: number | null;
+    /** Users that the level added whose first request left only in its window. */
+    readonly startedLate: number | null;
+    /** How much of the window these missed together, us: users x us. */
+    readonly startedLateUs: number | null;
+  } | null;
+  /** Why the level was not filled, a phrase each; empty for one that was. */
+  readonly notFilled: readonly string[];
+}
+
 export interface StageReport {
   readonly name: string;
   readonly users?: number;
@@ -97,6 +130,8 @@ export interface StageReport {
   readonly latencyUs: Readonly<Record<ReportLatency, LatencySummary>>;
   /** Requests that each user completed in the window, at least; null for open load. */
   readonly completedPerUserMin: number | null;
+  /** Absent in reports that are older. */
+  readonly stimulus?: StimulusReport;
 }
 
 /** The report, schema version 1. Fields may be added, never renamed. */
@@ -157,6 +192,17 @@ export interface RunReport {
     /** Measured intervals, of which the red share is taken. */
     readonly measuredIntervals: number;
   }[];
+  /** How exactly the agents began together; null where none has said, absent in reports that are older. */
+  readonly start?: {
+    /** Agents that said when they began. */
+    readonly agents: number;
+    /** Largest distance from the planned time zero, by each agent's own clock. */
+    readonly errorMaxUs: number;
+    /** Latest less earliest beginning, as if clocks agreed. */
+    readonly skewUs: number;
+    /** The same with the error of each clock added at its worst. */
+    readonly skewAtMostUs: number;
+  } | null;
   readonly stages: readonly StageReport[];
   readonly thresholds: readonly {
     readonly metric: string;

@@ -40,7 +40,7 @@ export function toLoadError(error: unknown, what: string): LoadError {
     return new LoadError("BUS_UNAVAILABLE", `${what}: NATS did not answer in time`, { cause: error });
   if (isApiError(error, JS_CODES.noRoom, JS_CODES.noMemory, JS_CODES.maxBytes))
     return new LoadError("BUS_UNAVAILABLE", `${what}: NATS has no room left (${messageOf(error)})`, {
-      hint: "free disk space on the NATS server, raise its JetStream limits, or forget old runs",
+      hint: "free disk space on the NATS server, or raise its JetStream limits",
       cause: error,
     });
   return new LoadError("BUS_UNAVAILABLE", `${what}: ${messageOf(error)}`, { cause: error });

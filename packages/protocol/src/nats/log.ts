@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { ConsumerMessages } from "@nats-io/jetstream";
 import { LoadError } from "@tokenstorm/core";
 import type { Subscription } from "../bus.js";
@@ -16,11 +17,14 @@ const REOPEN_MS = 500;
 /** Results in the JetStream stream. */
 export function createNatsLog(link: JetStreamLink): ResultLog & { close(): void } {
   const followers = new Set<Subscription>();
+  // Ids that others could guess could be used up by them, and a result then be taken for a twin.
+  const own = randomUUID();
   return {
     append: async (id, data, { timeoutMs }) => {
       const subject = link.subjects.result(id.run, id.agent, id.kind);
       try {
-        const ack = await link.js.publish(subject, data, { msgID: messageId(id), timeout: timeoutMs });
+        const msgID = `${own}:${messageId(id)}`;
+        const ack = await link.js.publish(subject, data, { msgID, timeout: timeoutMs });
         return { duplicate: ack.duplicate };
       } catch (error) {
         throw toLoadError(error, `handing over ${id.kind} ${id.seq} of ${id.agent}`);

@@ -7,12 +7,13 @@ import { storeNames } from "./stores.js";
  */
 export type NatsRole = "coordinator" | "agent" | "operator" | "viewer";
 
-/** What a user of NATS may do: lists of subjects, as the server's configuration and a user's JWT have them. */
+/**
+ * What a user of NATS may do: lists of subjects, as the server's configuration and a user's JWT have them. Nobody may
+ * answer whatever it hears (`allow_responses`): who may also ask itself could then publish to any subject.
+ */
 export interface RolePermissions {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** May answer a question on the asker's inbox: the agents do, when the leader compares clocks. */
-  readonly allowResponses: boolean;
 }
 
 export interface RoleOptions {
@@ -44,19 +45,24 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
   const answers = `${options.inbox ?? inboxOf(role)}.>`;
   switch (role) {
     case "viewer":
-      return { publish: [], subscribe: [names.beacon, names.allLive], allowResponses: false };
+      return { publish: [], subscribe: [names.beacon, names.allLive] };
     case "agent": {
       const agent = options.agent === undefined ? "*" : checkedId(options.agent);
       return {
         publish: [
           `${names.prefix}.v1.hb.${agent}`,
           `${names.prefix}.v1.res.*.${agent}.*`,
+          `${names.prefix}.v1.timed.${agent}`,
           // Asks whether another process answers under its name already.
           `${names.prefix}.v1.time.${agent}`,
           ...reading(`KV_${state}`),
         ],
-        subscribe: [names.beacon, `${names.prefix}.v1.time.${agent}`, answers],
-        allowResponses: true,
+        subscribe: [
+          names.beacon,
+          `${names.prefix}.v1.time.${agent}`,
+          `${names.prefix}.v1.timed.${agent}`,
+          answers,
+        ],
       };
     }
     case "operator":
@@ -70,8 +76,14 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
           ...consuming(`OBJ_${blobs}`),
         ],
         // `tail` asks as a viewer does, and an operator may use it.
-        subscribe: [names.beacon, names.allLive, names.heartbeats, answers, `${inboxOf("viewer")}.>`],
-        allowResponses: false,
+        subscribe: [
+          names.beacon,
+          names.allLive,
+          names.heartbeats,
+          `${names.prefix}.v1.timed.*`,
+          answers,
+          `${inboxOf("viewer")}.>`,
+        ],
       };
     case "coordinator":
       return {
@@ -87,7 +99,6 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
           answers,
           ...["agent", "operator", "viewer"].map((one) => `_INBOX_${one}.>`),
         ],
-        allowResponses: true,
       };
   }
 }

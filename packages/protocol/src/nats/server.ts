@@ -14,8 +14,6 @@ export interface NatsUser {
   /** Subjects it may publish and subscribe to; all where not given. */
   readonly publish?: readonly string[] | undefined;
   readonly subscribe?: readonly string[] | undefined;
-  /** Whether it may answer on the inboxes of those who ask it; true where not given. */
-  readonly allowResponses?: boolean | undefined;
 }
 
 export interface NatsServerOptions {
@@ -137,7 +135,6 @@ function userConfig(user: NatsUser): object {
   const permissions = {
     ...(publish === undefined ? {} : { publish: allowed(publish) }),
     ...(subscribe === undefined ? {} : { subscribe: allowed(subscribe) }),
-    allow_responses: user.allowResponses ?? true,
   };
   const isRestricted = publish !== undefined || subscribe !== undefined;
   return { user: user.user, password: user.password, ...(isRestricted ? { permissions } : {}) };

@@ -52,9 +52,17 @@ export async function prepareStores(link: JetStreamLink, resultsMaxBytes: number
       // A direct read may be answered by a server that is behind; compare-and-set needs the newest.
       allow_direct: false,
     });
+    await forbidRollups(link);
   } catch (error) {
     throw toLoadError(error, "preparing NATS for tokenstorm");
   }
+}
+
+/** The library lets one message replace a whole bucket; whoever may write one run could then erase all of them. */
+async function forbidRollups({ manager, names }: JetStreamLink): Promise<void> {
+  const stream = `KV_${names.state}`;
+  const { config } = await manager.streams.info(stream);
+  if (config.allow_rollup_hdrs) await manager.streams.update(stream, { ...config, allow_rollup_hdrs: false });
 }
 
 async function prepareResults(link: JetStreamLink, maxBytes: number): Promise<void> {

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  createAggregate,
+  createRecorder,
+  type RunFacts,
+  type RunReport,
+  requirePlan,
+  resolveStages,
+  summariseRun,
+} from "@tokenstorm/core";
+import { someVitals } from "@tokenstorm/testkit";
+import { reportFromJson } from "./report-message.js";
+
+const plan = requirePlan({
+  version: 1,
+  target: { urls: ["http://127.0.0.1:8000"] },
+  load: { kind: "arrival-rate", spacing: "even", stages: [{ fromRps: 1, durationMs: 3000 }] },
+  warmUp: { requests: 0 },
+});
+
+const shard = { agent: "a", instance: "i", epoch: 1, index: 0, host: "h", version: "0" };
+const facts: RunFacts = {
+  schemaVersion: 1,
+  record: {
+    v: 1,
+    id: "r1",
+    name: "run",
+    createdAtMs: 1,
+    plan,
+    planDigest: "d",
+    salt: "s",
+    state: "completed",
+    term: 1,
+    leader: "l",
+    revision: 9,
+    shards: [{ ...shard, clockOffsetUs: 0, clockErrorUs: 5 }],
+    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a: 0 } },
+    stageStartsUs: [0],
+    stop: { level: "none", reason: "" },
+    problem: null,
+    result: null,
+  },
+  transport: "nats",
+  version: "0",
+  model: "m",
+  wordsPerToken: null,
+  templateTokens: null,
+  serverVersion: null,
+  endedAtMs: 4000,
+  endUs: 3_000_000,
+  serverBefore: null,
+  serverAfter: null,
+  refusals: 0,
+};
+
+/** An open level in which nothing was sent. */
+function aReport(): RunReport {
+  const stages = resolveStages(plan);
+  const aggregate = createAggregate({ stages, shards: facts.record.shards });
+  const recorder = createRecorder({
+    run: "r1",
+    agent: "a",
+    epoch: 1,
+    stages,
+    stageStartsUs: [0],
+    intervalUs: 1_000_000,
+    gracePeriodUs: 0,
+    slos: undefined,
+    vitals: () => someVitals,
+    onSnapshot: (snapshot) => aggregate.fold(snapshot),
+  });
+  aggregate.foldFinal(recorder.finish(3_000_000, { startErrorUs: 7, evicted: 0, reader: "undici" }));
+  return summariseRun({ facts, stages, aggregate, serverSamples: [] });
+}
+
+test("a report comes back from JSON as it was, the stimulus with it", () => {
+  const report = aReport();
+  assert.equal(report.stages[0]?.stimulus?.open?.planned, 3);
+  assert.deepEqual(report.start, { agents: 1, errorMaxUs: 7, skewUs: 0, skewAtMostUs: 0 });
+  assert.deepEqual(reportFromJson(JSON.stringify(report)), report);
+});
+
+test("a report that is older than the stimulus is read, and has none", () => {
+  const { start: _start, stages, ...report } = aReport();
+  const older = { ...report, stages: stages.map(({ stimulus: _stimulus, ...stage }) => stage) };
+  assert.deepEqual(reportFromJson(JSON.stringify(older)), older);
+});
+
+test("a stimulus that is none is refused by its field", () => {
+  const report = aReport();
+  const broken = { ...report, stages: [{ ...report.stages[0], stimulus: { open: {}, closed: null } }] };
+  assert.throws(() => reportFromJson(JSON.stringify(broken)), {
+    code: "RESULTS_UNREADABLE",
+    message: /stages\.0\.stimulus\.open\.planned/,
+  });
+});
