@@ -67,7 +67,8 @@ export class HttpParser {
   #at = 0;
   #length = 0;
   #state = BEFORE;
-  #isTrailer = false;
+  /** The final head has been told of: further header lines are trailers. */
+  #isPastHead = false;
   /** Bytes of the body, or of the chunk, that are still to come. */
   #left = 0;
   /** Of the head so far. */
@@ -136,7 +137,7 @@ export class HttpParser {
   #begin(): void {
     this.head.reset();
     this.#state = BEFORE;
-    this.#isTrailer = false;
+    this.#isPastHead = false;
     this.#headBytes = 0;
     this.#line.clear();
     this.#nameBytes = 0;
@@ -159,8 +160,8 @@ export class HttpParser {
   /** After the blank line of a head, and after a body of known length. */
   #afterHead(): HttpEvent {
     const { head } = this;
-    if (this.#isTrailer) return this.#complete();
-    this.#isTrailer = true;
+    if (this.#isPastHead) return this.#complete();
+    this.#isPastHead = true;
     // undici takes both for a fault too, and the outcome must not depend on the reader.
     this.isUnasked = head.isUnasked;
     if (this.isUnasked) return this.#break(`status ${head.status}, which nobody asked for`);
@@ -302,7 +303,7 @@ export class HttpParser {
     if (byte === COLON && this.#line.length > 0) {
       this.#nameBytes = this.#line.length;
       this.#state = BEFORE_VALUE;
-      if (this.#isTrailer) return true;
+      if (this.#isPastHead) return true;
       return this.#holds(
         this.head.field(this.#line.bytes.toString("latin1", 0, this.#nameBytes).toLowerCase()),
       );
@@ -336,7 +337,7 @@ export class HttpParser {
   #header(): boolean {
     const from = this.#nameBytes;
     this.#nameBytes = 0;
-    if (this.#isTrailer) return true;
+    if (this.#isPastHead) return true;
     return this.#holds(this.head.value(this.#line.bytes.toString("latin1", from, this.#line.length)));
   }
 
