@@ -78,6 +78,7 @@ export class HttpHead {
       case "transfer-encoding":
         return this.#transferEncoding(value);
       case "connection":
+      case "proxy-connection":
         return this.#connection(value);
       case "keep-alive":
         return this.#keepAlive(value);
@@ -124,7 +125,7 @@ export class HttpHead {
 
   #connection(value: string): null {
     for (const token of value.toLowerCase().split(",")) {
-      const word = token.trim();
+      const word = trimmed(token);
       if (word === "close") this.#saysClose = true;
       if (word === "keep-alive") this.#saysKeepAlive = true;
     }
@@ -133,14 +134,16 @@ export class HttpHead {
 
   #keepAlive(value: string): null {
     const seconds = /timeout=(\d+)/.exec(value)?.[1];
-    if (seconds !== undefined) this.keepAliveMs = Number(seconds) * 1000;
+    if (seconds !== undefined) this.keepAliveMs ??= Number(seconds) * 1000;
     return null;
   }
 }
 
 function lastToken(value: string): string {
-  return value
-    .slice(value.lastIndexOf(",") + 1)
-    .trim()
-    .toLowerCase();
+  return trimmed(value.slice(value.lastIndexOf(",") + 1)).toLowerCase();
+}
+
+/** Without blanks around it; a tab behind a word makes it another word, as undici reads it. */
+function trimmed(word: string): string {
+  return word.replace(/^[ \t]+/, "").replace(/ +$/, "");
 }

@@ -78,3 +78,56 @@ for (const { name, bytes, end } of WELL_FORMED) {
     }
   });
 }
+
+/** Headers that say where the answer ends, and what becomes of the connection. */
+const TELLING_HEADERS = [
+  "Connection: close\t",
+  "Connection: close ",
+  "Connection:\tclose",
+  "Connection: x,\tclose",
+  "Connection: x ,close",
+  "Connection: keep-alive\t, close",
+  "Connection: closed, x",
+  "Connection: close;x",
+  "Connection: close\r\nConnection: keep-alive",
+  "Proxy-Connection: close",
+  "Keep-Alive: timeout=0",
+  "Keep-Alive: timeout=\t5",
+  "Keep-Alive: timeout = 1",
+  "Keep-Alive: TIMEOUT=1",
+  "Keep-Alive: xtimeout=1",
+  "Keep-Alive: timeout=1\r\nKeep-Alive: timeout=9",
+  "Keep-Alive: max=1\r\nKeep-Alive: timeout=1",
+  "Transfer-Encoding: gzip,\tchunked",
+  "Transfer-Encoding: gzip ,chunked ",
+  "Transfer-Encoding: chunked\t",
+  "Transfer-Encoding: chunked,",
+  "Transfer-Encoding: chunked;q=1",
+  "Transfer-Encoding: chunked chunked",
+  "Transfer-Encoding: chunked, chunked",
+  "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+  "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+];
+
+test("both readers make the same of headers that tell where an answer ends, and whether another may follow", async () => {
+  const body = `data: ${JSON.stringify(data("a", "stop"))}\n\n`;
+  const chunked = `${httpChunk(body)}${LAST_CHUNK}`;
+  const rests = [
+    `content-length: ${body.length}\r\n\r\n${body}`,
+    `\r\n${chunked}`,
+    `transfer-encoding: chunked\r\n\r\n${chunked}`,
+  ];
+  for (const header of TELLING_HEADERS) {
+    for (const rest of rests) {
+      const bytes = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n${header}\r\n${rest}`);
+      for (const end of ["stays", "closes"] as const) {
+        const difference = await readers.difference({ writes: [bytes], end, exact: null });
+        assert.equal(
+          difference,
+          null,
+          `${JSON.stringify(header)} before ${JSON.stringify(rest.slice(0, 20))}, ${end}`,
+        );
+      }
+    }
+  }
+});
