@@ -6,6 +6,7 @@ import {
   observedText,
   requestsText,
   serverText,
+  serverTimesText,
   tokensText,
   troubleTexts,
 } from "./facts-text.js";
@@ -46,6 +47,8 @@ export function renderText(report: RunReport, options: TextOptions): string {
   for (const [title, text] of troubleTexts(report.stages)) facts.add(title, text, colours.red);
   facts.add("tokens", tokensText(report));
   facts.add("server", serverText(report));
+  const times = serverTimesText(report);
+  if (times !== undefined) facts.add("server", times);
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);

@@ -7,6 +7,7 @@ import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { serverChecks, serverLatencyChecks } from "./server-checks.js";
 import { serverTotals } from "./server-window.js";
 import { requestCounts, stageReport, tokenCounts } from "./stage-report.js";
 import { parseThreshold } from "./thresholds.js";
@@ -96,7 +97,7 @@ function isoTime(epochUs: number): string {
 function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
   const blocks = aggregate.blocks();
   const due = blocks.map(settledDue);
-  return {
+  const totals = {
     requests: requestCounts(due),
     tokens: {
       ...tokenCounts(due),
@@ -105,6 +106,8 @@ function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
     },
     server: serverTotals(facts),
   };
+  const checks = { checks: serverChecks(totals), latencies: serverLatencyChecks(facts, blocks) };
+  return { ...totals, server: { ...totals.server, ...checks } };
 }
 
 function agentRow(
