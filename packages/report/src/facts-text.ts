@@ -89,8 +89,8 @@ export function serverText(report: RunReport): string {
   return [
     `its counters say ${said.join(", ")}`,
     ...(isSame ? ["the same as ours"] : []),
-    ...explained.map((check) => `the difference of ${toleranceText(check)}`),
-    ...unexplained.map((check) => `NOT EXPLAINED is that of ${toleranceText(check)}`),
+    ...explained.map((check) => `explained: ${toleranceText(check)}`),
+    ...unexplained.map((check) => `NOT EXPLAINED: ${toleranceText(check)}`),
     ...(hits > 0 ? [`${formatCount(hits)} prompt tokens from its prefix cache`] : []),
     ...(server.exact ? [] : ["not exact: the target was not at rest before or after the run"]),
   ].join("; ");
@@ -98,7 +98,7 @@ export function serverText(report: RunReport): string {
 
 function toleranceText({ of, tolerance, because }: ServerCheck): string {
   const name = { output: "output tokens", prompt: "prompt tokens", successes: "successes" }[of];
-  return `${name} may be up to ${formatCount(tolerance ?? 0)}: ${printable(because)}`;
+  return `${name}, of which it may have up to ${formatCount(tolerance ?? 0)} more (${printable(because)})`;
 }
 
 /** The target's own mean times beside ours; nothing where it has none. */

@@ -216,7 +216,14 @@ export const goodReport: RunReport = {
       ],
     },
   },
-  verdict: { status: "valid", thresholds: "passed", reasons: [], limitedBy: "queue" },
+  verdict: {
+    status: "valid",
+    thresholds: "passed",
+    reasons: [],
+    limitedBy: "queue",
+    limitSentence:
+      "The server's queue was the limit: at level u1000 740.2 requests waited on average while it ran 256 and no more (in 60 of 60 scrapes), though its KV cache was at most 62 % full: a bound on running requests, such as max_num_seqs.",
+  },
   completeness: {
     intervalsExpected: 1048,
     intervalsReceived: 1048,
@@ -344,6 +351,7 @@ export const openReport: RunReport = {
     thresholds: "none",
     reasons: ["the run was aborted: stopped by a signal"],
     limitedBy: null,
+    limitSentence: "Who was the limit is not known: the target's metrics were not read.",
   },
   totals: {
     ...goodReport.totals,

@@ -39,7 +39,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     schemaVersion: 1,
     run: runOf(facts, agents),
     totals,
-    verdict: judgeRun({ facts, levels, rows, colours, totals, missing, thresholds }),
+    verdict: judgeRun({ ...input, levels, rows, colours, totals, missing, thresholds }),
     completeness,
     // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
     agents: agents.map((agent) => {
