@@ -99,3 +99,47 @@ test("labels, timestamps, exemplars and odd spacing are read as the format says"
   }
   assert.deepEqual(parsePrometheus("# m 1\n\nmm 1\nother{broken 1\nm_total 1\n# EOF\n", wanted), []);
 });
+
+const timesPage = (
+  name: string,
+  engine: number,
+  values: { readonly sum?: number; readonly count?: number },
+) =>
+  Object.entries(values)
+    .map(([part, value]) => `vllm:${name}_seconds_${part}{engine="${engine}"} ${value}\n`)
+    .join("");
+
+test("sums and counts of the target's own times are read, over engines and by the name of its release", () => {
+  const page =
+    engineMetrics({}) +
+    timesPage("time_to_first_token", 0, { sum: 1.5, count: 3 }) +
+    timesPage("time_to_first_token", 1, { sum: 0.25, count: 1 }) +
+    timesPage("time_per_output_token", 0, { sum: 0.0203, count: 2 }) +
+    timesPage("e2e_request_latency", 0, { sum: 4 });
+  const { times } = readServerMetrics(page);
+  assert.deepEqual(times, {
+    ttft: { sumUs: 1_750_000, count: 4 },
+    itl: { sumUs: 20_300, count: 2 },
+    e2e: null,
+  });
+});
+
+test("times of several servers add up, and where one does not tell them the mean of the rest is none", () => {
+  const told = readServerMetrics(
+    engineMetrics({}) + timesPage("time_to_first_token", 0, { sum: 1, count: 2 }),
+  );
+  const untold = readServerMetrics(engineMetrics({}));
+  assert.deepEqual(addServerMetrics([told, told]).times?.ttft, { sumUs: 2_000_000, count: 4 });
+  assert.equal(addServerMetrics([told, untold]).times, undefined);
+});
+
+test("times that are no numbers are none, and the rest of the page is read all the same", () => {
+  const page =
+    engineMetrics({ running: 3 }) +
+    timesPage("time_to_first_token", 0, { sum: Number.NaN, count: 2 }) +
+    timesPage("e2e_request_latency", 0, { sum: -0.5, count: 2 }) +
+    timesPage("inter_token_latency", 0, { sum: 0.5, count: 2 });
+  const { running, times } = readServerMetrics(page);
+  assert.deepEqual([running, times?.ttft, times?.e2e], [3, null, null]);
+  assert.deepEqual(times?.itl, { sumUs: 500_000, count: 2 });
+});

@@ -75,6 +75,9 @@ const Stage = z.looseObject({
     kvUsageMax: maybe,
     preemptions: maybe,
     prefixHitTokens: maybe,
+    ttftMeanUs: maybe.optional(),
+    itlMeanUs: maybe.optional(),
+    e2eMeanUs: maybe.optional(),
   }),
   requests: Requests,
   success: z.looseObject({ rate: maybe, lower95: maybe }),
@@ -100,6 +103,24 @@ const Stage = z.looseObject({
   }),
   completedPerUserMin: maybe,
   stimulus: Stimulus.optional(),
+});
+
+const ServerCheck = z.looseObject({
+  of: z.enum(["output", "prompt", "successes"]),
+  server: number,
+  client: number,
+  tolerance: maybe,
+  because: text,
+  agrees: z.boolean().nullable(),
+});
+
+const ServerLatencyCheck = z.looseObject({
+  of: z.enum(["ttft", "e2e"]),
+  serverMeanUs: number,
+  serverCount: number,
+  clientMeanUs: number,
+  clientCount: number,
+  differenceUs: number,
 });
 
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
@@ -129,6 +150,8 @@ export const RunReportMessage = z.looseObject({
       successes: maybe,
       prefixHitTokens: maybe,
       exact: z.boolean(),
+      checks: z.array(ServerCheck).optional(),
+      latencies: z.array(ServerLatencyCheck).optional(),
     }),
   }),
   verdict: z.looseObject({
@@ -136,6 +159,7 @@ export const RunReportMessage = z.looseObject({
     thresholds: z.enum(["passed", "failed", "inconclusive", "none"]),
     reasons: z.array(text),
     limitedBy: z.enum(["client", "queue", "kv", "compute", "nobody"]).nullable(),
+    limitSentence: text.optional(),
   }),
   completeness: z.looseObject({
     intervalsExpected: number,
@@ -216,9 +240,37 @@ function withoutUndefined(report: Wire): RunReport {
   const stages = report.stages.map(({ users, rps, goodput, stimulus, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
+    server: serverOf(stage.server),
     ...(goodput === undefined ? {} : { goodput }),
     ...(users === undefined ? {} : { users }),
     ...(rps === undefined ? {} : { rps }),
   }));
-  return { ...rest, ...(start === undefined ? {} : { start }), stages };
+  return {
+    ...rest,
+    ...(start === undefined ? {} : { start }),
+    stages,
+    totals: { ...report.totals, server: totalsServer(report.totals.server) },
+    verdict: verdictOf(report.verdict),
+  };
+}
+
+function totalsServer({ checks, latencies, ...server }: Wire["totals"]["server"]) {
+  return {
+    ...server,
+    ...(checks === undefined ? {} : { checks }),
+    ...(latencies === undefined ? {} : { latencies }),
+  };
+}
+
+function verdictOf({ limitSentence, ...verdict }: Wire["verdict"]) {
+  return { ...verdict, ...(limitSentence === undefined ? {} : { limitSentence }) };
+}
+
+function serverOf({ ttftMeanUs, itlMeanUs, e2eMeanUs, ...server }: Wire["stages"][number]["server"]) {
+  return {
+    ...server,
+    ...(ttftMeanUs === undefined ? {} : { ttftMeanUs }),
+    ...(itlMeanUs === undefined ? {} : { itlMeanUs }),
+    ...(e2eMeanUs === undefined ? {} : { e2eMeanUs }),
+  };
 }

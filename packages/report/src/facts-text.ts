@@ -1,4 +1,4 @@
-import type { RunReport, StageReport } from "@tokenstorm/core";
+import type { RunReport, ServerCheck, StageReport } from "@tokenstorm/core";
 import { printable } from "./columns.js";
 import { skewText } from "./stimulus-text.js";
 import { formatCount, formatNumber, formatShare, formatUs, plural } from "./units.js";
@@ -81,14 +81,41 @@ export function serverText(report: RunReport): string {
     const apart = difference === 0 ? "" : ` (${sign}${formatCount(Math.abs(difference))} to ours)`;
     return [`${formatCount(theirs)} ${name}${apart}`];
   });
+  const unexplained = (server.checks ?? []).filter(({ agrees }) => agrees === false);
+  const explained = (server.checks ?? []).filter(
+    ({ agrees, server, client }) => agrees === true && server !== client,
+  );
   const isSame = pairs.every(([, theirs, ours]) => theirs === null || theirs === ours);
   const hits = server.prefixHitTokens ?? 0;
   return [
     `its counters say ${said.join(", ")}`,
     ...(isSame ? ["the same as ours"] : []),
+    ...explained.map((check) => `explained: ${toleranceText(check)}`),
+    ...unexplained.map((check) => `NOT EXPLAINED: ${toleranceText(check)}`),
     ...(hits > 0 ? [`${formatCount(hits)} prompt tokens from its prefix cache`] : []),
     ...(server.exact ? [] : ["not exact: the target was not at rest before or after the run"]),
   ].join("; ");
+}
+
+function toleranceText({ of, tolerance, because }: ServerCheck): string {
+  const name = { output: "output tokens", prompt: "prompt tokens", successes: "successes" }[of];
+  return `${name}, of which it may have up to ${formatCount(tolerance ?? 0)} more (${printable(because)})`;
+}
+
+/** The target's own mean times beside ours; nothing where it has none. */
+export function serverTimesText({ totals }: RunReport): string | undefined {
+  const { latencies = [] } = totals.server;
+  if (latencies.length === 0) return undefined;
+  const said = latencies.map(({ of, serverMeanUs, serverCount, clientMeanUs, clientCount, differenceUs }) => {
+    const sign = differenceUs < 0 ? "-" : "+";
+    const isSameCount = serverCount === clientCount;
+    const counts = isSameCount
+      ? ""
+      : ` (of ${formatCount(serverCount)} and ${formatCount(clientCount)} requests)`;
+    const means = `${formatUs(serverMeanUs)} there, ${formatUs(clientMeanUs)} here`;
+    return `${of.toUpperCase()} ${means} (${sign}${formatUs(Math.abs(differenceUs))})${counts}`;
+  });
+  return `by its own clock, means over the run: ${said.join("; ")}`;
 }
 
 /** Whether every interval and sample that was recorded is in the result. */

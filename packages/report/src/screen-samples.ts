@@ -200,9 +200,40 @@ export const goodReport: RunReport = {
       promptMean: 512.4,
       outputMean: 128,
     },
-    server: { prompt: 5_255_174, output: 1_312_768, successes: 10_256, prefixHitTokens: 0, exact: true },
+    server: {
+      prompt: 5_255_174,
+      output: 1_312_768,
+      successes: 10_256,
+      prefixHitTokens: 0,
+      exact: true,
+      latencies: [
+        {
+          of: "ttft",
+          serverMeanUs: 4_761_300,
+          serverCount: 10_256,
+          clientMeanUs: 4_763_900,
+          clientCount: 10_256,
+          differenceUs: 2600,
+        },
+        {
+          of: "e2e",
+          serverMeanUs: 10_201_000,
+          serverCount: 10_256,
+          clientMeanUs: 10_204_100,
+          clientCount: 10_256,
+          differenceUs: 3100,
+        },
+      ],
+    },
   },
-  verdict: { status: "valid", thresholds: "passed", reasons: [], limitedBy: "queue" },
+  verdict: {
+    status: "valid",
+    thresholds: "passed",
+    reasons: [],
+    limitedBy: "queue",
+    limitSentence:
+      "The server's queue was the limit: at level u1000 740.2 requests waited on average while it ran 256 and no more (in 60 of 60 scrapes), though its KV cache was at most 62 % full: a bound on running requests, such as max_num_seqs.",
+  },
   completeness: {
     intervalsExpected: 1048,
     intervalsReceived: 1048,
@@ -243,7 +274,31 @@ export const badReport: RunReport = {
       censored: 453,
       staleRetries: 2,
     },
-    server: { prompt: 5_255_174, output: 1_313_100, successes: 9_733, prefixHitTokens: 4096, exact: false },
+    server: {
+      prompt: 5_255_174,
+      output: 1_313_100,
+      successes: 10_290,
+      prefixHitTokens: 4096,
+      exact: true,
+      checks: [
+        {
+          of: "output",
+          server: 1_313_100,
+          client: 1_312_768,
+          tolerance: 65_920,
+          because: "515 requests did not complete",
+          agrees: true,
+        },
+        {
+          of: "successes",
+          server: 10_290,
+          client: 9_731,
+          tolerance: 515,
+          because: "515 requests did not complete",
+          agrees: false,
+        },
+      ],
+    },
   },
   completeness: {
     intervalsExpected: 1048,
@@ -308,6 +363,7 @@ export const openReport: RunReport = {
     thresholds: "none",
     reasons: ["the run was aborted: stopped by a signal"],
     limitedBy: null,
+    limitSentence: "Who was the limit is not known: the target's metrics were not read.",
   },
   totals: {
     ...goodReport.totals,

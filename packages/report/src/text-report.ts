@@ -6,6 +6,7 @@ import {
   observedText,
   requestsText,
   serverText,
+  serverTimesText,
   tokensText,
   troubleTexts,
 } from "./facts-text.js";
@@ -48,6 +49,8 @@ export function renderText(report: RunReport, options: TextOptions): string {
   for (const [title, text] of troubleTexts(report.stages)) facts.add(title, text, colours.red);
   facts.add("tokens", tokensText(report));
   facts.add("server", serverText(report));
+  const times = serverTimesText(report);
+  if (times !== undefined) facts.add("server", times);
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
@@ -96,13 +99,15 @@ const LIMITS: Readonly<Record<NonNullable<RunReport["verdict"]["limitedBy"]>, st
 const ENDS = { failed: "failed before its end", aborted: "was stopped before its end" } as const;
 
 function verdictLines(report: RunReport, width: number, colours: Paint): string[] {
-  const { status, thresholds, limitedBy, reasons } = report.verdict;
+  const { status, thresholds, limitedBy, limitSentence, reasons } = report.verdict;
   const colour = { valid: colours.green, degraded: colours.yellow, invalid: colours.red }[status];
   const parts = [`${status.toUpperCase()}.`];
   if (report.run.state !== "completed") parts.push(`The run ${ENDS[report.run.state]}.`);
   parts.push(thresholds === "none" ? "No thresholds were set." : `Thresholds ${thresholds}.`);
-  if (limitedBy !== null) parts.push(LIMITS[limitedBy]);
+  // Reports of older versions have no sentence of their own.
+  const sentence = limitSentence ?? (limitedBy === null ? "" : LIMITS[limitedBy]);
   const lines = wrap(parts.join(" "), { width }).map((line) => colours.bold(colour(line)));
+  if (sentence !== "") lines.push(...wrap(printable(sentence), { width }).map(colour));
   for (const reason of reasons)
     lines.push(...wrap(`- ${printable(reason)}`, { width, indent: 2 }).map(colour));
   const { problem } = report.run;

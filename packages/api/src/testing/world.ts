@@ -12,7 +12,9 @@ import {
 import {
   type Beacon,
   createMemoryHub,
+  decodeClockProbe,
   encodeBeacon,
+  encodeClockReply,
   encodeHeartbeat,
   encodeLive,
   encodeRunRecord,
@@ -84,6 +86,17 @@ export class World {
       ...change,
     };
     await this.#publish(this.subjects.beacon, encodeBeacon(beacon));
+  }
+
+  /** As an agent's clock is asked for. In virtual time the answer takes none, so that nothing is wrong by more than 0. */
+  answerProbes(agent: string): void {
+    const { bus } = this.transport;
+    bus.subscribe(this.subjects.clock(agent), ({ data }) => {
+      const { t0, asker } = decodeClockProbe(data);
+      const t1 = this.clock.nowUs();
+      const reply = { t0, asker, t1, t2: t1, instance: `${agent}-1`, host: "h", pid: 1 };
+      bus.publish(this.subjects.clockAnswer(agent), encodeClockReply(reply));
+    });
   }
 
   async heartbeat(agent: string, change: Partial<Heartbeat> = {}): Promise<void> {

@@ -1,4 +1,11 @@
-import type { QuiescentScrape, RunFacts, ServerCounters, ServerSample } from "../run/facts.js";
+import type {
+  QuiescentScrape,
+  RunFacts,
+  ServerCounters,
+  ServerDurations,
+  ServerSample,
+  ServerTimes,
+} from "../run/facts.js";
 import type { RunReport, StageReport } from "../run/report.js";
 
 /** What the target said in a level's window: gauges hold until they are read again, counters are differences. */
@@ -17,18 +24,39 @@ export function serverInWindow(
       kvUsageMax: null,
       preemptions: null,
       prefixHitTokens: null,
+      ttftMeanUs: null,
+      itlMeanUs: null,
+      e2eMeanUs: null,
     };
   }
   const base = nearest(inOrder, fromUs);
   const grown = (of: (counters: ServerCounters) => number) =>
     base === undefined || base === last ? null : growth(of(base), of(last));
+  const mean = (name: keyof ServerTimes) =>
+    base === undefined || base === last ? null : (timesBetween(base, last, name)?.meanUs ?? null);
   return {
     runningMean: heldMean(inside, toUs, ({ running }) => running),
     waitingMean: heldMean(inside, toUs, ({ waiting }) => waiting),
     kvUsageMax: inside.reduce((most, { kvUsage }) => Math.max(most, kvUsage), 0),
     preemptions: grown(({ preemptions }) => preemptions),
     prefixHitTokens: grown(({ prefixHits }) => prefixHits),
+    ttftMeanUs: mean("ttft"),
+    itlMeanUs: mean("itl"),
+    e2eMeanUs: mean("e2e"),
   };
+}
+
+/** The mean of what was observed between two scrapes; null without any, or after a restart. */
+export function timesBetween(
+  before: ServerCounters,
+  after: ServerCounters,
+  name: keyof ServerTimes,
+): (ServerDurations & { readonly meanUs: number }) | null {
+  const [from, to] = [before.times?.[name], after.times?.[name]];
+  if (!from || !to) return null;
+  const count = growth(from.count, to.count);
+  const sumUs = growth(from.sumUs, to.sumUs);
+  return count === null || sumUs === null || count === 0 ? null : { count, sumUs, meanUs: sumUs / count };
 }
 
 /** The sample that stands for the counters at a moment. */

@@ -65,7 +65,13 @@ function summarise(
 test("a healthy level has the figures that can be reckoned by hand, and is valid", () => {
   const report = summarise(healthy);
   const level = only(report);
-  assert.deepEqual(report.verdict, { status: "valid", thresholds: "none", reasons: [], limitedBy: null });
+  assert.deepEqual(report.verdict, {
+    status: "valid",
+    thresholds: "none",
+    reasons: [],
+    limitedBy: null,
+    limitSentence: "Who was the limit is not known: the target's metrics were not read.",
+  });
   assert.deepEqual([level.steady, level.tooShort, level.notes], [true, false, []]);
   assert.deepEqual([level.name, level.users, level.windowStartUs, level.windowMs], ["u4", 4, 2 * S, 10_000]);
   assert.equal(level.windowStartEpochUs, 1_790_000_000_000_000 + 2 * S);
@@ -235,7 +241,9 @@ test("a run that never started has a report all the same", () => {
   );
   assert.deepEqual(report.verdict.status, "invalid");
   assert.deepEqual(report.verdict.reasons, ["the run did not complete: it failed (1 of 4 agents came)"]);
-  assert.deepEqual(report.totals.server, {
+  const { checks: _checks, latencies: _latencies, ...server } = report.totals.server;
+  assert.deepEqual([_checks, _latencies], [[], []]);
+  assert.deepEqual(server, {
     prompt: null,
     output: null,
     successes: null,
@@ -409,13 +417,31 @@ test("the server's gauges stand beside the level, each held until the next was r
   assert.ok(Math.abs((server.runningMean ?? 0) - 24.5 / 9.5) < 1e-12);
   assert.ok(Math.abs((server.waitingMean ?? 0) - 9 / 9.5) < 1e-12);
   assert.deepEqual([server.kvUsageMax, server.preemptions, server.prefixHitTokens], [0.97, 2, 16]);
-  assert.equal(report.verdict.limitedBy, "kv");
-  const queued = serverSamples.map((sample) => ({ ...sample, kvUsage: 0.5 }));
-  assert.equal(summarise(healthy, { serverSamples: queued }).verdict.limitedBy, "queue");
-  const free = queued.map((sample) => ({ ...sample, waiting: 0 }));
-  assert.equal(summarise(healthy, { serverSamples: free }).verdict.limitedBy, null);
   const restarted = [sampleAt(2 * S, { preemptions: 9 }), sampleAt(9 * S, { preemptions: 1 })];
   assert.equal(only(summarise(healthy, { serverSamples: restarted })).server.preemptions, null);
+});
+
+test("the verdict says who was the limit, from the rows and the server's gauges", () => {
+  const each = (change: Partial<ServerSample>) =>
+    Array.from({ length: 10 }, (_, second) => sampleAt((2 + second) * S, change));
+  const limit = (change: Partial<ServerSample>) =>
+    summarise(healthy, { serverSamples: each(change) }).verdict.limitedBy;
+  assert.equal(limit({ running: 2, waiting: 2, kvUsage: 0.5 - 1e-9 }), "queue");
+  assert.equal(limit({ running: 2, waiting: 2, kvUsage: 0.97 }), "kv");
+  assert.equal(limit({ running: 4, waiting: 0, kvUsage: 0.5 }), null, "one level is no comparison");
+});
+
+test("a level's means of the server's own times are of what it handed out in the window", () => {
+  const timesAt = (second: number, count: number, sumUs: number) =>
+    sampleAt(second * S, { times: { ttft: { count, sumUs }, itl: { count: 10 * count, sumUs }, e2e: null } });
+  const serverSamples = [
+    timesAt(1, 5, 9_000),
+    timesAt(2, 8, 10_000),
+    timesAt(11, 28, 70_000),
+    timesAt(13, 99, 1e6),
+  ];
+  const { ttftMeanUs, itlMeanUs, e2eMeanUs } = only(summarise(healthy, { serverSamples })).server;
+  assert.deepEqual([ttftMeanUs, itlMeanUs, e2eMeanUs], [3000, 300, null]);
 });
 
 test("the server's counters are differences of its scrapes, exact when nothing ran at either", () => {
@@ -427,8 +453,11 @@ test("the server's counters are differences of its scrapes, exact when nothing r
     quiescent,
     counters: counters({ promptTokens: 105, generationTokens: 30, successes: 3, ...change }),
   });
-  const server = (serverAfter: ReturnType<typeof after>) =>
-    summarise(healthy, { facts: { facts: { serverBefore: before, serverAfter } } }).totals.server;
+  const server = (serverAfter: ReturnType<typeof after>) => {
+    const { totals } = summarise(healthy, { facts: { facts: { serverBefore: before, serverAfter } } });
+    const { checks: _checks, latencies: _latencies, ...counts } = totals.server;
+    return counts;
+  };
   assert.deepEqual(server(after()), {
     prompt: 100,
     output: 20,

@@ -7,6 +7,7 @@ import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { serverChecks, serverLatencyChecks } from "./server-checks.js";
 import { serverTotals } from "./server-window.js";
 import { requestCounts, stageReport, tokenCounts } from "./stage-report.js";
 import { startOf } from "./stimulus.js";
@@ -45,7 +46,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     schemaVersion: 1,
     run: runOf(facts, agents),
     totals,
-    verdict: judgeRun({ facts, levels, rows, colours, totals, missing, thresholds }),
+    verdict: judgeRun({ ...input, levels, rows, colours, totals, missing, thresholds }),
     completeness,
     agents: agentRows,
     start: startOf(agentRows),
@@ -99,7 +100,7 @@ function isoTime(epochUs: number): string {
 function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
   const blocks = aggregate.blocks();
   const due = blocks.map(settledDue);
-  return {
+  const totals = {
     requests: requestCounts(due),
     tokens: {
       ...tokenCounts(due),
@@ -108,6 +109,8 @@ function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
     },
     server: serverTotals(facts),
   };
+  const checks = { checks: serverChecks(totals), latencies: serverLatencyChecks(facts, blocks) };
+  return { ...totals, server: { ...totals.server, ...checks } };
 }
 
 function agentRow(

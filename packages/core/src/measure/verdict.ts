@@ -1,13 +1,12 @@
-import { KV_BLOCK_TOKENS, type RunFacts } from "../run/facts.js";
+import { KV_BLOCK_TOKENS, type RunFacts, type ServerSample } from "../run/facts.js";
 import type { RunReport, StageReport, ThresholdResult, VerdictStatus } from "../run/report.js";
 import { type IntervalColours, redIntervals } from "./interval-colours.js";
+import { judgeLimit } from "./judge-limit.js";
 import type { LevelData } from "./level-data.js";
 import { levelTroubles } from "./level-notes.js";
 
 /** Shares of all measured agent intervals, or of offered requests, up to which a result is only degraded. */
 const DEGRADED_SHARE = 0.01;
-const KV_FULL = 0.95;
-const QUEUE_SHARE = 0.05;
 /** Agents that a sentence names. */
 const MOST_AGENTS = 3;
 
@@ -16,6 +15,7 @@ export interface VerdictInput {
   readonly levels: readonly LevelData[];
   readonly rows: readonly StageReport[];
   readonly colours: ReadonlyMap<string, IntervalColours>;
+  readonly serverSamples: readonly ServerSample[];
   readonly totals: RunReport["totals"];
   /** What is missing, in words. */
   readonly missing: readonly string[];
@@ -41,11 +41,18 @@ export function judgeRun(input: VerdictInput): RunReport["verdict"] {
   ];
   const grave = reasons.filter(({ isGrave }) => isGrave);
   const status: VerdictStatus = grave.length > 0 ? "invalid" : reasons.length > 0 ? "degraded" : "valid";
+  const limit = judgeLimit({
+    red: redIntervals(input.colours),
+    // Rows are made of levels, one of each.
+    levels: input.rows.map((row, i) => ({ row, isNeverFull: input.levels[i]?.isNeverFull === true })),
+    samples: input.serverSamples,
+  });
   return {
     status,
     thresholds: thresholdResult(input.thresholds.map(({ result }) => result)),
     reasons: [...grave, ...reasons.filter(({ isGrave }) => !isGrave)].map(({ text }) => text),
-    limitedBy: limitedBy(input),
+    limitedBy: limit.by,
+    limitSentence: limit.sentence,
   };
 }
 
@@ -111,20 +118,6 @@ function prefixReasons({ facts, totals }: VerdictInput): string[] {
     `${hits} prompt tokens came from the prefix cache though prompts were unique ` +
       `(the chat template explains ${allowed})${others}`,
   ];
-}
-
-/**
- * Who was the limit, by what is certain: a client that was red, a KV cache that was full, a queue that stood. Compute
- * and nobody need more evidence than gauges; a later version decides them.
- */
-function limitedBy({ colours, rows }: VerdictInput): RunReport["verdict"]["limitedBy"] {
-  if (redIntervals(colours).share > DEGRADED_SHARE) return "client";
-  const last = rows.at(-1);
-  if (last === undefined) return null;
-  const { waitingMean, kvUsageMax, preemptions } = last.server;
-  const waiting = waitingMean ?? 0;
-  if (kvUsageMax !== null && kvUsageMax >= KV_FULL && ((preemptions ?? 0) > 0 || waiting > 0)) return "kv";
-  return waiting > QUEUE_SHARE * last.inFlight.mean ? "queue" : null;
 }
 
 /** Two figures, so that 0.4 % is not shown as none. */

@@ -3,6 +3,22 @@ import type { RunRecord } from "./run-record.js";
 /** Tokens in a block of the target's KV cache: prefixes are found again in whole blocks. vLLM's default. */
 export const KV_BLOCK_TOKENS = 16;
 
+/** Sum and count of a histogram at the target: their growth between two scrapes gives a mean. */
+export interface ServerDurations {
+  readonly sumUs: number;
+  readonly count: number;
+}
+
+/** What the target says of its own times; null where it does not. */
+export interface ServerTimes {
+  /** Arrival in its front end to the first token. */
+  readonly ttft: ServerDurations | null;
+  /** Between two tokens of one request. */
+  readonly itl: ServerDurations | null;
+  /** Arrival to the last token, of requests that it finished. */
+  readonly e2e: ServerDurations | null;
+}
+
 /** Counters of the target's /metrics, summed over its replicas. */
 export interface ServerCounters {
   readonly promptTokens: number;
@@ -11,6 +27,8 @@ export interface ServerCounters {
   readonly preemptions: number;
   readonly prefixHits: number;
   readonly prefixQueries: number;
+  /** Absent where the target has none, and in files of older versions. */
+  readonly times?: ServerTimes;
 }
 
 /** The target's gauges (and counters) at one moment, summed over its replicas; kvUsage is their maximum. */

@@ -109,6 +109,10 @@ export interface StageReport {
     readonly kvUsageMax: number | null;
     readonly preemptions: number | null;
     readonly prefixHitTokens: number | null;
+    /** By its own clock, of what it handed out in the window: not the same requests as those due in it. */
+    readonly ttftMeanUs?: number | null;
+    readonly itlMeanUs?: number | null;
+    readonly e2eMeanUs?: number | null;
   };
   readonly requests: RequestCounts;
   readonly success: { readonly rate: number | null; readonly lower95: number | null };
@@ -132,6 +136,30 @@ export interface StageReport {
   readonly completedPerUserMin: number | null;
   /** Absent in reports that are older. */
   readonly stimulus?: StimulusReport;
+}
+
+/** A count of the target's beside the client's. */
+export interface ServerCheck {
+  readonly of: "output" | "prompt" | "successes";
+  readonly server: number;
+  readonly client: number;
+  /** By how much the target's may be greater; null where the client's count is none that could be held against it. */
+  readonly tolerance: number | null;
+  /** What the tolerance is for, in words. */
+  readonly because: string;
+  /** Null where it cannot be told: no tolerance, or a target that was not at rest. */
+  readonly agrees: boolean | null;
+}
+
+/** A mean of the target's over the run beside the client's; the difference is the way there and back, and both ends. */
+export interface ServerLatencyCheck {
+  readonly of: "ttft" | "e2e";
+  readonly serverMeanUs: number;
+  readonly serverCount: number;
+  readonly clientMeanUs: number;
+  readonly clientCount: number;
+  /** Client less server. */
+  readonly differenceUs: number;
 }
 
 /** The report, schema version 1. Fields may be added, never renamed. */
@@ -162,6 +190,8 @@ export interface RunReport {
       readonly prefixHitTokens: number | null;
       /** True when both scrapes were quiescent, so that the differences are the run's and nothing else's. */
       readonly exact: boolean;
+      readonly checks?: readonly ServerCheck[];
+      readonly latencies?: readonly ServerLatencyCheck[];
     };
   };
   readonly verdict: {
@@ -169,6 +199,8 @@ export interface RunReport {
     readonly thresholds: "passed" | "failed" | "inconclusive" | "none";
     readonly reasons: readonly string[];
     readonly limitedBy: "client" | "queue" | "kv" | "compute" | "nobody" | null;
+    /** Who was the limit, with the evidence; also where nobody can say. */
+    readonly limitSentence?: string;
   };
   readonly completeness: {
     readonly intervalsExpected: number;

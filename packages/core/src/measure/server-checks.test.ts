@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RunFacts, ServerTimes } from "../run/facts.js";
+import type { RunReport } from "../run/report.js";
+import { foldAll, playOn } from "./testing/cluster.js";
+import { closedLoop, counters, factsOf, planOf, reportOf, runOf } from "./testing/run-facts.js";
+
+const S = 1_000_000;
+const plan = planOf({});
+
+/** Four users, each answered after 0.5 s with 11 tokens: 96 requests; `cut` of them fail. */
+function totalsWith(change: {
+  readonly after: Parameters<typeof counters>[0];
+  readonly before?: Parameters<typeof counters>[0];
+  readonly isQuiescent?: boolean;
+  readonly cut?: number;
+}): RunReport["totals"] {
+  const fails = (user: number, j: number) => user === 0 && j < (change.cut ?? 0);
+  const run = runOf(
+    plan,
+    closedLoop({ stage: 0, fromUs: 0, toUs: 12 * S, users: 4, e2eUs: () => 500_000, fails }),
+  );
+  const scrapes: Pick<RunFacts, "serverBefore" | "serverAfter"> = {
+    serverBefore: { quiescent: true, counters: counters(change.before) },
+    serverAfter: { quiescent: change.isQuiescent ?? true, counters: counters(change.after) },
+  };
+  const facts = factsOf(plan, run, 2, { facts: scrapes });
+  return reportOf(facts, foldAll(run, playOn(run, 2)), { stages: run.stages }).totals;
+}
+
+const verdicts = ({ server }: RunReport["totals"]) =>
+  Object.fromEntries((server.checks ?? []).map(({ of, tolerance, agrees }) => [of, [tolerance, agrees]]));
+
+const same = { promptTokens: 9600, generationTokens: 1056, successes: 96 };
+
+test("where every request completed, the target's counts must be the client's to the last token", () => {
+  assert.deepEqual(verdicts(totalsWith({ after: same })), {
+    output: [0, true],
+    prompt: [0, true],
+    successes: [0, true],
+  });
+  const off = totalsWith({ after: { ...same, generationTokens: 1057, promptTokens: 9599 } });
+  assert.deepEqual(verdicts(off), { output: [0, false], prompt: [0, false], successes: [0, true] });
+});
+
+test("each request that did not complete explains one whole answer more at the target, and never one less", () => {
+  // Three of 96 failed: 93 answers of 11 tokens were seen, of 9 asked each.
+  const seen = { promptTokens: 9300, generationTokens: 1023, successes: 93 };
+  const withCut = (after: typeof seen) => verdicts(totalsWith({ after, cut: 3 }));
+  assert.deepEqual(withCut(seen), { output: [27, true], prompt: [300, true], successes: [3, true] });
+  const most = { promptTokens: 9600, generationTokens: 1050, successes: 96 };
+  assert.deepEqual(withCut(most), { output: [27, true], prompt: [300, true], successes: [3, true] });
+  const more = { promptTokens: 9601, generationTokens: 1051, successes: 97 };
+  assert.deepEqual(withCut(more), { output: [27, false], prompt: [300, false], successes: [3, false] });
+  const fewer = { promptTokens: 9299, generationTokens: 1022, successes: 92 };
+  assert.deepEqual(withCut(fewer), { output: [27, false], prompt: [300, false], successes: [3, false] });
+});
+
+test("a target that was not at rest is neither right nor wrong", () => {
+  const busy = totalsWith({ after: { ...same, successes: 400 }, isQuiescent: false });
+  assert.deepEqual(Object.values(verdicts(busy)), [
+    [0, null],
+    [0, null],
+    [0, null],
+  ]);
+  assert.deepEqual(busy.server.latencies, []);
+});
+
+test("the target's mean TTFT and E2E between the scrapes stand beside the client's, with the difference", () => {
+  const times = (ttftUs: number, e2eUs: number, count: number): ServerTimes => ({
+    ttft: { sumUs: ttftUs * count, count },
+    itl: null,
+    e2e: { sumUs: e2eUs * count, count },
+  });
+  const before = times(7_000_000, 9_000_000, 4);
+  const run = times(49_000, 495_000, 96);
+  const add = (name: "ttft" | "e2e") => ({
+    sumUs: (before[name]?.sumUs ?? 0) + (run[name]?.sumUs ?? 0),
+    count: 100,
+  });
+  const { server } = totalsWith({
+    before: { times: before },
+    after: { ...same, times: { ttft: add("ttft"), itl: null, e2e: add("e2e") } },
+  });
+  assert.deepEqual(
+    (server.latencies ?? []).map(({ of, serverMeanUs, serverCount, clientMeanUs, clientCount }) => [
+      of,
+      serverMeanUs,
+      serverCount,
+      clientMeanUs,
+      clientCount,
+    ]),
+    [
+      ["ttft", 49_000, 96, 50_000, 96],
+      ["e2e", 495_000, 96, 500_000, 96],
+    ],
+  );
+  assert.deepEqual(
+    server.latencies?.map(({ differenceUs }) => differenceUs),
+    [1000, 5000],
+  );
+  const restarted = totalsWith({ before: { times: times(1, 1, 1e6) }, after: { ...same, times: before } });
+  assert.deepEqual(restarted.server.latencies, [], "a restart leaves nothing to say");
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { judgeLimit, type RunEvent, type RunReport, type ServerSample } from "@tokenstorm/core";
+import { runCli, scratch, startSimulator } from "./cli.js";
+
+interface Result {
+  readonly report: RunReport;
+  readonly samples: readonly ServerSample[];
+}
+
+/** Twenty users before one simulator. */
+async function runBefore(t: TestContext, simulator: readonly string[]): Promise<Result> {
+  const { url } = await startSimulator(t, [...simulator]);
+  const folder = scratch(t);
+  const file = join(folder, "plan.json");
+  const plan = {
+    version: 1,
+    target: { urls: [url] },
+    workload: { inputTokens: 100, outputTokens: 30 },
+    load: { kind: "users", stages: [{ users: 20, rampUpMs: 0, settleMs: 500, durationMs: 5000 }] },
+    warmUp: { requests: 0 },
+  };
+  writeFileSync(file, JSON.stringify(plan));
+  const out = join(folder, "runs");
+  const run = await runCli(t, ["run", file, "--processes", "1", "--out", out, "--json", "--ui", "none"]);
+  assert.match(run.stdout, /"schemaVersion"/, `${run.code}: ${run.stderr}`);
+  const [name = ""] = readdirSync(out);
+  const lines = readFileSync(join(out, name, "events.ndjson"), "utf8")
+    .trim()
+    .split("\n");
+  const events: RunEvent[] = lines.map((line) => JSON.parse(line));
+  return {
+    report: JSON.parse(run.stdout),
+    samples: events.flatMap((event) => (event.kind === "server" ? [event.sample] : [])),
+  };
+}
+
+/** As if the client had been green: on a busy host it need not have been, and this is about the server. */
+function serverLimit({ report, samples }: Result) {
+  const levels = report.stages.map((row) => ({
+    row: { ...row, latencyUs: { ...row.latencyUs, scheduleLag: { p99: 0 } }, drops: {} },
+    isNeverFull: false,
+  }));
+  return judgeLimit({ red: { red: 0, measured: 5, share: 0 }, levels, samples });
+}
+
+const setUps = [
+  ["queue", ["--max-num-seqs", "4"], /1[4-7]\.\d requests waited on average while it ran 4 and no more/],
+  [
+    "kv",
+    ["--kv-blocks", "60", "--max-model-len", "400"],
+    /the limit: at level u20 it was up to (9\d|100) % full/,
+  ],
+] as const;
+
+test("a real run says that the queue was the limit, or the KV cache, and holds the server's figures beside ours", async (t) => {
+  const results = await Promise.all(
+    setUps.map(([, simulator]) => runBefore(t, ["--time-scale", "2", ...simulator])),
+  );
+  for (const [i, result] of results.entries()) {
+    const [by, , sentence] = setUps[i] ?? setUps[0];
+    const limit = serverLimit(result);
+    assert.deepEqual([limit.by, sentence.test(limit.sentence)], [by, true], limit.sentence);
+    const { verdict, totals, stages } = result.report;
+    if (verdict.limitedBy !== "client") assert.deepEqual(verdict.limitSentence, limit.sentence);
+    const { latencies = [], checks = [] } = totals.server;
+    assert.deepEqual(
+      latencies.map(({ of, serverCount, clientCount }) => [of, serverCount - clientCount]),
+      [
+        ["ttft", 0],
+        ["e2e", 0],
+      ],
+    );
+    // The client sees each token after the server made it, and on loopback not much later.
+    for (const { of, differenceUs } of latencies) {
+      assert.ok(differenceUs > 0 && differenceUs < 500_000, `${of}: ${differenceUs} us`);
+    }
+    assert.deepEqual(
+      checks.map(({ of, agrees, tolerance }) => [of, agrees, tolerance]),
+      [
+        ["output", true, 0],
+        ["prompt", true, 0],
+        ["successes", true, 0],
+      ],
+    );
+    assert.ok((stages[0]?.server.itlMeanUs ?? 0) > 1000, "per level, the server's time between tokens");
+  }
+});
