@@ -79,7 +79,7 @@ async function main() {
   const options = readOptions();
   const scratch = mkdtempSync(join(tmpdir(), "tokenstorm-demo-"));
   const truthFile = options.truth ?? join(scratch, "truth.jsonl");
-  const simulator = startSimulator(truthFile, options.quick ? 3.5 : 1);
+  const simulator = startSimulator(truthFile, options.quick ? 4 : 1);
   let runner;
   // The runner is a child in a group of its own: it hears of Ctrl-C from here, once for each time.
   const onSignal = (signal) => {
