@@ -1,4 +1,5 @@
-import { createEngine, type Engine, type StepOutput, type StepPlan } from "./engine/engine.js";
+import type { EngineCore } from "./engine-core.js";
+import { EngineCores } from "./engine-cores.js";
 import { drawFault, type Fault, parseFault } from "./faults.js";
 import { answerJson } from "./http/answer.js";
 import { ApiError, errorJson, invalidBody } from "./http/api-error.js";
@@ -8,25 +9,10 @@ import { EventFormat } from "./http/event-format.js";
 import { Generation } from "./http/generation.js";
 import { parseJsonObject } from "./http/json-fields.js";
 import { toByteString } from "./http/response.js";
-import { EngineMetrics } from "./metrics/engine-metrics.js";
 import { monotonicUs } from "./monotonic.js";
 import type { SimulatorConfig } from "./options.js";
-import { OutputRelease } from "./output-release.js";
-import { hashIntegers, hashText, logNormal, uniformAt } from "./random.js";
-import { StepLoop } from "./step-loop.js";
 import { createVocabulary, type Vocabulary } from "./text/vocabulary.js";
 import type { TruthLogWriter } from "./truth-log-writer.js";
-
-const EOS_TOKEN = 10;
-
-interface Active {
-  readonly generation: Generation;
-  readonly request: GenerationRequest;
-  readonly arrivalUs: number;
-  scheduledUs: number;
-  firstTokenUs: number;
-  lastTokenUs: number;
-}
 
 /** The two generation endpoints: from the checked request through the engine to the writes and the truth log. */
 export class GenerationService {
@@ -34,13 +20,11 @@ export class GenerationService {
   readonly #truth: TruthLogWriter;
   readonly #vocabulary: Vocabulary;
   readonly #words: readonly string[];
-  readonly #active = new Map<number, Active>();
   /** Every answer under way, those included that the engine is through with. */
   readonly #generations = new Set<Generation>();
-  readonly #release = new OutputRelease();
-  readonly #loop: StepLoop;
-  readonly engine: Engine;
-  readonly metrics: EngineMetrics;
+  /** Which engine works on a request, by its ordinal. */
+  readonly #placed = new Map<number, EngineCore>();
+  readonly engines: EngineCores;
   #ordinal = 0;
 
   constructor(config: SimulatorConfig, truth: TruthLogWriter) {
@@ -48,22 +32,7 @@ export class GenerationService {
     this.#truth = truth;
     this.#vocabulary = createVocabulary({ multiByte: config.multiByteText });
     this.#words = this.#vocabulary.words.map(toByteString);
-    this.engine = createEngine({
-      ...config.engine,
-      vocabulary: this.#vocabulary.tokens,
-      eosToken: EOS_TOKEN,
-    });
-    this.metrics = createMetrics(config);
-    this.#loop = new StepLoop({
-      engine: this.engine,
-      nowUs: monotonicUs,
-      onBegin: (plan, nowUs) => this.#onBegin(plan, nowUs),
-      onEnd: (outputs, { nowUs }) => this.#onEnd(outputs, nowUs),
-    });
-  }
-
-  get slippedUs(): number {
-    return this.#loop.slippedUs;
+    this.engines = new EngineCores(config, this.#vocabulary.tokens);
   }
 
   get requests(): number {
@@ -89,8 +58,7 @@ export class GenerationService {
 
   /** Ends everything that is under way; the truth log gets its lines. */
   close(): void {
-    this.#loop.close();
-    this.#release.close();
+    this.engines.close();
     for (const generation of [...this.#generations]) generation.cut();
   }
 
@@ -111,9 +79,10 @@ export class GenerationService {
       streamInterval: this.#config.streamInterval,
       fault,
       nowUs: monotonicUs,
-      abort: () => this.#abort(ordinal),
+      abort: () => this.#placed.get(ordinal)?.abort(ordinal),
       onEnd: (record) => {
         this.#generations.delete(generation);
+        this.#placed.delete(ordinal);
         this.#truth.addRequest(record);
         this.#truth.ended(record.endUs);
       },
@@ -126,83 +95,9 @@ export class GenerationService {
   #enqueue(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
     if (generation.isEnded) return;
     generation.start();
-    const outputSeed = hashText(id, hashIntegers(request.promptTokens, this.#config.seed));
-    const arrivalUs = monotonicUs();
-    this.#active.set(ordinal, {
-      generation,
-      request,
-      arrivalUs,
-      scheduledUs: arrivalUs,
-      firstTokenUs: 0,
-      lastTokenUs: 0,
-    });
-    this.engine.add({
-      id: ordinal,
-      promptTokens: request.promptTokens,
-      maxTokens: request.maxTokens,
-      stopAfter: request.ignoreEos ? undefined : this.#naturalLength(outputSeed, request.minTokens),
-      cacheSalt: request.cacheSalt,
-      outputSeed,
-    });
-    this.#loop.wake();
-  }
-
-  /** Which output is the end-of-sequence token, where the request lets the model stop. */
-  #naturalLength(outputSeed: number, minTokens: number): number {
-    const { naturalStopMedian, naturalStopSigma } = this.#config;
-    const draws = { u: uniformAt(outputSeed, 0), v: uniformAt(outputSeed, 1) };
-    const natural = Math.round(logNormal(naturalStopMedian, naturalStopSigma, draws));
-    return Math.max(natural, minTokens + 1, 1);
-  }
-
-  #abort(ordinal: number): void {
-    this.engine.abort(ordinal);
-    this.#active.delete(ordinal);
-  }
-
-  #onBegin(plan: StepPlan, nowUs: number): void {
-    for (const { id, cachedTokens } of plan.admitted) {
-      const active = this.#active.get(id);
-      if (active === undefined) continue;
-      active.scheduledUs = nowUs;
-      active.generation.admitted(cachedTokens);
-    }
-  }
-
-  #onEnd(outputs: readonly StepOutput[], nowUs: number): void {
-    let firstPromptTokens = 0;
-    for (const output of outputs) {
-      const active = this.#active.get(output.id);
-      if (active === undefined) continue;
-      active.generation.generated();
-      if (output.ordinal === 1) {
-        firstPromptTokens += active.request.promptTokens.length;
-        active.firstTokenUs = nowUs;
-        this.metrics.firstToken(active.request.promptTokens.length, nowUs - active.arrivalUs);
-      } else {
-        this.metrics.laterToken(nowUs - active.lastTokenUs);
-      }
-      active.lastTokenUs = nowUs;
-      this.#release.push(active.generation, output);
-      if (output.finish !== null) this.#finish(active, output, output.finish);
-    }
-    this.metrics.iteration(outputs.length, firstPromptTokens);
-    this.#release.run();
-  }
-
-  #finish(active: Active, output: StepOutput, finish: "length" | "stop"): void {
-    this.#active.delete(output.id);
-    this.metrics.finished({
-      finish,
-      promptTokens: active.request.promptTokens.length,
-      cachedTokens: active.generation.cachedTokens,
-      outputTokens: output.ordinal,
-      maxTokens: active.request.maxTokens,
-      arrivalUs: active.arrivalUs,
-      scheduledUs: active.scheduledUs,
-      firstTokenUs: active.firstTokenUs,
-      endUs: active.lastTokenUs,
-    });
+    const core = this.engines.choose();
+    this.#placed.set(ordinal, core);
+    core.add(id, ordinal, request, generation);
   }
 
   #formatFor(id: string, request: GenerationRequest, cachedTokens: () => number): EventFormat {
@@ -264,22 +159,6 @@ function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new ApiError(500, "InternalServerError", message);
-}
-
-function createMetrics(config: SimulatorConfig): EngineMetrics {
-  const { blockSize, kvBlocks, prefixCache } = config.engine;
-  return new EngineMetrics({
-    model: config.model,
-    maxModelLen: config.maxModelLen,
-    createdS: Date.now() / 1000,
-    cacheConfig: {
-      block_size: String(blockSize),
-      cache_dtype: "auto",
-      enable_prefix_caching: prefixCache ? "True" : "False",
-      gpu_memory_utilization: "0.9",
-      num_gpu_blocks: String(kvBlocks),
-    },
-  });
 }
 
 /** Header bytes come as one character each; ids are UTF-8 like everything else. */

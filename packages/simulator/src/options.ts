@@ -14,6 +14,8 @@ export interface SimulatorOptions {
   readonly model?: string | undefined;
   /** 10 makes everything ten times faster. */
   readonly timeScale?: number | undefined;
+  /** Engines behind the one address, each with sequences and KV blocks of its own, as vLLM's --data-parallel-size. */
+  readonly dataParallelSize?: number | undefined;
   readonly maxNumSeqs?: number | undefined;
   readonly maxNumBatchedTokens?: number | undefined;
   readonly kvBlocks?: number | undefined;
@@ -50,6 +52,7 @@ export const SIMULATOR_DEFAULTS = {
   port: 0,
   model: null,
   timeScale: 1,
+  dataParallelSize: 1,
   maxNumSeqs: 1024,
   maxNumBatchedTokens: 8192,
   kvBlocks: null,
@@ -68,6 +71,8 @@ export const SIMULATOR_DEFAULTS = {
   maxBodyBytes: 64 * 1024 * 1024,
 } as const;
 
+const MOST_ENGINES = 256;
+
 /** Options past their checks. */
 export interface SimulatorConfig {
   readonly profile: ProfileName;
@@ -76,6 +81,7 @@ export interface SimulatorConfig {
   readonly model: string;
   readonly maxModelLen: number;
   readonly tokensPerImage: number;
+  readonly dataParallelSize: number;
   readonly engine: Omit<EngineConfig, "vocabulary" | "eosToken">;
   readonly apiKey: string | undefined;
   readonly truthLogFile: string | undefined;
@@ -104,6 +110,10 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     model: options.model ?? profile.model,
     maxModelLen: resolveModelLength(options, profile, engine.kvBlocks * engine.blockSize),
     tokensPerImage: profile.tokensPerImage ?? 0,
+    dataParallelSize: integer("dataParallelSize", options.dataParallelSize ?? defaults.dataParallelSize, {
+      least: 1,
+      most: MOST_ENGINES,
+    }),
     engine,
     apiKey: options.apiKey,
     truthLogFile: options.truthLogFile,

@@ -72,13 +72,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     port,
     model: config.model,
     stats: () => ({
-      ...service.engine.stats(),
+      ...service.engines.stats(),
       requests: service.requests,
       open: truth.open,
       connections: connections.size,
-      promptTokens: service.metrics.promptTokens,
-      generationTokens: service.metrics.generationTokens,
-      slippedUs: Math.round(service.slippedUs),
+      slippedUs: Math.round(service.engines.slippedUs),
     }),
     close: () => {
       closing ??= close();

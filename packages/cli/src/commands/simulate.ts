@@ -21,6 +21,7 @@ interface SimulateFlags {
   readonly port?: number;
   readonly model?: string;
   readonly timeScale?: number;
+  readonly dataParallelSize?: number;
   readonly maxNumSeqs?: number;
   readonly maxNumBatchedTokens?: number;
   readonly kvBlocks?: number;
@@ -47,9 +48,10 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option("--port <n>", "port; 0, the default, lets the system choose", count)
     .option("--model <name>", "name to serve the model under")
     .option("--time-scale <x>", "so many times faster than the real thing", positiveNumber)
-    .option("--max-num-seqs <n>", "sequences in one step", count)
+    .option("--data-parallel-size <n>", "engines behind the one address; 1 by default", count)
+    .option("--max-num-seqs <n>", "sequences in one step of an engine", count)
     .option("--max-num-batched-tokens <n>", "token budget of one step", count)
-    .option("--kv-blocks <n>", "blocks of the KV cache", count)
+    .option("--kv-blocks <n>", "blocks of an engine's KV cache", count)
     .option("--block-size <n>", "tokens in a block", count)
     .option("--max-model-len <n>", "longest prompt and answer together", count)
     .option("--prefill-rate <x>", "prompt tokens per second", positiveNumber)
@@ -80,6 +82,7 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     port: flags.port,
     model: flags.model,
     timeScale: flags.timeScale,
+    dataParallelSize: flags.dataParallelSize,
     maxNumSeqs: flags.maxNumSeqs,
     maxNumBatchedTokens: flags.maxNumBatchedTokens,
     kvBlocks: flags.kvBlocks,

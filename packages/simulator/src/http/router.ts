@@ -1,4 +1,5 @@
 import type { GenerationService } from "../generation-service.js";
+import { metricsPage } from "../metrics/metrics-page.js";
 import type { SimulatorConfig } from "../options.js";
 import { answerJson, answerText } from "./answer.js";
 import { ApiError, errorJson } from "./api-error.js";
@@ -91,6 +92,6 @@ function answerTokenize(exchange: Exchange, config: SimulatorConfig): void {
 }
 
 function answerMetrics(exchange: Exchange, service: GenerationService): void {
-  const text = service.metrics.render(service.engine.stats());
+  const text = metricsPage(service.engines.views());
   answerText(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 }

@@ -1,5 +1,5 @@
 import type { EngineStats } from "../engine/engine.js";
-import { BucketHistogram, Exposition, labelText } from "./exposition.js";
+import { BucketHistogram, labelText } from "./exposition.js";
 
 const TTFT_BOUNDS = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640,
@@ -13,14 +13,29 @@ const LATENCY_BOUNDS = [
 ];
 const ITERATION_BOUNDS = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
 const N_BOUNDS = [1, 2, 5, 10, 20];
-const FINISH_REASONS = ["stop", "length", "abort", "error"] as const;
 
 export interface MetricsOptions {
+  /** Index of the data-parallel engine, the label `engine`. */
+  readonly engine: number;
   readonly model: string;
   readonly maxModelLen: number;
   readonly createdS: number;
   /** Labels of `vllm:cache_config_info`. */
   readonly cacheConfig: Readonly<Record<string, string>>;
+}
+
+/** One engine at the moment of a scrape. */
+export interface EngineView {
+  readonly engine: string;
+  readonly model: string;
+  readonly createdS: number;
+  readonly cacheConfig: Readonly<Record<string, string>>;
+  readonly labels: string;
+  readonly stats: EngineStats;
+  readonly promptTokens: number;
+  readonly generationTokens: number;
+  readonly successes: Readonly<Record<"stop" | "length" | "abort" | "error", number>>;
+  readonly histograms: ReturnType<typeof createHistograms>;
 }
 
 /** Life of one finished request, monotonic microseconds. */
@@ -47,7 +62,7 @@ export class EngineMetrics {
 
   constructor(options: MetricsOptions) {
     this.#options = options;
-    this.#labels = labelText({ engine: "0", model_name: options.model });
+    this.#labels = labelText({ engine: String(options.engine), model_name: options.model });
     this.#histograms = createHistograms(options.maxModelLen);
   }
 
@@ -95,106 +110,21 @@ export class EngineMetrics {
     h.prefillComputed.observe(request.promptTokens - request.cachedTokens);
   }
 
-  render(stats: EngineStats): string {
-    const out = new Exposition();
-    this.#renderGauges(out, stats);
-    this.#renderCounters(out, stats);
-    this.#renderHistograms(out);
-    return out.toString();
-  }
-
-  #renderGauges(out: Exposition, stats: EngineStats): void {
-    const labels = this.#labels;
-    out.gauge(
-      "vllm:num_requests_running",
-      "Number of requests in model execution batches.",
-      labels,
-      stats.running,
-    );
-    out.gauge(
-      "vllm:num_requests_waiting",
-      "Number of requests waiting to be processed.",
-      labels,
-      stats.waiting,
-    );
-    out.gauge(
-      "vllm:kv_cache_usage_perc",
-      "KV-cache usage. 1 means 100 percent usage.",
-      labels,
-      stats.kvCacheUsage,
-    );
-    const info = labelText({ engine: "0", ...this.#options.cacheConfig });
-    out.gauge("vllm:cache_config_info", "Information of the LLMEngine CacheConfig", info, 1);
-    out.family("vllm:engine_sleep_state", "gauge", "Engine sleep state.");
-    for (const [state, value] of [
-      ["awake", 1],
-      ["weights_offloaded", 0],
-      ["discard_all", 0],
-    ] as const) {
-      const sleep = labelText({ engine: "0", model_name: this.#options.model, sleep_state: state });
-      out.sample("vllm:engine_sleep_state", sleep, value);
-    }
-  }
-
-  #renderCounters(out: Exposition, stats: EngineStats): void {
-    const { model, createdS } = this.#options;
-    const counter = (name: string, help: string, value: number): void =>
-      out.counter(`vllm:${name}`, help, [{ labels: this.#labels, value }], createdS);
-    counter("num_preemptions", "Cumulative number of preemption from the engine.", stats.preemptions);
-    counter("prompt_tokens", "Number of prefill tokens processed.", this.#promptTokens);
-    counter("generation_tokens", "Number of generation tokens processed.", this.#generationTokens);
-    counter(
-      "prefix_cache_queries",
-      "Prefix cache queries, in terms of number of queried tokens.",
-      stats.prefixCacheQueries,
-    );
-    counter(
-      "prefix_cache_hits",
-      "Prefix cache hits, in terms of number of cached tokens.",
-      stats.prefixCacheHits,
-    );
-    out.counter(
-      "vllm:request_success",
-      "Count of successfully processed requests.",
-      FINISH_REASONS.map((reason) => ({
-        labels: labelText({ engine: "0", finished_reason: reason, model_name: model }),
-        value: this.#successes[reason],
-      })),
+  /** What this engine shows in a scrape. */
+  view(stats: EngineStats): EngineView {
+    const { createdS, engine, model, cacheConfig } = this.#options;
+    return {
+      engine: String(engine),
+      model,
       createdS,
-    );
-  }
-
-  #renderHistograms(out: Exposition): void {
-    const h = this.#histograms;
-    const histogram = (name: string, help: string, value: BucketHistogram): void =>
-      out.histogram(`vllm:${name}`, help, this.#labels, value, this.#options.createdS);
-    histogram("time_to_first_token_seconds", "Histogram of time to first token in seconds.", h.ttft);
-    histogram("inter_token_latency_seconds", "Histogram of inter-token latency in seconds.", h.itl);
-    histogram(
-      "request_time_per_output_token_seconds",
-      "Time per output token per request in seconds.",
-      h.tpot,
-    );
-    histogram("e2e_request_latency_seconds", "Histogram of e2e request latency in seconds.", h.e2e);
-    histogram("request_queue_time_seconds", "Time spent in WAITING phase for request.", h.queue);
-    histogram("request_inference_time_seconds", "Time spent in RUNNING phase for request.", h.inference);
-    histogram("request_prefill_time_seconds", "Time spent in PREFILL phase for request.", h.prefill);
-    histogram("request_decode_time_seconds", "Time spent in DECODE phase for request.", h.decode);
-    histogram("request_prompt_tokens", "Number of prefill tokens processed.", h.promptTokens);
-    histogram("request_generation_tokens", "Number of generation tokens processed.", h.generationTokens);
-    histogram("request_max_num_generation_tokens", "Maximum of generation tokens.", h.maxGenerationTokens);
-    histogram("request_params_n", "Histogram of the n request parameter.", h.paramsN);
-    histogram(
-      "request_params_max_tokens",
-      "Histogram of the max_tokens request parameter.",
-      h.paramsMaxTokens,
-    );
-    histogram("iteration_tokens_total", "Histogram of number of tokens per engine_step.", h.iterationTokens);
-    histogram(
-      "request_prefill_kv_computed_tokens",
-      "New KV tokens computed during prefill.",
-      h.prefillComputed,
-    );
+      cacheConfig,
+      labels: this.#labels,
+      stats,
+      promptTokens: this.#promptTokens,
+      generationTokens: this.#generationTokens,
+      successes: this.#successes,
+      histograms: this.#histograms,
+    };
   }
 }
 

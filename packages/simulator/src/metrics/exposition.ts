@@ -14,21 +14,32 @@ export class Exposition {
     this.#text += `${name}{${labels}} ${formatValue(value)}\n`;
   }
 
-  gauge(name: string, help: string, labels: string, value: number): void {
+  gauge(name: string, help: string, samples: readonly LabelledValue[]): void {
     this.family(name, "gauge", help);
-    this.sample(name, labels, value);
+    for (const { labels, value } of samples) this.sample(name, labels, value);
   }
 
-  /** `name` without `_total`; a counter may have several label sets. */
-  counter(name: string, help: string, samples: readonly CounterSample[], createdS: number): void {
+  /** `name` without `_total`. */
+  counter(name: string, help: string, samples: readonly LabelledValue[], createdS: number): void {
     this.family(`${name}_total`, "counter", help);
     for (const { labels, value } of samples) this.sample(`${name}_total`, labels, value);
     this.family(`${name}_created`, "gauge", help);
     for (const { labels } of samples) this.sample(`${name}_created`, labels, createdS);
   }
 
-  histogram(name: string, help: string, labels: string, histogram: BucketHistogram, createdS: number): void {
+  histogram(
+    name: string,
+    help: string,
+    samples: readonly { readonly labels: string; readonly histogram: BucketHistogram }[],
+    createdS: number,
+  ): void {
     this.family(name, "histogram", help);
+    for (const { labels, histogram } of samples) this.#buckets(name, labels, histogram);
+    this.family(`${name}_created`, "gauge", help);
+    for (const { labels } of samples) this.sample(`${name}_created`, labels, createdS);
+  }
+
+  #buckets(name: string, labels: string, histogram: BucketHistogram): void {
     let cumulative = 0;
     histogram.bounds.forEach((bound, i) => {
       cumulative += histogram.counts[i] ?? 0;
@@ -37,12 +48,11 @@ export class Exposition {
     this.sample(`${name}_bucket`, withLabel(labels, "le", "+Inf"), histogram.count);
     this.sample(`${name}_count`, labels, histogram.count);
     this.sample(`${name}_sum`, labels, histogram.sum);
-    this.family(`${name}_created`, "gauge", help);
-    this.sample(`${name}_created`, labels, createdS);
   }
 }
 
-export interface CounterSample {
+/** A counter or gauge may have several label sets. */
+export interface LabelledValue {
   readonly labels: string;
   readonly value: number;
 }

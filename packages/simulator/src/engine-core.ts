@@ -1,0 +1,172 @@
+import { createEngine, type EngineStats, type StepOutput, type StepPlan } from "./engine/engine.js";
+import type { GenerationRequest } from "./http/api-request.js";
+import type { Generation } from "./http/generation.js";
+import { EngineMetrics, type EngineView } from "./metrics/engine-metrics.js";
+import { monotonicUs } from "./monotonic.js";
+import type { SimulatorConfig } from "./options.js";
+import type { OutputRelease } from "./output-release.js";
+import { hashIntegers, hashText, logNormal, uniformAt } from "./random.js";
+import { StepLoop } from "./step-loop.js";
+
+const EOS_TOKEN = 10;
+
+export interface EngineCoreOptions {
+  /** Rank among the data-parallel engines, from 0. */
+  readonly rank: number;
+  readonly config: SimulatorConfig;
+  /** Token id of each word that can come out. */
+  readonly vocabulary: ArrayLike<number>;
+  /** The front end's, shared by all engines. */
+  readonly release: OutputRelease;
+}
+
+interface Active {
+  readonly generation: Generation;
+  readonly request: GenerationRequest;
+  readonly arrivalUs: number;
+  scheduledUs: number;
+  firstTokenUs: number;
+  lastTokenUs: number;
+}
+
+/** One of vLLM's engine cores: a scheduler with a step clock, KV blocks and metrics of its own. */
+export class EngineCore {
+  readonly #config: SimulatorConfig;
+  readonly #release: OutputRelease;
+  readonly #active = new Map<number, Active>();
+  readonly #engine;
+  readonly #metrics: EngineMetrics;
+  readonly #loop: StepLoop;
+
+  constructor({ rank, config, vocabulary, release }: EngineCoreOptions) {
+    this.#config = config;
+    this.#release = release;
+    this.#engine = createEngine({ ...config.engine, vocabulary, eosToken: EOS_TOKEN });
+    this.#metrics = createMetrics(rank, config);
+    this.#loop = new StepLoop({
+      engine: this.#engine,
+      nowUs: monotonicUs,
+      onBegin: (plan, nowUs) => this.#onBegin(plan, nowUs),
+      onEnd: (outputs, { nowUs }) => this.#onEnd(outputs, nowUs),
+    });
+  }
+
+  stats(): EngineStats {
+    return this.#engine.stats();
+  }
+
+  view(): EngineView {
+    return this.#metrics.view(this.#engine.stats());
+  }
+
+  get slippedUs(): number {
+    return this.#loop.slippedUs;
+  }
+
+  /** By which a new request is placed: vLLM's balancer weighs one that waits as four that run. */
+  get load(): number {
+    const { running, waiting } = this.#engine.stats();
+    return running + 4 * waiting;
+  }
+
+  add(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
+    const outputSeed = hashText(id, hashIntegers(request.promptTokens, this.#config.seed));
+    const arrivalUs = monotonicUs();
+    this.#active.set(ordinal, {
+      generation,
+      request,
+      arrivalUs,
+      scheduledUs: arrivalUs,
+      firstTokenUs: 0,
+      lastTokenUs: 0,
+    });
+    this.#engine.add({
+      id: ordinal,
+      promptTokens: request.promptTokens,
+      maxTokens: request.maxTokens,
+      stopAfter: request.ignoreEos ? undefined : this.#naturalLength(outputSeed, request.minTokens),
+      cacheSalt: request.cacheSalt,
+      outputSeed,
+    });
+    this.#loop.wake();
+  }
+
+  abort(ordinal: number): void {
+    this.#engine.abort(ordinal);
+    this.#active.delete(ordinal);
+  }
+
+  close(): void {
+    this.#loop.close();
+  }
+
+  /** Which output is the end-of-sequence token, where the request lets the model stop. */
+  #naturalLength(outputSeed: number, minTokens: number): number {
+    const { naturalStopMedian, naturalStopSigma } = this.#config;
+    const draws = { u: uniformAt(outputSeed, 0), v: uniformAt(outputSeed, 1) };
+    const natural = Math.round(logNormal(naturalStopMedian, naturalStopSigma, draws));
+    return Math.max(natural, minTokens + 1, 1);
+  }
+
+  #onBegin(plan: StepPlan, nowUs: number): void {
+    for (const { id, cachedTokens } of plan.admitted) {
+      const active = this.#active.get(id);
+      if (active === undefined) continue;
+      active.scheduledUs = nowUs;
+      active.generation.admitted(cachedTokens);
+    }
+  }
+
+  #onEnd(outputs: readonly StepOutput[], nowUs: number): void {
+    let firstPromptTokens = 0;
+    for (const output of outputs) {
+      const active = this.#active.get(output.id);
+      if (active === undefined) continue;
+      active.generation.generated();
+      if (output.ordinal === 1) {
+        firstPromptTokens += active.request.promptTokens.length;
+        active.firstTokenUs = nowUs;
+        this.#metrics.firstToken(active.request.promptTokens.length, nowUs - active.arrivalUs);
+      } else {
+        this.#metrics.laterToken(nowUs - active.lastTokenUs);
+      }
+      active.lastTokenUs = nowUs;
+      this.#release.push(active.generation, output);
+      if (output.finish !== null) this.#finish(active, output, output.finish);
+    }
+    this.#metrics.iteration(outputs.length, firstPromptTokens);
+    this.#release.run();
+  }
+
+  #finish(active: Active, output: StepOutput, finish: "length" | "stop"): void {
+    this.#active.delete(output.id);
+    this.#metrics.finished({
+      finish,
+      promptTokens: active.request.promptTokens.length,
+      cachedTokens: active.generation.cachedTokens,
+      outputTokens: output.ordinal,
+      maxTokens: active.request.maxTokens,
+      arrivalUs: active.arrivalUs,
+      scheduledUs: active.scheduledUs,
+      firstTokenUs: active.firstTokenUs,
+      endUs: active.lastTokenUs,
+    });
+  }
+}
+
+function createMetrics(engine: number, config: SimulatorConfig): EngineMetrics {
+  const { blockSize, kvBlocks, prefixCache } = config.engine;
+  return new EngineMetrics({
+    engine,
+    model: config.model,
+    maxModelLen: config.maxModelLen,
+    createdS: Date.now() / 1000,
+    cacheConfig: {
+      block_size: String(blockSize),
+      cache_dtype: "auto",
+      enable_prefix_caching: prefixCache ? "True" : "False",
+      gpu_memory_utilization: "0.9",
+      num_gpu_blocks: String(kvBlocks),
+    },
+  });
+}

@@ -1,0 +1,61 @@
+import type { EngineStats } from "./engine/engine.js";
+import { EngineCore } from "./engine-core.js";
+import type { EngineView } from "./metrics/engine-metrics.js";
+import type { SimulatorConfig } from "./options.js";
+import { OutputRelease } from "./output-release.js";
+
+/** The data-parallel engines behind one front end. */
+export class EngineCores {
+  readonly #release = new OutputRelease();
+  readonly #cores: readonly EngineCore[];
+
+  constructor(config: SimulatorConfig, vocabulary: ArrayLike<number>) {
+    this.#cores = Array.from(
+      { length: config.dataParallelSize },
+      (_, rank) => new EngineCore({ rank, config, vocabulary, release: this.#release }),
+    );
+  }
+
+  /** The least loaded, and of several the first, as vLLM's own balancer chooses. */
+  choose(): EngineCore {
+    const [first, ...others] = this.#cores;
+    if (first === undefined) throw new Error("a server has at least one engine");
+    let chosen = { core: first, load: first.load };
+    for (const core of others) {
+      const { load } = core;
+      if (load < chosen.load) chosen = { core, load };
+    }
+    return chosen.core;
+  }
+
+  views(): EngineView[] {
+    return this.#cores.map((core) => core.view());
+  }
+
+  /** Sums over the engines; the KV usage is the fullest one's. */
+  stats(): EngineStats & { readonly promptTokens: number; readonly generationTokens: number } {
+    const views = this.views();
+    const sum = (read: (view: EngineView) => number) => views.reduce((total, view) => total + read(view), 0);
+    return {
+      running: sum(({ stats }) => stats.running),
+      waiting: sum(({ stats }) => stats.waiting),
+      freeBlocks: sum(({ stats }) => stats.freeBlocks),
+      kvCacheUsage: Math.max(...views.map(({ stats }) => stats.kvCacheUsage)),
+      preemptions: sum(({ stats }) => stats.preemptions),
+      prefixCacheQueries: sum(({ stats }) => stats.prefixCacheQueries),
+      prefixCacheHits: sum(({ stats }) => stats.prefixCacheHits),
+      steps: sum(({ stats }) => stats.steps),
+      promptTokens: sum((view) => view.promptTokens),
+      generationTokens: sum((view) => view.generationTokens),
+    };
+  }
+
+  get slippedUs(): number {
+    return this.#cores.reduce((total, core) => total + core.slippedUs, 0);
+  }
+
+  close(): void {
+    for (const core of this.#cores) core.close();
+    this.#release.close();
+  }
+}
