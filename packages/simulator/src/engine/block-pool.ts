@@ -14,7 +14,7 @@ export class BlockPool {
   readonly #previous: Int32Array;
   readonly #references: Int32Array;
   readonly #hashes: Float64Array;
-  readonly #blockByHash = new Map<number, number>();
+  readonly #blockByHash = new BlockIndex();
 
   constructor(size: number) {
     this.size = size;
@@ -99,5 +99,41 @@ export class BlockPool {
     this.#next[block] = this.size;
     this.#previous[this.size] = block;
     this.#free++;
+  }
+}
+
+/** A power of two. */
+const PARTS = 256;
+
+/**
+ * Block by content, in many maps: a single one stops for a tenth of a second to rehash itself when some hundred thousand
+ * blocks are cached, and a GPU's scheduler would not.
+ */
+class BlockIndex {
+  readonly #parts = Array.from({ length: PARTS }, () => new Map<number, number>());
+  size = 0;
+
+  get(hash: number): number | undefined {
+    return this.#part(hash).get(hash);
+  }
+
+  has(hash: number): boolean {
+    return this.#part(hash).has(hash);
+  }
+
+  set(hash: number, block: number): void {
+    const part = this.#part(hash);
+    this.size += part.has(hash) ? 0 : 1;
+    part.set(hash, block);
+  }
+
+  delete(hash: number): void {
+    if (this.#part(hash).delete(hash)) this.size -= 1;
+  }
+
+  #part(hash: number): Map<number, number> {
+    const part = this.#parts[(hash | 0) & (PARTS - 1)];
+    assert(part !== undefined, `no part for the hash ${hash}`);
+    return part;
   }
 }
