@@ -44,6 +44,17 @@ test("engines and models of one page are added up, the fullest cache counts", ()
   assert.deepEqual([two.running, two.waiting, two.kvUsage, two.generationTokens], [8, 5, 0.9, 8]);
 });
 
+test("the size of a cache block is told, the smallest of several engines', and only where it is known", () => {
+  const page = (size: string) =>
+    readServerMetrics(
+      `${engineMetrics({ running: 1 })}\nvllm:cache_config_info{block_size="${size}",engine="0"} 1.0`,
+    );
+  assert.equal(page("16").blockTokens, 16);
+  assert.equal("blockTokens" in page("None"), false);
+  assert.equal(addServerMetrics([page("16"), page("None"), page("1")]).blockTokens, 1);
+  assert.equal("blockTokens" in addServerMetrics([page("None")]), false);
+});
+
 test("the names of older releases are read, and not added to the newer ones", () => {
   const old = [
     "vllm:num_requests_running 1",

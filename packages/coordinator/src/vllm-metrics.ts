@@ -15,7 +15,8 @@ const NAMES = {
   preemptions: ["vllm:num_preemptions_total"],
   prefixHits: ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"],
   prefixQueries: ["vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"],
-} as const satisfies Record<Exclude<keyof ServerMetrics, "times">, readonly string[]>;
+} as const satisfies Record<Exclude<keyof ServerMetrics, "times" | "blockTokens">, readonly string[]>;
+const CACHE_CONFIG = "vllm:cache_config_info";
 
 /** Histograms, in seconds; the second name is that of releases before 0.12. */
 const TIMES = {
@@ -31,6 +32,7 @@ const UNSUCCESSFUL = new Set(["abort", "error"]);
 const LOAD_NAMES: ReadonlySet<string> = new Set(Object.values(NAMES).flat());
 const WANTED: ReadonlySet<string> = new Set([
   ...LOAD_NAMES,
+  CACHE_CONFIG,
   ...Object.values(TIMES).flatMap((names) => names.flatMap((name) => [`${name}_sum`, `${name}_count`])),
 ]);
 
@@ -57,6 +59,9 @@ export function readServerMetrics(page: string): ServerMetrics {
     preemptions: sum(valuesOf(samples, NAMES.preemptions)),
     prefixHits: sum(valuesOf(samples, NAMES.prefixHits)),
     prefixQueries: sum(valuesOf(samples, NAMES.prefixQueries)),
+    ...smallestBlock(
+      samples.map(({ name, labels }) => (name === CACHE_CONFIG ? labels["block_size"] : undefined)),
+    ),
     ...timesOrNothing((name) => durationsOf(samples, TIMES[name])),
   };
 }
@@ -74,8 +79,15 @@ export function addServerMetrics(all: readonly ServerMetrics[]): ServerMetrics {
     preemptions: total((metrics) => metrics.preemptions),
     prefixHits: total((metrics) => metrics.prefixHits),
     prefixQueries: total((metrics) => metrics.prefixQueries),
+    ...smallestBlock(all.map((metrics) => metrics.blockTokens)),
     ...timesOrNothing((name) => addDurations(all.map(({ times }) => times?.[name] ?? null))),
   };
+}
+
+/** Without a good one, the key is absent. */
+function smallestBlock(sizes: readonly (string | number | undefined)[]): { readonly blockTokens?: number } {
+  const known = sizes.map(Number).filter((tokens) => Number.isSafeInteger(tokens) && tokens > 0);
+  return known.length === 0 ? {} : { blockTokens: Math.min(...known) };
 }
 
 /** Without any of them, the key is absent. */

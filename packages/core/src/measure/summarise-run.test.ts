@@ -475,14 +475,20 @@ test("the server's counters are differences of its scrapes, exact when nothing r
 test("prefix hits are reckoned against whole blocks of the chat template", () => {
   const verdict = (
     prefixHits: number,
-    change: { prompts?: "identical"; templateTokens?: number | null; api?: "openai-completions" } = {},
+    change: {
+      prompts?: "identical";
+      templateTokens?: number | null;
+      api?: "openai-completions";
+      blockTokens?: number;
+    } = {},
   ) => {
     const planned = planOf({
       workload: { prompts: change.prompts ?? "unique" },
       target: { urls: ["http://127.0.0.1:8000"], api: change.api ?? "openai-chat" },
     });
-    const serverAfter = { quiescent: true, counters: counters({ prefixHits }) };
-    const { templateTokens = 20 } = change;
+    const { templateTokens = 20, blockTokens } = change;
+    const blocks = blockTokens === undefined ? {} : { blockTokens };
+    const serverAfter = { quiescent: true, counters: { ...counters({ prefixHits }), ...blocks } };
     return summarise(healthy, { plan: planned, facts: { facts: { serverAfter, templateTokens } } }).verdict;
   };
   // 96 requests, a template of 20 tokens: one block of 16 each.
@@ -490,6 +496,10 @@ test("prefix hits are reckoned against whole blocks of the chat template", () =>
   assert.deepEqual(verdict(96 * 16 + 16).reasons, [
     "1552 prompt tokens came from the prefix cache though prompts were unique (the chat template explains 1536)",
   ]);
+  assert.equal(verdict(96 * 32, { blockTokens: 32 }).status, "degraded", "not one whole block of 32");
+  // A block of one token: the whole template, and what of a salt is found by chance.
+  assert.equal(verdict(96 * 24, { blockTokens: 1 }).status, "valid");
+  assert.equal(verdict(96 * 24 + 1, { blockTokens: 1 }).status, "degraded");
   assert.equal(verdict(5000, { prompts: "identical" }).status, "valid");
   assert.equal(verdict(5000, { templateTokens: null }).status, "valid", "nothing is known of the template");
   assert.equal(verdict(16, { templateTokens: null, api: "openai-completions" }).status, "degraded");

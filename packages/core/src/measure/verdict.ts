@@ -103,6 +103,9 @@ function levelReasons({ levels }: VerdictInput): string[] {
   );
 }
 
+/** Of a salt's some ten tokens at most so many are found again by chance, over any number of requests. */
+const SALT_CHANCE_TOKENS = 4;
+
 /** With unique prompts only the chat template can be found again, in whole blocks. */
 function prefixReasons({ facts, totals }: VerdictInput): string[] {
   const { target, workload } = facts.record.plan;
@@ -110,7 +113,8 @@ function prefixReasons({ facts, totals }: VerdictInput): string[] {
   // Completions have no template; of a chat whose template is not known, nothing can be said.
   const templateTokens = target.api === "openai-completions" ? 0 : facts.templateTokens;
   if (hits === null || templateTokens === null || workload.prompts !== "unique") return [];
-  const perRequest = Math.floor(templateTokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
+  const blockTokens = facts.serverAfter?.counters.blockTokens ?? KV_BLOCK_TOKENS;
+  const perRequest = sparedByTemplate(templateTokens, blockTokens);
   const allowed = (totals.requests.sent + totals.requests.staleRetries) * perRequest;
   if (hits <= allowed) return [];
   const others = totals.server.exact ? "" : "; others may have used the target at the same time";
@@ -118,6 +122,15 @@ function prefixReasons({ facts, totals }: VerdictInput): string[] {
     `${hits} prompt tokens came from the prefix cache though prompts were unique ` +
       `(the chat template explains ${allowed})${others}`,
   ];
+}
+
+/**
+ * Tokens of one prompt that the cache may hold though nothing but the template is shared. Where a block is a token or a
+ * few, as with MLA on ROCm, the first tokens of a salt are shared with some other salt by chance.
+ */
+function sparedByTemplate(templateTokens: number, blockTokens: number): number {
+  const byChance = blockTokens < SALT_CHANCE_TOKENS ? SALT_CHANCE_TOKENS : 0;
+  return Math.floor((templateTokens + byChance) / blockTokens) * blockTokens;
 }
 
 /** Two figures, so that 0.4 % is not shown as none. */

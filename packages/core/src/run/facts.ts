@@ -27,6 +27,8 @@ export interface ServerCounters {
   readonly preemptions: number;
   readonly prefixHits: number;
   readonly prefixQueries: number;
+  /** Tokens in a block of the prefix cache, the smallest of its replicas'; absent where the target does not say. */
+  readonly blockTokens?: number;
   /** Absent where the target has none, and in files of older versions. */
   readonly times?: ServerTimes;
 }
