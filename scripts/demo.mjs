@@ -39,15 +39,21 @@ const END_LIMIT_MS = 20_000;
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
-/** Starts the simulator on a port chosen by the system; resolves with its URL. */
-function startSimulator(truthFile, timeScale) {
+/**
+ * Starts the simulator on a port chosen by the system; resolves with its URL. DeepSeek V3.2 is served by data-parallel
+ * engines: the tokens of 1,000 users come in four bursts of 250, not in one of 1,000 that two cores would need half of the
+ * time between tokens for.
+ */
+function startSimulator(truthFile) {
   const args = [
     cli,
     "simulate",
     "--port",
     "0",
-    "--time-scale",
-    String(timeScale),
+    "--profile",
+    "deepseek-v3.2",
+    "--data-parallel-size",
+    "4",
     "--truth-log",
     truthFile,
     "--json",
@@ -79,7 +85,7 @@ async function main() {
   const options = readOptions();
   const scratch = mkdtempSync(join(tmpdir(), "tokenstorm-demo-"));
   const truthFile = options.truth ?? join(scratch, "truth.jsonl");
-  const simulator = startSimulator(truthFile, options.quick ? 4 : 1);
+  const simulator = startSimulator(truthFile);
   let runner;
   // The runner is a child in a group of its own: it hears of Ctrl-C from here, once for each time.
   const onSignal = (signal) => {
