@@ -142,7 +142,7 @@ async function joinByPrintedLines(t: TestContext, { flags = "", files = {} }: Op
   });
   const agentLine = await line(coordinator, / node tokenstorm\.mjs agent$/);
   const scheme = flags === "" ? "nats" : "tls";
-  assert.match(agentLine, new RegExp(`^NATS_URL='${scheme}://agent:\\w+@${address}:4222' `));
+  assert.match(agentLine, new RegExp(`^NATS_URL='${scheme}://agent:[\\w-]+@${address}:4222' `));
   const agentHosts = [desks[1].paste(agentLine), desks[2].paste(agentLine)];
   const viewer = desks[2].paste(`${await line(coordinator, /tokenstorm\.mjs tail --wait$/)} --json`);
   await Promise.all(agentHosts.map((host) => host.line(/agent processes started/)));
