@@ -5,6 +5,7 @@ import {
   METRICS,
   PHASES,
   PlanSchema,
+  PROBE_BUCKETS,
   RUN_STATES,
   TOKEN_SOURCES,
   VITALS_COLOURS,
@@ -54,6 +55,18 @@ export const VitalsMessage = z.object({
   descriptorLimit: count,
   scheduleLagP99Us: count,
   coalescedShare: share,
+  // Not from older agents, and not from every host.
+  selfProbe: z
+    .object({
+      count,
+      p50Us: count,
+      p90Us: count,
+      p99Us: count,
+      maxUs: count,
+      buckets: z.array(count).max(PROBE_BUCKETS).readonly(),
+    })
+    .optional(),
+  localPorts: z.object({ used: count, range: count }).optional(),
 });
 
 export const LedgerMessage = z.object({

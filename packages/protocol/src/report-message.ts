@@ -101,6 +101,14 @@ const Stage = z.looseObject({
     response: Latency,
     scheduleLag: Latency,
   }),
+  stampUncertainty: z
+    .looseObject({
+      p99Us: number,
+      source: z.enum(["self-probe", "event-loop delay"]),
+      worst: z.looseObject({ agent: text, us: number }).nullable(),
+    })
+    .nullable()
+    .optional(),
   completedPerUserMin: maybe,
   stimulus: Stimulus.optional(),
 });
@@ -237,9 +245,10 @@ function unreadable(
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
   const { start, ...rest } = report;
-  const stages = report.stages.map(({ users, rps, goodput, stimulus, ...stage }) => ({
+  const stages = report.stages.map(({ users, rps, goodput, stimulus, stampUncertainty, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
+    ...(stampUncertainty === undefined ? {} : { stampUncertainty }),
     server: serverOf(stage.server),
     ...(goodput === undefined ? {} : { goodput }),
     ...(users === undefined ? {} : { users }),

@@ -150,6 +150,7 @@ export class ShardRun {
         plannedEventsPerS: plannedEventsPerS(plan, stages, place),
       });
       this.#target = target;
+      deps.vitals.beginProbe();
       const preparation = await prepareShard(checked, { target, record, version: deps.version });
       if (this.#isReleased) return;
       await deps.rehearse?.();
@@ -225,6 +226,8 @@ export class ShardRun {
   #closeTarget(): void {
     const target = this.#target;
     this.#target = null;
+    // Nothing is measured any more.
+    if (target !== null) this.#options.deps.vitals.endProbe();
     target?.close().catch(this.#options.onBug);
   }
 }

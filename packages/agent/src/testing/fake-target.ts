@@ -112,6 +112,9 @@ export function createFakeTarget(
     get isClosed() {
       return isClosed;
     },
+    get mostToOnePlace() {
+      return busy.size;
+    },
     get openSockets() {
       return busy.size;
     },

@@ -14,6 +14,7 @@ import type { LevelData } from "./level-data.js";
 import { levelNotes } from "./level-notes.js";
 import { serverInWindow } from "./server-window.js";
 import type { DueCounts, MetricName } from "./snapshot.js";
+import { stampUncertainty } from "./stamp-uncertainty.js";
 import { shareLowerBound } from "./statistics.js";
 
 const CENSORED: Partial<Record<ReportLatency, MetricName>> = {
@@ -63,6 +64,7 @@ export function stageReport(
     tokens: tokenCounts([due]),
     rates: ratesOf(level, input.facts.record.plan.target.gpus),
     latencyUs: latenciesOf(level),
+    stampUncertainty: stampUncertainty(stage.index, input.aggregate.intervalVitals()),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
     stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };

@@ -85,6 +85,15 @@ export interface StimulusReport {
   readonly notFilled: readonly string[];
 }
 
+/** How far the stamps of a level may be off, at p99. */
+export interface StampUncertainty {
+  readonly p99Us: number;
+  /** What it was taken from: the self-probe x 1.6, or where an agent had none the event-loop delay. */
+  readonly source: "self-probe" | "event-loop delay";
+  /** The agent with the largest; null where there was one alone. */
+  readonly worst: { readonly agent: string; readonly us: number } | null;
+}
+
 export interface StageReport {
   readonly name: string;
   readonly users?: number;
@@ -132,6 +141,8 @@ export interface StageReport {
     readonly eventsPerS: number;
   };
   readonly latencyUs: Readonly<Record<ReportLatency, LatencySummary>>;
+  /** Null where no interval was measured; absent in reports that are older. */
+  readonly stampUncertainty?: StampUncertainty | null;
   /** Requests that each user completed in the window, at least; null for open load. */
   readonly completedPerUserMin: number | null;
   /** Absent in reports that are older. */

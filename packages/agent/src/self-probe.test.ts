@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { probeBucketUs } from "@tokenstorm/core";
+import { systemClock } from "@tokenstorm/protocol";
+import { missedProbes } from "./missed-probes.js";
+import { SelfProbe } from "./self-probe.js";
+
+const { nowUs } = systemClock();
+
+async function turnsOfTheLoop(ms: number): Promise<void> {
+  const until = performance.now() + ms;
+  while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+function busyFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+async function firstStamps(probe: SelfProbe): Promise<void> {
+  const until = performance.now() + 10_000;
+  while (probe.take(nowUs()) === undefined) {
+    assert.ok(performance.now() < until, "no stamp came");
+    await turnsOfTheLoop(5);
+  }
+}
+
+test("a loop that is blocked for 60 ms reads a dozen probes late, by up to 60 ms", async (t) => {
+  const probe = new SelfProbe({ nowUs, onAbsent: (why) => assert.fail(why) });
+  t.after(() => probe.stop());
+  probe.start();
+  probe.start();
+  await firstStamps(probe);
+  busyFor(60);
+  await turnsOfTheLoop(30);
+  const delays = probe.take(nowUs());
+  assert.ok(delays !== undefined && delays.maxUs > 40_000, JSON.stringify(delays));
+  // Evenly spread over the block, so that about nine of the dozen waited for more than a quarter of it.
+  const late = delays.buckets.filter((_, bucket) => probeBucketUs(bucket) > 15_000);
+  assert.ok(late.reduce((sum, count) => sum + count, 0) >= 5, JSON.stringify(delays));
+});
+
+test("what was read after the edge of an interval belongs to the next one", async (t) => {
+  const probe = new SelfProbe({ nowUs, onAbsent: (why) => assert.fail(why) });
+  t.after(() => probe.stop());
+  probe.start();
+  await firstStamps(probe);
+  const edgeUs = nowUs();
+  busyFor(40);
+  await turnsOfTheLoop(20);
+  const before = probe.take(edgeUs);
+  const after = probe.take(nowUs());
+  assert.ok((before?.maxUs ?? 0) < (after?.maxUs ?? 0), JSON.stringify({ before, after }));
+  assert.ok((after?.maxUs ?? 0) > 25_000, JSON.stringify(after));
+});
+
+test("a probe that was stopped says nothing, and can be started again", async (t) => {
+  const probe = new SelfProbe({ nowUs, onAbsent: (why) => assert.fail(why) });
+  t.after(() => probe.stop());
+  probe.start();
+  await firstStamps(probe);
+  probe.stop();
+  probe.stop();
+  await turnsOfTheLoop(20);
+  assert.equal(probe.take(nowUs()), undefined);
+  probe.start();
+  await firstStamps(probe);
+});
+
+test("times at which a probe was due while nobody could send one count too, and an ordinary delay of a timer does not", () => {
+  assert.deepEqual(missedProbes(1_000_000, 1_005_000), []);
+  assert.deepEqual(missedProbes(1_000_000, 1_009_999), []);
+  assert.deepEqual(missedProbes(1_000_000, 1_010_000), [1_005_000]);
+  assert.deepEqual(missedProbes(1_000_000, 1_021_000), [1_005_000, 1_010_000, 1_015_000, 1_020_000]);
+  assert.equal(missedProbes(0, 3_600_000_000).length, 10_000);
+});

@@ -1,0 +1,181 @@
+import { connect, type Socket } from "node:net";
+import { Worker } from "node:worker_threads";
+import { type ProbeDelays, summariseProbes } from "@tokenstorm/core";
+import { missedProbes, PROBE_PERIOD_US } from "./missed-probes.js";
+
+/** Longest that the worker may take to be there, and the connection. */
+const START_LIMIT_MS = 5000;
+const STAMP_BYTES = 8;
+const READ_BYTES = 4096;
+/** Beyond so many in one interval only the first are kept: 40 s of them. */
+const MOST_KEPT = 8000;
+/** A loop that read nothing for so long was not there to be asked. */
+const SILENT_US = 50_000;
+
+/**
+ * Sends the kernel's monotonic clock, the same one in all threads, once a period to the one who connects, and listens to
+ * nobody else. In one string, so that a single file needs no second one; it holds no secrets, and leaves when told or
+ * when its one connection ends.
+ */
+const WORKER = `
+const { createServer } = require("node:net");
+const { parentPort, workerData } = require("node:worker_threads");
+const server = createServer({ noDelay: true }, (socket) => {
+  server.close();
+  const timer = setInterval(() => {
+    // Whoever does not read is asked no more; what is missing is reckoned from the gap.
+    if (socket.writableLength > 0) return;
+    const stamp = Buffer.allocUnsafe(${STAMP_BYTES});
+    stamp.writeBigUInt64LE(process.hrtime.bigint() / 1000n);
+    socket.write(stamp);
+  }, workerData.periodMs);
+  socket.on("error", () => undefined);
+  socket.on("close", () => clearInterval(timer));
+  socket.resume();
+});
+server.maxConnections = 1;
+server.on("error", (error) => { throw error; });
+server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
+`;
+
+export interface SelfProbeOptions {
+  readonly nowUs: () => number;
+  /** There is none, or no more; said once. */
+  readonly onAbsent: (why: string) => void;
+}
+
+/**
+ * Measures how late this process reads what has arrived for it: a worker thread sends a stamp over loopback every 5 ms, and
+ * the loop that reads answers reads it in the same way. Needs no word from any server; costs under 1 % of a core.
+ */
+export class SelfProbe {
+  readonly #options: SelfProbeOptions;
+  #worker: Worker | undefined;
+  #socket: Socket | undefined;
+  #limit: NodeJS.Timeout | undefined;
+  #isReading = false;
+  #hasFailed = false;
+  #lastStampUs = 0;
+  #lastReadUs = 0;
+  #readsUs: number[] = [];
+  #delaysUs: number[] = [];
+  readonly #left = Buffer.alloc(STAMP_BYTES);
+  #leftBytes = 0;
+
+  constructor(options: SelfProbeOptions) {
+    this.#options = options;
+  }
+
+  /** Once it has failed it stays absent. May be called twice. */
+  start(): void {
+    if (this.#worker !== undefined || this.#hasFailed) return;
+    try {
+      const worker = new Worker(WORKER, {
+        eval: true,
+        env: {},
+        execArgv: [],
+        workerData: { periodMs: PROBE_PERIOD_US / 1000 },
+        resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
+      });
+      this.#worker = worker;
+      worker.unref();
+      worker.once("message", (port: unknown) => {
+        if (this.#worker === worker && typeof port === "number") this.#connect(port);
+      });
+      worker.on("error", (error: Error) => {
+        if (this.#worker === worker) this.#fail(error.message);
+      });
+      this.#limit = setTimeout(
+        () => this.#fail(`no stamp within ${START_LIMIT_MS / 1000} s`),
+        START_LIMIT_MS,
+      );
+      this.#limit.unref();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Delays of what was read before `beforeUs`, since the last call; undefined where there is no probe. */
+  take(beforeUs: number): ProbeDelays | undefined {
+    if (!this.#isReading) return undefined;
+    let count = this.#readsUs.findIndex((readUs) => readUs >= beforeUs);
+    if (count < 0) count = this.#readsUs.length;
+    const delays = this.#delaysUs.splice(0, count);
+    this.#readsUs.splice(0, count);
+    // The loop stood still over the whole of it: then nothing was read, and that is the delay so far.
+    const silentUs = beforeUs - this.#lastReadUs;
+    if (delays.length === 0 && silentUs > SILENT_US) delays.push(Math.round(silentUs));
+    return summariseProbes(delays);
+  }
+
+  /** May be called twice; can be started again. */
+  stop(): void {
+    clearTimeout(this.#limit);
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    this.#isReading = false;
+    this.#readsUs = [];
+    this.#delaysUs = [];
+    // Rejects never; nobody waits for a thread that has nothing to say.
+    void worker?.terminate();
+  }
+
+  #connect(port: number): void {
+    const socket = connect({
+      host: "127.0.0.1",
+      port,
+      noDelay: true,
+      onread: {
+        buffer: Buffer.alloc(READ_BYTES),
+        callback: (bytes, buffer) => {
+          this.#read(this.#options.nowUs(), buffer, bytes);
+          return true;
+        },
+      },
+    });
+    this.#socket = socket;
+    socket.unref();
+    const lost = (why: string) => {
+      if (this.#socket === socket) this.#fail(why);
+    };
+    socket.on("error", (error) => lost(error.message));
+    socket.on("close", () => lost("its connection was closed"));
+  }
+
+  #read(nowUs: number, buffer: Uint8Array, bytes: number): void {
+    for (let i = 0; i < bytes; i += 1) {
+      this.#left[this.#leftBytes] = buffer[i] ?? 0;
+      this.#leftBytes += 1;
+      if (this.#leftBytes < STAMP_BYTES) continue;
+      this.#leftBytes = 0;
+      this.#heed(nowUs, Number(this.#left.readBigUInt64LE()));
+    }
+  }
+
+  #heed(nowUs: number, stampUs: number): void {
+    if (!this.#isReading) {
+      this.#isReading = true;
+      clearTimeout(this.#limit);
+    } else {
+      for (const missedUs of missedProbes(this.#lastStampUs, stampUs)) this.#keep(nowUs, missedUs);
+    }
+    this.#keep(nowUs, stampUs);
+    this.#lastStampUs = stampUs;
+    this.#lastReadUs = nowUs;
+  }
+
+  #keep(nowUs: number, stampUs: number): void {
+    if (this.#readsUs.length >= MOST_KEPT) return;
+    this.#readsUs.push(nowUs);
+    this.#delaysUs.push(Math.max(0, nowUs - stampUs));
+  }
+
+  #fail(why: string): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.stop();
+    this.#options.onAbsent(why);
+  }
+}
