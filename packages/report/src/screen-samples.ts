@@ -90,6 +90,7 @@ function stage(level: Level, change: Partial<StageReport> = {}): StageReport {
       eventsPerS: level.outputTokensPerS,
     },
     latencyUs,
+    stampUncertainty: { p99Us: 400 + level.users, source: "self-probe", worst: null },
     completedPerUserMin: 2,
     stimulus: closed(level.users, 0, 0),
     ...change,
@@ -320,6 +321,11 @@ export const badReport: RunReport = {
           success: { rate: 0.98712, lower95: 0.98311 },
           failures: { "http-5xx": 41, "ttft-timeout": 12, "stream-broken": 4 },
           drops: level.users === 1000 ? { late: 12 } : {},
+          stampUncertainty: {
+            p99Us: 6100,
+            source: level.users === 1000 ? "event-loop delay" : "self-probe",
+            worst: { agent: "load-3", us: 48_000 },
+          },
           ...(level.users === 1000
             ? {
                 tooShort: true,

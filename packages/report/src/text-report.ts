@@ -12,6 +12,7 @@ import {
 } from "./facts-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
 import { type Paint, paint } from "./paint.js";
+import { stampsTexts } from "./stamps-text.js";
 import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
 
@@ -43,6 +44,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
     ...markLines(report.stages, width),
     "",
   ];
+  for (const text of stampsTexts(report.stages)) facts.add("stamps", text);
   for (const threshold of report.thresholds) facts.threshold(threshold);
   for (const text of stimulusTexts(report.stages)) facts.add("stimulus", text);
   facts.add("requests", requestsText(report));

@@ -2,6 +2,9 @@ import type { StampUncertainty } from "../run/report.js";
 import type { IntervalVitals } from "./aggregate.js";
 import { PROBE_UNDER_READING, type ProbeDelays, probePercentile } from "./probe-delays.js";
 
+/** An agent is named from here on: so many times what all agents together have. */
+const OUTLIER = 2;
+
 /**
  * How far the stamps of a level's measured intervals may be off, at p99: over all agents' self-probes x 1.6. Where an
  * interval has no probe, its event-loop delay stands in, the worst of them; null where nothing was measured.
@@ -19,7 +22,7 @@ export function stampUncertainty(
     us: uncertaintyOf(own.filter((one) => one.agent === agent)).p99Us,
   }));
   const worst = byAgent.toSorted((a, b) => b.us - a.us || (a.agent < b.agent ? -1 : 1))[0];
-  return { ...all, worst: worst === undefined || byAgent.length === 1 ? null : worst };
+  return { ...all, worst: worst !== undefined && worst.us > OUTLIER * all.p99Us ? worst : null };
 }
 
 function uncertaintyOf(intervals: readonly IntervalVitals[]): Omit<StampUncertainty, "worst"> {

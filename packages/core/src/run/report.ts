@@ -90,7 +90,7 @@ export interface StampUncertainty {
   readonly p99Us: number;
   /** What it was taken from: the self-probe x 1.6, or where an agent had none the event-loop delay. */
   readonly source: "self-probe" | "event-loop delay";
-  /** The agent with the largest; null where there was one alone. */
+  /** The agent with the largest, where that is more than twice as much. */
   readonly worst: { readonly agent: string; readonly us: number } | null;
 }
 
