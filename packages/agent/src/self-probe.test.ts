@@ -25,18 +25,18 @@ async function firstStamps(probe: SelfProbe): Promise<void> {
   }
 }
 
-test("a loop that is blocked for 60 ms reads a dozen probes late, by up to 60 ms", async (t) => {
+test("a loop that is blocked for 120 ms reads a dozen probes late, by up to 120 ms", async (t) => {
   const probe = new SelfProbe({ nowUs, onAbsent: (why) => assert.fail(why) });
   t.after(() => probe.stop());
   probe.start();
   probe.start();
   await firstStamps(probe);
-  busyFor(60);
+  busyFor(120);
   await turnsOfTheLoop(30);
   const delays = probe.take(nowUs());
-  assert.ok(delays !== undefined && delays.maxUs > 40_000, JSON.stringify(delays));
+  assert.ok(delays !== undefined && delays.maxUs > 90_000, JSON.stringify(delays));
   // Evenly spread over the block, so that about nine of the dozen waited for more than a quarter of it.
-  const late = delays.buckets.filter((_, bucket) => probeBucketUs(bucket) > 15_000);
+  const late = delays.buckets.filter((_, bucket) => probeBucketUs(bucket) > 30_000);
   assert.ok(late.reduce((sum, count) => sum + count, 0) >= 5, JSON.stringify(delays));
 });
 
@@ -68,9 +68,9 @@ test("a probe that was stopped says nothing, and can be started again", async (t
 });
 
 test("times at which a probe was due while nobody could send one count too, and an ordinary delay of a timer does not", () => {
-  assert.deepEqual(missedProbes(1_000_000, 1_005_000), []);
-  assert.deepEqual(missedProbes(1_000_000, 1_009_999), []);
-  assert.deepEqual(missedProbes(1_000_000, 1_010_000), [1_005_000]);
-  assert.deepEqual(missedProbes(1_000_000, 1_021_000), [1_005_000, 1_010_000, 1_015_000, 1_020_000]);
-  assert.equal(missedProbes(0, 3_600_000_000).length, 10_000);
+  assert.deepEqual(missedProbes(1_000_000, 1_010_000), []);
+  assert.deepEqual(missedProbes(1_000_000, 1_014_999), []);
+  assert.deepEqual(missedProbes(1_000_000, 1_015_000), [1_010_000]);
+  assert.deepEqual(missedProbes(1_000_000, 1_042_000), [1_010_000, 1_020_000, 1_030_000]);
+  assert.equal(missedProbes(0, 3_600_000_000).length, 8000);
 });
