@@ -116,7 +116,7 @@ async function measure({ seconds, agents, reader, seed, folder, natsUrl, childre
   children.push(run);
   const hog = spawn("taskset", ["-c", AGENT_CORE, process.execPath, "-e", "for (;;);"], { stdio: "ignore" });
   children.push(hog);
-  const disturbance = disturb({ hog, agents: sending, seed });
+  hog.kill("SIGSTOP");
   let output = "";
   run.stdout.on("data", (bytes) => {
     output += bytes;
@@ -126,7 +126,13 @@ async function measure({ seconds, agents, reader, seed, folder, natsUrl, childre
     said += bytes;
   });
   const limit = setTimeout(() => run.kill("SIGKILL"), (seconds + 90) * 1000);
-  const code = await new Promise((resolve) => run.once("close", resolve));
+  const ended = new Promise((resolve) => run.once("close", resolve));
+  // Not while they prepare: who is late then takes part in nothing.
+  const isRunning = firstLine(sending[0], "stderr", /agent is running/);
+  const hasBegun = await Promise.race([isRunning, ended.then(() => false)]);
+  if (hasBegun === false) throw new Error(`the run did not begin: ${said}${output}`);
+  const disturbance = disturb({ hog, agents: sending, seed });
+  const code = await ended;
   clearTimeout(limit);
   const phases = disturbance.end();
   if (output === "") throw new Error(`the run failed with ${code}: ${said}`);

@@ -131,6 +131,32 @@ const ServerLatencyCheck = z.looseObject({
   differenceUs: number,
 });
 
+const Proof = z.looseObject({
+  level: text,
+  run: text,
+  agents: number,
+  agentsDoubled: number,
+  figures: z.array(
+    z.looseObject({
+      name: z.enum([
+        "outputTokensPerS",
+        "requestsPerS",
+        "ttftP50Us",
+        "ttftP99Us",
+        "tpotP50Us",
+        "e2eP50Us",
+        "e2eP99Us",
+      ]),
+      single: maybe,
+      doubled: maybe,
+      difference: z.looseObject({ low: number, high: number }).nullable(),
+      isSame: z.boolean().nullable(),
+    }),
+  ),
+  holds: z.boolean().nullable(),
+  sentence: text,
+});
+
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
 export const RunReportMessage = z.looseObject({
   schemaVersion: z.literal(1),
@@ -204,6 +230,7 @@ export const RunReportMessage = z.looseObject({
       result: z.enum(["passed", "failed", "inconclusive"]),
     }),
   ),
+  proof: Proof.optional(),
 });
 
 type Wire = z.output<typeof RunReportMessage>;
@@ -244,7 +271,7 @@ function unreadable(
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const { start, ...rest } = report;
+  const { start, proof, ...rest } = report;
   const stages = report.stages.map(({ users, rps, goodput, stimulus, stampUncertainty, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
@@ -257,6 +284,7 @@ function withoutUndefined(report: Wire): RunReport {
   return {
     ...rest,
     ...(start === undefined ? {} : { start }),
+    ...(proof === undefined ? {} : { proof }),
     stages,
     totals: { ...report.totals, server: totalsServer(report.totals.server) },
     verdict: verdictOf(report.verdict),

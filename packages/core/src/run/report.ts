@@ -173,6 +173,36 @@ export interface ServerLatencyCheck {
   readonly differenceUs: number;
 }
 
+export interface ProofFigure {
+  readonly name:
+    | "outputTokensPerS"
+    | "requestsPerS"
+    | "ttftP50Us"
+    | "ttftP99Us"
+    | "tpotP50Us"
+    | "e2eP50Us"
+    | "e2eP99Us";
+  readonly single: number | null;
+  readonly doubled: number | null;
+  /** Of doubled less single, at 95 %; null where too little was measured. */
+  readonly difference: { readonly low: number; readonly high: number } | null;
+  /** The interval holds 0, or lies within 2 % of `single`. */
+  readonly isSame: boolean | null;
+}
+
+/** The last level once more with twice the agent processes (`run --prove`). */
+export interface ProofReport {
+  readonly level: string;
+  /** Id of the run with twice the agents; empty where there was none. */
+  readonly run: string;
+  readonly agents: number;
+  readonly agentsDoubled: number;
+  readonly figures: readonly ProofFigure[];
+  /** True: no figure differs. Null: nobody can say; the sentence tells why. */
+  readonly holds: boolean | null;
+  readonly sentence: string;
+}
+
 /** The report, schema version 1. Fields may be added, never renamed. */
 export interface RunReport {
   readonly schemaVersion: 1;
@@ -253,4 +283,6 @@ export interface RunReport {
     readonly observed: number | null;
     readonly result: ThresholdResult;
   }[];
+  /** Only of a run that was asked to prove that its client was not the limit. */
+  readonly proof?: ProofReport;
 }
