@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Final, LoadError, type RunFacts, requirePlan } from "@tokenstorm/core";
+import { type Final, LoadError, type RunFacts, type RunReport, requirePlan } from "@tokenstorm/core";
 import { resultToLine } from "@tokenstorm/protocol";
 import { readLocalReport, rebuildFromDirectory } from "./run-files.js";
 
@@ -131,6 +131,38 @@ test("a directory with nothing but a report shows that report", async (t) => {
   const kept = runDirectory(t, { "report.json": JSON.stringify(rebuilt) });
   assert.deepEqual(await rebuildFromDirectory(kept), JSON.parse(JSON.stringify(rebuilt)));
   assert.deepEqual(await readLocalReport(kept), JSON.parse(JSON.stringify(rebuilt)));
+});
+
+test("the target's own times in its samples can be read, and what is no time is refused with its line", async (t) => {
+  const numbers = { tUs: 1, running: 1, waiting: 0, kvUsage: 0.5, preemptions: 0, successes: 1 };
+  const counts = { promptTokens: 1, generationTokens: 1, prefixHits: 0, prefixQueries: 0 };
+  const event = (times: unknown) =>
+    `${JSON.stringify({ kind: "server", sample: { ...numbers, ...counts, times } })}\n`;
+  const files = { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` };
+  const times = { ttft: { sumUs: 396_678, count: 9 }, itl: null, e2e: null };
+  const directory = runDirectory(t, { ...files, "events.ndjson": event(times) });
+  assert.equal((await rebuildFromDirectory(directory)).run.id, "r1");
+  const broken = runDirectory(t, { ...files, "events.ndjson": event({ ttft: { sumUs: "9" } }) });
+  await assert.rejects(rebuildFromDirectory(broken), isUnreadable(/events\.ndjson:1 /));
+});
+
+test("a proof that was kept beside a run stands in its report again", async (t) => {
+  const files = { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` };
+  const whole = await rebuildFromDirectory(runDirectory(t, files));
+  const proof: RunReport["proof"] = {
+    level: "u1",
+    run: "r2",
+    agents: 1,
+    agentsDoubled: 2,
+    figures: [
+      { name: "ttftP50Us", single: 5, doubled: 6, difference: { low: -1, high: 3 }, isSame: true },
+      { name: "e2eP99Us", single: null, doubled: null, difference: null, isSame: null },
+    ],
+    holds: true,
+    sentence: "level u1 with 2",
+  };
+  const kept = runDirectory(t, { ...files, "report.json": JSON.stringify({ ...whole, proof }) });
+  assert.deepEqual((await rebuildFromDirectory(kept)).proof, proof);
 });
 
 test("files that are damaged, foreign or of another version are named with file and line", async (t) => {

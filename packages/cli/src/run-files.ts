@@ -26,13 +26,20 @@ export async function rebuildFromDirectory(directory: string): Promise<RunReport
     return reportFromJson(await readText(file), file);
   }
   const kept = parseRunJson(await readText(facts), facts);
-  return rebuildReport({
+  const rebuilt = await rebuildReport({
     facts: kept.facts,
     results: readResults(snapshots),
     events: await readEvents(join(directory, "events.ndjson")),
     // An agent that was lost left no final word: what the leader missed of it is still missed.
     expected: kept.report?.completeness.missing.map(({ agent, to }) => ({ agent, lastSeq: to })) ?? [],
   });
+  const proof = await keptProof(join(directory, "report.json"));
+  return proof === undefined ? rebuilt : { ...rebuilt, proof };
+}
+
+/** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */
+async function keptProof(file: string): Promise<RunReport["proof"]> {
+  return existsSync(file) ? reportFromJson(await readText(file), file).proof : undefined;
 }
 
 async function* readResults(file: string): AsyncGenerator<RunResult> {
@@ -120,9 +127,7 @@ function isRunEvent(value: unknown): value is RunEvent {
   if (!isObject(value)) return false;
   switch (value["kind"]) {
     case "server":
-      return (
-        isObject(value["sample"]) && Object.values(value["sample"]).every((one) => typeof one === "number")
-      );
+      return isObject(value["sample"]) && Object.entries(value["sample"]).every(isSampleField);
     case "state":
       return typeof value["state"] === "string" && typeof value["wallMs"] === "number";
     case "note":
@@ -130,6 +135,14 @@ function isRunEvent(value: unknown): value is RunEvent {
     default:
       return false;
   }
+}
+
+/** Gauges and counters are numbers; the target's own times have a sum and a count each, or null. */
+function isSampleField([name, value]: readonly [string, unknown]): boolean {
+  if (name !== "times") return typeof value === "number";
+  const isTime = (one: unknown) =>
+    one === null || (isObject(one) && typeof one["sumUs"] === "number" && typeof one["count"] === "number");
+  return isObject(value) && Object.values(value).every(isTime);
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

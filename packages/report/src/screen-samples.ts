@@ -340,6 +340,33 @@ export const badReport: RunReport = {
             : { steady: false }),
         }),
   ),
+  proof: {
+    level: "u1000",
+    run: "m2c8xy",
+    agents: 4,
+    agentsDoubled: 8,
+    figures: [
+      {
+        name: "outputTokensPerS",
+        single: 9388.4,
+        doubled: 10_412.1,
+        difference: { low: 811.2, high: 1236.2 },
+        isSame: false,
+      },
+      { name: "requestsPerS", single: 73.4, doubled: 74, difference: { low: -2.1, high: 3.3 }, isSame: true },
+      {
+        name: "ttftP50Us",
+        single: 9_870_000,
+        doubled: 9_801_000,
+        difference: { low: -412_000, high: 298_000 },
+        isSame: true,
+      },
+      { name: "e2eP99Us", single: 21_800_000, doubled: 21_900_000, difference: null, isSame: null },
+    ],
+    holds: false,
+    sentence:
+      "level u1000 with 8 agent processes in place of 4: 1 of 3 figures differ: the number of client processes had a part in the result, or something else changed between the runs.",
+  },
   thresholds: [
     { metric: "ttft.p99", expression: "ttft.p99 < 500ms", observed: 14_900_000, result: "failed" },
     { metric: "success.rate", expression: "success.rate >= 0.999", observed: 0.98712, result: "failed" },

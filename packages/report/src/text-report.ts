@@ -12,6 +12,7 @@ import {
 } from "./facts-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
 import { type Paint, paint } from "./paint.js";
+import { proofTexts } from "./proof-text.js";
 import { stampsTexts } from "./stamps-text.js";
 import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
@@ -56,6 +57,9 @@ export function renderText(report: RunReport, options: TextOptions): string {
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
+  for (const { text, isSame } of report.proof === undefined ? [] : proofTexts(report.proof)) {
+    facts.add("proof", text, isSame === false ? colours.yellow : undefined);
+  }
   if (options.directory !== undefined) facts.add("results", printable(options.directory));
   if (options.again !== undefined) facts.add("again", options.again);
   return [...lines, ...facts.lines].map((line) => truncate(line, width)).join("\n");

@@ -87,7 +87,7 @@ export function judgeProof(input: {
       ? `${how}: too little was measured to compare.`
       : holds
         ? `${how}: no figure differs beyond noise or ${TOLERANCE * 100} %, so the client was not the limit.`
-        : `${how}: ${others.length} of ${known.length} figures differ, so the number of client processes had a part in the result.`;
+        : `${how}: ${others.length} of ${known.length} figures differ: the number of client processes had a part in the result, or something else changed between the runs.`;
   return { level, run, agents: single.agents, agentsDoubled: doubled.agents, figures, holds, sentence };
 }
 
