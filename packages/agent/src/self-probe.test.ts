@@ -74,3 +74,26 @@ test("times at which a probe was due while nobody could send one count too, and 
   assert.deepEqual(missedProbes(1_000_000, 1_042_000), [1_010_000, 1_020_000, 1_030_000]);
   assert.equal(missedProbes(0, 3_600_000_000).length, 8000);
 });
+
+for (const [name, code, says] of [
+  ["a thread that fails", 'throw new Error("no loopback here")', /no loopback here/],
+  [
+    "a port at which nobody listens",
+    'require("node:worker_threads").parentPort.postMessage(1)',
+    /ECONNREFUSED|EACCES|refused/,
+  ],
+] as const) {
+  test(`${name} leaves no probe, which is said once, and nothing else fails`, async (t) => {
+    const said: string[] = [];
+    const probe = new SelfProbe({ nowUs, code, onAbsent: (why) => said.push(why) });
+    t.after(() => probe.stop());
+    probe.start();
+    const until = performance.now() + 10_000;
+    while (said.length === 0 && performance.now() < until) await turnsOfTheLoop(5);
+    probe.start();
+    await turnsOfTheLoop(20);
+    assert.equal(said.length, 1, said.join());
+    assert.match(said[0] ?? "", says);
+    assert.equal(probe.take(nowUs()), undefined);
+  });
+}

@@ -53,6 +53,8 @@ export interface SelfProbeOptions {
   readonly nowUs: () => number;
   /** There is none, or no more; said once. */
   readonly onAbsent: (why: string) => void;
+  /** What the thread runs, for tests. */
+  readonly code?: string;
 }
 
 /**
@@ -81,7 +83,7 @@ export class SelfProbe {
   start(): void {
     if (this.#worker !== undefined || this.#hasFailed) return;
     try {
-      const worker = new Worker(WORKER, {
+      const worker = new Worker(this.#options.code ?? WORKER, {
         eval: true,
         env: {},
         execArgv: [],
