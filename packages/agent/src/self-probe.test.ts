@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { probeBucketUs } from "@tokenstorm/core";
 import { systemClock } from "@tokenstorm/protocol";
-import { missedProbes } from "./missed-probes.js";
 import { SelfProbe } from "./self-probe.js";
 
 const { nowUs } = systemClock();
@@ -25,18 +24,18 @@ async function firstStamps(probe: SelfProbe): Promise<void> {
   }
 }
 
-test("a loop that is blocked for 120 ms reads a dozen probes late, by up to 120 ms", async (t) => {
+test("a loop that is blocked for 240 ms reads a dozen probes late, by up to 240 ms", async (t) => {
   const probe = new SelfProbe({ nowUs, onAbsent: (why) => assert.fail(why) });
   t.after(() => probe.stop());
   probe.start();
   probe.start();
   await firstStamps(probe);
-  busyFor(120);
+  busyFor(240);
   await turnsOfTheLoop(30);
   const delays = probe.take(nowUs());
-  assert.ok(delays !== undefined && delays.maxUs > 90_000, JSON.stringify(delays));
+  assert.ok(delays !== undefined && delays.maxUs > 190_000, JSON.stringify(delays));
   // Evenly spread over the block, so that about nine of the dozen waited for more than a quarter of it.
-  const late = delays.buckets.filter((_, bucket) => probeBucketUs(bucket) > 30_000);
+  const late = delays.buckets.filter((_, bucket) => probeBucketUs(bucket) > 60_000);
   assert.ok(late.reduce((sum, count) => sum + count, 0) >= 5, JSON.stringify(delays));
 });
 
@@ -46,7 +45,7 @@ test("what was read after the edge of an interval belongs to the next one", asyn
   probe.start();
   await firstStamps(probe);
   const edgeUs = nowUs();
-  busyFor(40);
+  busyFor(60);
   await turnsOfTheLoop(20);
   const before = probe.take(edgeUs);
   const after = probe.take(nowUs());
@@ -65,14 +64,6 @@ test("a probe that was stopped says nothing, and can be started again", async (t
   assert.equal(probe.take(nowUs()), undefined);
   probe.start();
   await firstStamps(probe);
-});
-
-test("times at which a probe was due while nobody could send one count too, and an ordinary delay of a timer does not", () => {
-  assert.deepEqual(missedProbes(1_000_000, 1_010_000), []);
-  assert.deepEqual(missedProbes(1_000_000, 1_014_999), []);
-  assert.deepEqual(missedProbes(1_000_000, 1_015_000), [1_010_000]);
-  assert.deepEqual(missedProbes(1_000_000, 1_042_000), [1_010_000, 1_020_000, 1_030_000]);
-  assert.equal(missedProbes(0, 3_600_000_000).length, 8000);
 });
 
 for (const [name, code, says] of [

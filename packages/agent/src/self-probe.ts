@@ -1,16 +1,13 @@
 import { connect, type Socket } from "node:net";
 import { Worker } from "node:worker_threads";
-import { type ProbeDelays, summariseProbes } from "@tokenstorm/core";
-import { missedProbes, PROBE_PERIOD_US } from "./missed-probes.js";
+import type { ProbeDelays } from "@tokenstorm/core";
+import { PROBE_PERIOD_US } from "./missed-probes.js";
+import { ProbeReadings } from "./probe-readings.js";
 
 /** Longest that the worker may take to be there, and the connection. */
 const START_LIMIT_MS = 5000;
 const STAMP_BYTES = 8;
 const READ_BYTES = 4096;
-/** Beyond so many in one interval only the first are kept: 80 s of them. */
-const MOST_KEPT = 8000;
-/** A loop that read nothing for so long was not there to be asked. */
-const SILENT_US = 50_000;
 
 /**
  * Sends the kernel's monotonic clock, the same one in all threads, once a period to the one who connects, and listens to
@@ -24,7 +21,7 @@ const { parentPort, workerData } = require("node:worker_threads");
 const nobody = new Int32Array(new SharedArrayBuffer(4));
 const stamp = Buffer.alloc(${STAMP_BYTES});
 const nowUs = () => Number(process.hrtime.bigint() / 1000n);
-// Compiled before it counts: at a hundred calls a second that would take minutes.
+// Compiled before it counts: at fifty calls a second that would take minutes.
 for (let i = 0; i < 10_000; i += 1) stamp.writeDoubleLE(nowUs());
 const send = (fd) => {
   stamp.writeDoubleLE(nowUs());
@@ -58,7 +55,7 @@ export interface SelfProbeOptions {
 }
 
 /**
- * Measures how late this process reads what has arrived for it: a worker thread sends a stamp over loopback every 10 ms, and
+ * Measures how late this process reads what has arrived for it: a worker thread sends a stamp over loopback every 20 ms, and
  * the loop that reads answers reads it in the same way. Needs no word from any server; costs under 1 % of a core.
  */
 export class SelfProbe {
@@ -66,12 +63,8 @@ export class SelfProbe {
   #worker: Worker | undefined;
   #socket: Socket | undefined;
   #limit: NodeJS.Timeout | undefined;
-  #isReading = false;
+  #readings: ProbeReadings | undefined;
   #hasFailed = false;
-  #lastStampUs = 0;
-  #lastReadUs = 0;
-  #readsUs: number[] = [];
-  #delaysUs: number[] = [];
   readonly #left = Buffer.alloc(STAMP_BYTES);
   #leftBytes = 0;
 
@@ -110,15 +103,7 @@ export class SelfProbe {
 
   /** Delays of what was read before `beforeUs`, since the last call; undefined where there is no probe. */
   take(beforeUs: number): ProbeDelays | undefined {
-    if (!this.#isReading) return undefined;
-    let count = this.#readsUs.findIndex((readUs) => readUs >= beforeUs);
-    if (count < 0) count = this.#readsUs.length;
-    const delays = this.#delaysUs.splice(0, count);
-    this.#readsUs.splice(0, count);
-    // The loop stood still over the whole of it: then nothing was read, and that is the delay so far.
-    const silentUs = beforeUs - this.#lastReadUs;
-    if (delays.length === 0 && silentUs > SILENT_US) delays.push(Math.round(silentUs));
-    return summariseProbes(delays);
+    return this.#readings?.take(beforeUs);
   }
 
   /** May be called twice; can be started again. */
@@ -128,9 +113,7 @@ export class SelfProbe {
     this.#worker = undefined;
     this.#socket?.destroy();
     this.#socket = undefined;
-    this.#isReading = false;
-    this.#readsUs = [];
-    this.#delaysUs = [];
+    this.#readings = undefined;
     // Rejects never; nobody waits for a thread that has nothing to say.
     void worker?.terminate();
   }
@@ -173,21 +156,11 @@ export class SelfProbe {
   }
 
   #heed(nowUs: number, stampUs: number): void {
-    if (!this.#isReading) {
-      this.#isReading = true;
+    if (this.#readings === undefined) {
       clearTimeout(this.#limit);
-    } else {
-      for (const missedUs of missedProbes(this.#lastStampUs, stampUs)) this.#keep(nowUs, missedUs);
+      this.#readings = new ProbeReadings();
     }
-    this.#keep(nowUs, stampUs);
-    this.#lastStampUs = stampUs;
-    this.#lastReadUs = nowUs;
-  }
-
-  #keep(nowUs: number, stampUs: number): void {
-    if (this.#readsUs.length >= MOST_KEPT) return;
-    this.#readsUs.push(nowUs);
-    this.#delaysUs.push(Math.max(0, nowUs - stampUs));
+    this.#readings.heed(nowUs, stampUs);
   }
 
   #fail(why: string): void {

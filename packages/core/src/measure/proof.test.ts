@@ -85,4 +85,7 @@ test("evidence is the level's measured whole seconds over all agents, and nothin
     Array.from({ length: 10 }, () => 8),
   );
   assert.equal(found.histograms.get("e2e")?.count, 80);
+  // Half of what happened in a second would be half of a rate.
+  const last = snapshots.filter(({ agent, seq }) => agent !== snapshots[0]?.agent || seq !== 5);
+  assert.equal(proofEvidence(0, last).intervals.length, 9);
 });
