@@ -133,6 +133,17 @@ export function counters(change: Partial<ServerCounters> = {}): ServerCounters {
   };
 }
 
+/** What a target has counted that answered the requests of a run, and nothing of those that failed. */
+function countersOf({ requests }: ScriptedRun): ServerCounters {
+  const answered = requests.flatMap(({ end }) => (end?.how.outcome.kind === "completed" ? [end.how] : []));
+  const sum = (of: "prompt" | "output") => answered.reduce((so, { usage }) => so + (usage?.[of] ?? 0), 0);
+  return counters({
+    promptTokens: sum("prompt"),
+    generationTokens: sum("output"),
+    successes: answered.length,
+  });
+}
+
 export function factsOf(
   plan: TestPlan,
   run: ScriptedRun,
@@ -171,7 +182,7 @@ export function factsOf(
     endedAtMs: 1,
     endUs: run.finishUs,
     serverBefore: { quiescent: true, counters: counters() },
-    serverAfter: { quiescent: true, counters: counters() },
+    serverAfter: { quiescent: true, counters: countersOf(run) },
     refusals: 0,
     ...change.facts,
   };
