@@ -1,11 +1,17 @@
 import {
   DROP_REASONS,
   FAILURE_REASONS,
+  FINISH_REASONS,
+  LATER_METRICS,
   LOAD_ERROR_CODES,
+  isCounted,
   METRICS,
+  type MetricName,
   PHASES,
   PlanSchema,
   RUN_STATES,
+  TARGET_METRICS,
+  TARGETS_APART,
   TOKEN_SOURCES,
   VITALS_COLOURS,
 } from "@tokenstorm/core";
@@ -184,6 +190,8 @@ const DueMessage = z.object({
   unsent: count,
   completed: count,
   failed: z.partialRecord(z.enum(FAILURE_REASONS), count),
+  // Agents of the first version do not say it.
+  finish: z.partialRecord(z.enum(FINISH_REASONS), count).default({}),
   cancelled: count,
   dropped: z.partialRecord(z.enum(DROP_REASONS), count),
   unknown: count,
@@ -198,6 +206,25 @@ const DueMessage = z.object({
   askedPromptTokens: count,
   askedOutputTokens: count,
 });
+
+/** Metrics of the first version of the message. */
+export type FirstMetric = Exclude<MetricName, (typeof LATER_METRICS)[number]>;
+export const FIRST_METRICS = METRICS.filter(isFirst);
+
+function isFirst(metric: MetricName): metric is FirstMetric {
+  return isCounted(metric);
+}
+
+const targetWith = <Payload extends z.ZodType>(payload: Payload) =>
+  z.object({
+    url: z.int().min(0).max(TARGETS_APART - 1),
+    offered: count,
+    completed: count,
+    failed: count,
+    censored: count,
+    outputTokens: z.int(),
+    histograms: z.partialRecord(z.enum(TARGET_METRICS), histogramWith(payload)),
+  });
 
 const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
   z.object({
@@ -215,7 +242,10 @@ const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
           phase: z.enum(PHASES),
           flow: FlowMessage,
           due: DueMessage,
-          histograms: z.partialRecord(z.enum(METRICS), histogramWith(payload)),
+          histograms: z.partialRecord(z.enum(FIRST_METRICS), histogramWith(payload)),
+          // A first reader refuses names that it does not know, and passes over fields that it does not know.
+          laterHistograms: z.partialRecord(z.enum(LATER_METRICS), histogramWith(payload)).optional(),
+          targets: z.array(targetWith(payload)).max(TARGETS_APART).optional(),
         }),
       )
       .max(64),

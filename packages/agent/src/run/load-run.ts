@@ -81,6 +81,7 @@ export class LoadRun {
       intervalUs: this.#intervalUs,
       gracePeriodUs: this.#graceUs,
       slos: plan.slos,
+      urls: plan.target.urls.length,
       vitals: () => ({ ...vitals.read(), openSockets: target.openSockets }),
       onSnapshot: options.onSnapshot,
     });

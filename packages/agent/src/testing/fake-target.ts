@@ -75,7 +75,8 @@ export function createFakeTarget(
       next();
       busy.delete(slot);
       const usage = how.kind === "completed" ? { prompt: 16, cachedPrompt: 0, output: tokens } : null;
-      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource: usage === null ? "none" : "usage" });
+      const tokenSource = usage === null ? "none" : "usage";
+      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource, finish: null });
     };
     const step = (seen: number) => {
       if (seen >= tokens) {

@@ -5,6 +5,7 @@ import {
   type Block,
   type DueCounts,
   type FlowCounts,
+  isCounted,
   METRICS,
   type MetricName,
   type Phase,
@@ -40,7 +41,7 @@ export class BlockFold {
       const encoded = block.histograms[metric];
       if (encoded === undefined) continue;
       this.#histogram(metric).mergeChecked(encoded);
-      samples += encoded.count;
+      if (isCounted(metric)) samples += encoded.count;
     }
     return samples;
   }
@@ -125,6 +126,7 @@ function addDue(due: DueCounts, other: DueCounts): void {
   due.askedPromptTokens += other.askedPromptTokens;
   due.askedOutputTokens += other.askedOutputTokens;
   addByName(due.failed, other.failed);
+  addByName(due.finish, other.finish);
   addByName(due.dropped, other.dropped);
   addByName(due.tokenSource, other.tokenSource);
 }

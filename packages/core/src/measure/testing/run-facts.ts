@@ -111,11 +111,12 @@ function oneRequest(how: {
     end: {
       tUs: at(1),
       how: fails
-        ? { outcome: { kind: "failed", reason: "http-5xx" }, usage: null, tokenSource: "none" }
+        ? { outcome: { kind: "failed", reason: "http-5xx" }, usage: null, tokenSource: "none", finish: null }
         : {
             outcome: { kind: "completed" },
             usage: { prompt: 100, cachedPrompt: 0, output: tokens },
             tokenSource: "usage",
+            finish: "length",
           },
     },
   };
