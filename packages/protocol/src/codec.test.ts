@@ -211,10 +211,11 @@ test("a snapshot is read by readers of the first version, and theirs by ours", (
   const { laterHistograms: _, targets: __, due, ...first } = block;
   const { finish: ___, ...firstDue } = due;
   const old = { ...snapshotToMessage(aSnapshot()), blocks: [{ ...first, due: firstDue }] };
-  const [read] = decodeSnapshot(
-    encodeMessage({ type: "snapshot", schema: z.unknown() }, old),
-  ).blocks;
-  assert.deepEqual([read?.due.finish, read?.targets, read?.histograms.firstEvent], [{}, undefined, undefined]);
+  const [read] = decodeSnapshot(encodeMessage({ type: "snapshot", schema: z.unknown() }, old)).blocks;
+  assert.deepEqual(
+    [read?.due.finish, read?.targets, read?.histograms.firstEvent],
+    [{}, undefined, undefined],
+  );
 });
 
 test("a number that is not finite is a bug of the sender", () => {

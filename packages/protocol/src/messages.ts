@@ -2,9 +2,9 @@ import {
   DROP_REASONS,
   FAILURE_REASONS,
   FINISH_REASONS,
+  isCounted,
   LATER_METRICS,
   LOAD_ERROR_CODES,
-  isCounted,
   METRICS,
   type MetricName,
   PHASES,
@@ -217,7 +217,10 @@ function isFirst(metric: MetricName): metric is FirstMetric {
 
 const targetWith = <Payload extends z.ZodType>(payload: Payload) =>
   z.object({
-    url: z.int().min(0).max(TARGETS_APART - 1),
+    url: z
+      .int()
+      .min(0)
+      .max(TARGETS_APART - 1),
     offered: count,
     completed: count,
     failed: count,

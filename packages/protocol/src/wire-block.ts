@@ -1,4 +1,10 @@
-import { type Block, LATER_METRICS, TARGET_METRICS, type TargetMetric, type TargetPart } from "@tokenstorm/core";
+import {
+  type Block,
+  LATER_METRICS,
+  TARGET_METRICS,
+  type TargetMetric,
+  type TargetPart,
+} from "@tokenstorm/core";
 import { FIRST_METRICS, type FirstMetric } from "./messages.js";
 
 /** A histogram with its payload in one form or another: bytes, deflated bytes, base64. */

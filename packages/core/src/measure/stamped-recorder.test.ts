@@ -5,7 +5,16 @@ import { emptyDue, emptyFlow, total } from "./counts.js";
 import { createHistogram, decodeHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import type { Recorder, RecorderOptions, RequestEnd } from "./recorder.js";
-import { type Block, isCounted, METRICS, type MetricName, type Phase, type Snapshot, TARGET_METRICS, type TargetPart } from "./snapshot.js";
+import {
+  type Block,
+  isCounted,
+  METRICS,
+  type MetricName,
+  type Phase,
+  type Snapshot,
+  TARGET_METRICS,
+  type TargetPart,
+} from "./snapshot.js";
 import { createRecorder } from "./stamped-recorder.js";
 import { naiveBlocks } from "./testing/naive-recorder.js";
 import { randomRun, userStage } from "./testing/random-run.js";
@@ -46,7 +55,12 @@ function send(recorder: Recorder, tUs: number, user: number | null = 0) {
   return sample;
 }
 
-const completed: RequestEnd = { outcome: { kind: "completed" }, usage: null, tokenSource: "events", finish: "stop" };
+const completed: RequestEnd = {
+  outcome: { kind: "completed" },
+  usage: null,
+  tokenSource: "events",
+  finish: "stop",
+};
 const cancelled: RequestEnd = { ...completed, outcome: { kind: "cancelled" } };
 const facts = { startErrorUs: 0, evicted: 0, reader: "test" };
 

@@ -525,8 +525,9 @@ function shared({ totals, stages, thresholds, verdict, completeness }: RunReport
   return {
     totals,
     thresholds,
-    stages: stages.map(({ inFlight, ...level }) => ({
+    stages: stages.map(({ inFlight, byAgent: _, outliers, ...level }) => ({
       ...level,
+      outliers: outliers?.filter(({ of }) => of === "target"),
       inFlight: { ...inFlight, minAtLeast: 0, maxAtMost: 0 },
     })),
     reasons: verdict.reasons.filter((reason) => !reason.startsWith("the client")),

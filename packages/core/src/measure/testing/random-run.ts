@@ -168,7 +168,10 @@ function randomEnd(random: Random, events: readonly ScriptedEvent[], tUs: number
     };
   }
   if (chance < 0.25)
-    return { tUs, how: { outcome: { kind: "cancelled" }, usage: null, tokenSource: "events", finish: "stop" } };
+    return {
+      tUs,
+      how: { outcome: { kind: "cancelled" }, usage: null, tokenSource: "events", finish: "stop" },
+    };
   const tokenSource: TokenSource = pick(random, ["usage", "continuous", "events"] as const);
   // Usage knows of more now and then.
   const output = random() < 0.2 ? counted + Math.floor(random() * 3) : counted;
