@@ -10,6 +10,14 @@ export * from "./load/stages.js";
 export * from "./load/timeline.js";
 export * from "./load/users.js";
 export * from "./measure/aggregate.js";
+export {
+  DEFINITIONS,
+  type DefinedFigure,
+  type DefinedValue,
+  type Definitions,
+  type DefinitionsReport,
+} from "./measure/definitions/definitions.js";
+export { recompute } from "./measure/definitions/recompute.js";
 export { type AggregateOptions, createAggregate } from "./measure/fold.js";
 export { checkEncoded, createHistogram, decodeHistogram } from "./measure/hdr-histogram.js";
 export * from "./measure/histogram.js";

@@ -155,7 +155,7 @@ export function addFlow(flow: FlowCounts, other: FlowCounts): void {
   flow.coalesced += other.coalesced;
 }
 
-function addDue(due: DueCounts, other: DueCounts): void {
+export function addDue(due: DueCounts, other: DueCounts): void {
   due.offered += other.offered;
   due.sent += other.sent;
   due.unsent += other.unsent;
