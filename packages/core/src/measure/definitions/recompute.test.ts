@@ -38,14 +38,21 @@ function ladder({ users, e2eUs, fails, slos }: Ladder) {
   return { plan, run: runOf(plan, requests) };
 }
 
-function told(definitions: Definitions, { plan, run }: ReturnType<typeof ladder>, agents = 2): DefinitionsReport {
+function told(
+  definitions: Definitions,
+  { plan, run }: ReturnType<typeof ladder>,
+  agents = 2,
+): DefinitionsReport {
   const aggregate = foldAll(run, playOn(run, agents));
   return recompute(definitions, { facts: factsOf(plan, run, agents), stages: run.stages, aggregate });
 }
 
 function near(found: DefinedValue | undefined, expected: number, name: string): void {
   assert.ok(found?.kind === "value", `${name} is ${found?.kind}`);
-  assert.ok(Math.abs(found.value - expected) <= 0.001 * expected + 1e-9, `${name}: ${found.value} for ${expected}`);
+  assert.ok(
+    Math.abs(found.value - expected) <= 0.001 * expected + 1e-9,
+    `${name}: ${found.value} for ${expected}`,
+  );
 }
 
 function holds(found: DefinedValue | undefined, expected: number, name: string): void {
@@ -64,13 +71,28 @@ function naive(run: ScriptedRun, stage: number) {
   const stamps = ({ events }: ScriptedRequest) => events.map(({ tUs }) => tUs);
   const sorted = (values: readonly number[]) => values.toSorted((a, b) => a - b);
   const ttft = sorted(done.map((one) => (stamps(one)[0] ?? 0) - (one.sentUs ?? 0)));
-  const itl = sorted(done.flatMap((one) => stamps(one).slice(1).map((tUs, i) => tUs - (stamps(one)[i] ?? 0))));
+  const itl = sorted(
+    done.flatMap((one) =>
+      stamps(one)
+        .slice(1)
+        .map((tUs, i) => tUs - (stamps(one)[i] ?? 0)),
+    ),
+  );
   const tpot = sorted(
     done.map((one) => ((stamps(one).at(-1) ?? 0) - (stamps(one)[0] ?? 0)) / (one.events.length - 1)),
   );
   const e2el = sorted(done.map((one) => (one.end?.tUs ?? 0) - (one.sentUs ?? 0)));
   const tokens = done.reduce((sum, one) => sum + one.events.length, 0);
-  return { done, failed: due.length - done.length, seconds: (lastUs - startUs) / S, ttft, itl, tpot, e2el, tokens };
+  return {
+    done,
+    failed: due.length - done.length,
+    seconds: (lastUs - startUs) / S,
+    ttft,
+    itl,
+    tpot,
+    e2el,
+    tokens,
+  };
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
@@ -152,11 +174,18 @@ const statuses = (report: DefinitionsReport) =>
 
 test("the study's status follows its rules: success first, then growth, then the tail", () => {
   // Twice the users bring twice the tokens until the answers take as much longer.
-  const grown = ladder({ users: [1, 4, 8, 16], e2eUs: (stage) => [400_000, 400_000, 450_000, 950_000][stage] ?? 1 });
+  const grown = ladder({
+    users: [1, 4, 8, 16],
+    e2eUs: (stage) => [400_000, 400_000, 450_000, 950_000][stage] ?? 1,
+  });
   assert.deepEqual(statuses(told("study", grown)), ["OK", "OK", "OK", "SATURATED"]);
   const slow = ladder({ users: [1, 8], e2eUs: (stage) => (stage === 0 ? 400_000 : 850_000) });
   assert.deepEqual(statuses(told("study", slow)), ["OK", "DEGRADED"]);
-  const failing = ladder({ users: [1, 8], e2eUs: () => 400_000, fails: (user, j) => user === 7 && j % 2 === 0 });
+  const failing = ladder({
+    users: [1, 8],
+    e2eUs: () => 400_000,
+    fails: (user, j) => user === 7 && j % 2 === 0,
+  });
   assert.deepEqual(statuses(told("study", failing)), ["OK", "FAILING"]);
   const noBase = told("study", ladder({ users: [4, 8], e2eUs: () => 400_000 }));
   assert.deepEqual(statuses(noBase), ["unknown", "unknown"]);

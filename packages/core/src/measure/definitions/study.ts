@@ -30,7 +30,8 @@ export const STUDY_FIGURES: readonly FigureOf<StudyLevel>[] = [
     name: "concurrency",
     unit: "users",
     how: "users asked for",
-    differs: "there it was a limit, and no more than the requests of the level were ever in flight; here it is held",
+    differs:
+      "there it was a limit, and no more than the requests of the level were ever in flight; here it is held",
     of: ({ users }) => value(users, "an open load asks for a rate, not for users"),
   },
   {
@@ -68,7 +69,8 @@ export const STUDY_FIGURES: readonly FigureOf<StudyLevel>[] = [
     name: "success",
     unit: "share",
     how: "completed / (completed + failed)",
-    differs: "there a status of 200 with a body of the right shape was enough; here length and finish are looked at too",
+    differs:
+      "there a status of 200 with a body of the right shape was enough; here length and finish are looked at too",
     of: (level) => value(successOf(level), "no request ended"),
   },
   {

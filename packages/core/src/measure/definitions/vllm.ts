@@ -32,7 +32,8 @@ const counts: readonly FigureOf<WholeLevel>[] = [
     name: "failed",
     unit: "requests",
     how: "failed requests due in the level",
-    differs: "requests that were cut unfinished, cancelled, dropped or lost are in neither; theirs waits for all",
+    differs:
+      "requests that were cut unfinished, cancelled, dropped or lost are in neither; theirs waits for all",
     of: ({ due }) => ({ kind: "value", value: total(due.failed) }),
   },
   {

@@ -88,5 +88,7 @@ export function ratePerS(count: number, { durationUs }: WholeLevel): DefinedValu
 export function missingBasis(aggregate: Aggregate): string[] {
   const missing = aggregate.agents().reduce((sum, { expected, received }) => sum + expected - received, 0);
   if (missing === 0) return [];
-  return [`${missing} intervals of the run are missing: the figures are of what was received, and too small where they are counts.`];
+  return [
+    `${missing} intervals of the run are missing: the figures are of what was received, and too small where they are counts.`,
+  ];
 }
