@@ -11,6 +11,9 @@ const TITLES = {
   study: "in the definitions of the reference study",
 } as const;
 
+/** Units of what comes in whole numbers. */
+const COUNTED: ReadonlySet<string> = new Set(["requests", "tokens", "users"]);
+
 type Level = DefinitionsReport["levels"][number];
 
 /** A run in somebody else's definitions as people read it: figures first, then how each was made. No final newline. */
@@ -74,7 +77,7 @@ function cell(value: DefinedValue | undefined, unit: string): string {
 
 function format(value: number, unit: string): string {
   if (unit === "share") return `${(Math.floor(value * 10_000) / 100).toFixed(2)}%`;
-  return Number.isInteger(value) && unit !== "ms" && unit !== "s" ? formatCount(value) : formatNumber(value);
+  return COUNTED.has(unit) ? formatCount(value) : formatNumber(value);
 }
 
 /** Figures of one kind are made alike: `mean_`, `median_` and `p99_` of one name are said once. */
