@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type DefinitionsReport, judgeLimit, type RunEvent, type RunReport, type ServerSample } from "@tokenstorm/core";
+import {
+  type DefinitionsReport,
+  judgeLimit,
+  type RunEvent,
+  type RunReport,
+  type ServerSample,
+} from "@tokenstorm/core";
 import { runCli, scratch, startSimulator } from "../integration/cli.js";
 
 interface Result {

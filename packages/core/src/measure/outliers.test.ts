@@ -85,6 +85,18 @@ test("where half are slow there is no middle, and the slow ones alone are named"
   assert.deepEqual([...ids].sort(), ["m2", "m3"]);
 });
 
+test("a difference that moves no conclusion names nobody, nor does one among members that all differ", () => {
+  const random = seeded(9);
+  const of = (slower: readonly number[]) =>
+    findOutliers(
+      "agent",
+      slower.map((one, i) => member(`m${i}`, random, { requests: 4000, slower: one })),
+    );
+  assert.deepEqual(named(of([1, 1, 1, 1.15])), [], "certain, and small");
+  assert.deepEqual(named(of([1, 1.35, 0.7, 1.6, 0.8, 1.2, 1.75])), [], "one among many that vary");
+  assert.equal(of([1, 1, 1, 1.75]).length, 6);
+});
+
 test("tails are compared only where there are requests enough, and the worst figure comes first", () => {
   const random = seeded(7);
   const of = (requests: number) =>
@@ -116,6 +128,7 @@ test("one that fails more often than the others is named, chance and single fail
     );
   assert.deepEqual(failures([4, 0, 0, 0]), [], "four failures say nothing");
   assert.deepEqual(failures([9, 6, 7, 5]), [], "all fail alike");
+  assert.deepEqual(failures([6, 2, 2, 2]), [], "three times as many, and so few that it may be chance");
   const [one, ...more] = failures([40, 2, 0, 3]);
   assert.deepEqual([one?.id, one?.figure, more], ["m0", "failures.share", []]);
   assert.ok(one !== undefined && one.value === 40 / 240 && one.others < 0.02);
