@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { judgeLimit, type RunEvent, type RunReport, type ServerSample } from "@tokenstorm/core";
-import { runCli, scratch, startSimulator } from "./cli.js";
+import { runCli, scratch, startSimulator } from "../integration/cli.js";
 
 interface Result {
   readonly report: RunReport;
