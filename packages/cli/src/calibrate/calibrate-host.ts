@@ -130,13 +130,18 @@ async function measure(part: CalibrationPart, { cpus, signal, endMs, onLevel }: 
   const child = startPart(part, cpus, (message) => {
     if (message.kind === "level") onLevel(message.level);
   });
+  let isLate = false;
   const stop = () => void child.close();
-  const limit = setTimeout(stop, endMs - performance.now());
+  const limit = setTimeout(() => {
+    isLate = true;
+    stop();
+  }, endMs - performance.now());
   signal.addEventListener("abort", stop, { once: true });
   try {
     const { code } = await child.ended;
     if (signal.aborted) throw notReady("the calibration was stopped");
-    if (code !== 0) throw endError(child);
+    // A client that did not end in time, on a host that is too busy for it, has said what it found.
+    if (code !== 0 && !isLate) throw endError(child);
   } finally {
     clearTimeout(limit);
     signal.removeEventListener("abort", stop);

@@ -18,8 +18,9 @@ export const CalibrationLevel = z.object({
   failed: count,
   /** Of the client, per wall time; 1 is one core. */
   cpu: count,
-  /** How late the null server itself was. */
+  /** How late the null server itself was, and the share of its steps that it made. */
   serverLagP90Us: count,
+  serverShare: count,
   outcome: z.enum(["clean", "unclean", "server-limited"]),
   isClientClean: z.boolean(),
   reasons: z.array(z.string().max(500)).max(20).readonly(),

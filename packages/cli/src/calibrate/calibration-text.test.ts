@@ -15,6 +15,7 @@ const level: CalibrationLevel = {
   failed: 0,
   cpu: 1.02,
   serverLagP90Us: 123_456,
+  serverShare: 0.9,
   outcome: "server-limited",
   isClientClean: false,
   reasons: ["the null server was 123.46 ms late at p90 (limit 0.20 ms)"],

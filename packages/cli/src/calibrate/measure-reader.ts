@@ -19,7 +19,8 @@ import {
 import { systemClock } from "@tokenstorm/protocol";
 import type { CalibrationLevel } from "./calibration-schema.js";
 import { TOKENS_PER_ANSWER } from "./null-answer.js";
-import { percentile, stampErrorsUs, writeLagsUs } from "./stamp-errors.js";
+import { stepUsOf } from "./null-server.js";
+import { percentile, stampErrorsUs, stepLagsUs } from "./stamp-errors.js";
 import { decodeWrites } from "./write-log.js";
 
 /** Connections open and code warm: the ramp, and what V8 has not compiled before. */
@@ -114,7 +115,7 @@ function levelOf({ reader, users, rate, window, writes }: Measured): Calibration
   const { stamps, snapshots, failed } = window;
   const durationUs = window.toUs - window.fromUs;
   const errorsUs = stampErrorsUs(stamps, writes);
-  const lagsUs = writeLagsUs(writes, window);
+  const lagsUs = stepLagsUs(writes, window);
   const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
   const figures = {
     askedEventsPerS: rate,
@@ -123,6 +124,7 @@ function levelOf({ reader, users, rate, window, writes }: Measured): Calibration
     coalescedShare: mean(snapshots.map((snapshot) => snapshot.vitals.coalescedShare)),
     failed,
     serverLagP90Us: percentile(lagsUs, 0.9),
+    serverShare: lagsUs.length / (durationUs / stepUsOf({ eventsPerS: rate, streams: users })),
   };
   const vitals = worst(
     snapshots.map((snapshot) => judgeVitals(snapshot.vitals, vitalsFactor((users * 1e6) / rate))),

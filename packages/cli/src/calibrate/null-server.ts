@@ -80,7 +80,8 @@ class StepLoop {
   readonly #answer = buildNullAnswer();
   readonly #phases = Array.from({ length: PHASES }, () => new Set<Stream>());
   #joined = 0;
-  #active = 0;
+  /** Sockets that have asked for an answer. */
+  readonly #open = new Set<Stream>();
   #stepUs = stepUsOf(FIRST_LEVEL);
   #dueUs = 0;
   #phase = 0;
@@ -95,17 +96,18 @@ class StepLoop {
   begin(stream: Stream, { user, j }: Extract<NullRequest, { kind: "generation" }>): void {
     stream.socket.write(this.#answer.head);
     this.#phases[stream.phase]?.add(stream);
+    this.#open.add(stream);
     stream.user = user;
     stream.ordinal = j * TOKENS_PER_ANSWER;
     stream.written = 0;
-    this.#active += 1;
     if (this.#cancel !== null) return;
     this.#dueUs = this.#nowUs() + this.#stepUs;
     this.#wait();
   }
 
   leave(stream: Stream): void {
-    if (this.#phases[stream.phase]?.delete(stream)) this.#active -= 1;
+    this.#phases[stream.phase]?.delete(stream);
+    this.#open.delete(stream);
   }
 
   set(level: { readonly eventsPerS: number; readonly streams: number }): void {
@@ -132,19 +134,22 @@ class StepLoop {
 
   #step(dueUs: number): void {
     const phase = this.#phases[this.#phase];
+    // Within a group one write stands behind the other, as at a server whose sequences step together: that is no lag.
+    const beganUs = this.#nowUs();
+    this.log.addStep(beganUs, beganUs - dueUs);
     for (const stream of phase ?? []) {
       const bytes = this.#answer.steps[stream.written];
       if (bytes === undefined) continue;
-      this.log.add(stream.user, stream.ordinal + stream.written, this.#nowUs(), dueUs);
+      this.log.add(stream.user, stream.ordinal + stream.written, this.#nowUs());
       stream.written += 1;
-      if (stream.written === TOKENS_PER_ANSWER) this.leave(stream);
+      if (stream.written === TOKENS_PER_ANSWER) phase?.delete(stream);
       stream.socket.write(bytes);
     }
   }
 
   #wait(): void {
     this.#cancel = null;
-    if (this.#active === 0) return;
+    if (this.#open.size === 0) return;
     const leftUs = this.#dueUs - this.#nowUs();
     if (leftUs > SPIN_US) {
       const timer = setTimeout(() => this.#turn(), Math.floor((leftUs - SPIN_US) / 1000));
@@ -156,8 +161,8 @@ class StepLoop {
   }
 }
 
-/** Between two phases. */
-function stepUsOf({
+/** Between the steps of two groups. */
+export function stepUsOf({
   eventsPerS,
   streams,
 }: {

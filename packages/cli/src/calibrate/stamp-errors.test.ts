@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { percentile, stampErrorsUs, writeLagsUs } from "./stamp-errors.js";
+import { percentile, stampErrorsUs, stepLagsUs } from "./stamp-errors.js";
 import { decodeWrites, WriteLog } from "./write-log.js";
 
-/** user, ordinal, written, due. */
-function writesOf(rows: readonly [number, number, number, number][]) {
+/** user, ordinal, written; began, lag. */
+function writesOf(rows: readonly [number, number, number][], steps: readonly [number, number][] = []) {
   const log = new WriteLog();
   for (const row of rows) log.add(...row);
+  for (const step of steps) log.addStep(...step);
   return decodeWrites(log.encode());
 }
 
@@ -19,10 +20,10 @@ const stampsOf = (rows: readonly [number, number, number][]) => ({
 
 test("each read is held against the write of the same token of the same user, whatever came between", () => {
   const writes = writesOf([
-    [7, 126, 1000, 990],
-    [3, 5, 1001, 990],
-    [7, 127, 2000, 1990],
-    [7, 128, 3000, 2990],
+    [7, 126, 1000],
+    [3, 5, 1001],
+    [7, 127, 2000],
+    [7, 128, 3000],
   ]);
   const errors = stampErrorsUs(
     stampsOf([
@@ -36,7 +37,7 @@ test("each read is held against the write of the same token of the same user, wh
 });
 
 test("an event whose write is not known is infinitely late, never on time", () => {
-  const writes = writesOf([[1, 10, 100, 100]]);
+  const writes = writesOf([[1, 10, 100]]);
   const errors = stampErrorsUs(
     stampsOf([
       [1, 9, 101],
@@ -49,14 +50,17 @@ test("an event whose write is not known is infinitely late, never on time", () =
   assert.deepEqual([...errors], [3, Infinity, Infinity, Infinity]);
 });
 
-test("the server's lag is that of the writes within the window alone", () => {
-  const writes = writesOf([
-    [1, 0, 99, 0],
-    [1, 1, 100, 90],
-    [1, 2, 199, 198],
-    [1, 3, 200, 0],
-  ]);
-  assert.deepEqual([...writeLagsUs(writes, { fromUs: 100, toUs: 200 })], [1, 10]);
+test("the server's lag is that of its steps within the window alone", () => {
+  const writes = writesOf(
+    [[1, 0, 150]],
+    [
+      [99, 99],
+      [100, 10],
+      [199, 1],
+      [200, 200],
+    ],
+  );
+  assert.deepEqual([...stepLagsUs(writes, { fromUs: 100, toUs: 200 })], [1, 10]);
 });
 
 test("a percentile is a value that was seen, and that of nothing is 0", () => {
@@ -70,7 +74,10 @@ test("a percentile is a value that was seen, and that of nothing is 0", () => {
 
 test("a log that is cleared begins anew", () => {
   const log = new WriteLog();
-  log.add(1, 2, 3, 4);
+  log.add(1, 2, 3);
+  log.addStep(4, 5);
   log.clear();
-  assert.equal(decodeWrites(log.encode()).users.length, 0);
+  log.add(6, 7, 8);
+  const { users, ordinals, writtenUs, lagUs } = decodeWrites(log.encode());
+  assert.deepEqual([[...users], [...ordinals], [...writtenUs], [...lagUs]], [[6], [7], [8], []]);
 });

@@ -16,14 +16,10 @@ export function stampErrorsUs(stamps: Stamps, writes: Writes): Float64Array {
   return errors.sort();
 }
 
-/** Of those written from `fromUs` until before `toUs`: how late, us, ascending. */
-export function writeLagsUs(
-  writes: Writes,
-  { fromUs, toUs }: { fromUs: number; toUs: number },
-): Float64Array {
+/** Of the server's steps from `fromUs` until before `toUs`: how late they began, us, ascending. */
+export function stepLagsUs(writes: Writes, { fromUs, toUs }: { fromUs: number; toUs: number }): Float64Array {
   const isWithin = (us: number) => us >= fromUs && us < toUs;
-  const lags = writes.writtenUs.map((us, i) => (isWithin(us) ? us - (writes.dueUs[i] ?? us) : Number.NaN));
-  return lags.filter((lag) => !Number.isNaN(lag)).sort();
+  return writes.lagUs.filter((_, i) => isWithin(writes.steppedUs[i] ?? 0)).sort();
 }
 
 /** Nearest rank; 0 of nothing. */

@@ -13,6 +13,7 @@ const GOOD: LevelFigures = {
   coalescedShare: 0.005,
   failed: 0,
   serverLagP90Us: 200,
+  serverShare: 0.95,
 };
 
 const TABLE: readonly {
@@ -55,6 +56,12 @@ const TABLE: readonly {
     says: /^starvation/,
   },
   { what: "a late server", change: { serverLagP90Us: 201 }, outcome: "server-limited", says: /null server/ },
+  {
+    what: "a server that left steps out",
+    change: { serverShare: 0.94 },
+    outcome: "server-limited",
+    says: /made 94\.0 % of its steps/,
+  },
 ];
 
 for (const { what, change = {}, vitals = GREEN, outcome, says } of TABLE) {

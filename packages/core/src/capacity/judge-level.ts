@@ -6,9 +6,9 @@ export const LEVEL_LIMITS = {
   stampErrorP90Us: 1_000,
   /** Of token events: those that falsely shared a read with another of their stream. */
   coalescedShare: 0.005,
-  /** Of the events that were asked for: fewer read is a level that was not. */
+  /** Of the events that were asked for, at the client, and of its steps, at the server. */
   leastShare: 0.95,
-  /** Between when a write was due and its stamp at the server, p90. */
+  /** Between when the writes of a group were due and the first of them at the server, p90. */
   serverLagP90Us: 200,
 } as const;
 
@@ -23,6 +23,8 @@ export interface LevelFigures {
   /** Requests that failed. */
   readonly failed: number;
   readonly serverLagP90Us: number;
+  /** Of the steps that were due in the level, those that the server made in it. */
+  readonly serverShare: number;
 }
 
 /** `server-limited`: the null server was too late itself, so an unclean figure would prove nothing. */
@@ -56,10 +58,15 @@ export function judgeLevel(figures: LevelFigures, vitals: VitalsJudgement): Leve
       : []),
   ];
   const isClientClean = client.length === 0;
-  if (figures.serverLagP90Us > serverLagP90Us) {
-    const server = `the null server was ${ms(figures.serverLagP90Us)} late at p90 (limit ${ms(serverLagP90Us)})`;
-    return { outcome: "server-limited", isClientClean, reasons: [server, ...client] };
-  }
+  const server = [
+    ...(figures.serverLagP90Us > serverLagP90Us
+      ? [`the null server was ${ms(figures.serverLagP90Us)} late at p90 (limit ${ms(serverLagP90Us)})`]
+      : []),
+    ...(figures.serverShare < leastShare
+      ? [`the null server made ${percent(figures.serverShare)} of its steps (limit ${percent(leastShare)})`]
+      : []),
+  ];
+  if (server.length > 0) return { outcome: "server-limited", isClientClean, reasons: [...server, ...client] };
   return { outcome: isClientClean ? "clean" : "unclean", isClientClean, reasons: client };
 }
 
