@@ -85,5 +85,6 @@ export function conclusionOf({ host, capacity, pinned }: Calibration): string {
 }
 
 function carried({ eventsPerS, isAtLeast }: ReaderCapacity): string {
+  if (eventsPerS === 0) return "nothing that could be told";
   return `${isAtLeast ? "at least " : ""}${formatCount(eventsPerS)} events/s`;
 }
