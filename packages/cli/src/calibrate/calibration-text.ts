@@ -1,5 +1,13 @@
 import type { ReaderCapacity } from "@tokenstorm/core";
-import { type Column, formatCount, formatUs, type Paint, printable, renderTables } from "@tokenstorm/report";
+import {
+  type Column,
+  formatCount,
+  formatUs,
+  type Paint,
+  printable,
+  renderTables,
+  wrap,
+} from "@tokenstorm/report";
 import type { Calibration, CalibrationLevel } from "./calibration-schema.js";
 
 /** A level as it goes by. */
@@ -67,7 +75,8 @@ export function calibrationText(
     ],
     options,
   );
-  return [...table, "", conclusionOf(calibration), ...(quick ? [QUICK] : [])].join("\n");
+  const sentences = [conclusionOf(calibration), ...(quick ? [QUICK] : [])];
+  return [...table, "", ...sentences.flatMap((sentence) => wrap(sentence, options))].join("\n");
 }
 
 const OUTCOME_WORDS = { clean: "clean", unclean: "unclean", "server-limited": "server late" } as const;
