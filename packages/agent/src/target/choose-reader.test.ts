@@ -45,6 +45,16 @@ test("a calibration that was cut short takes nothing away from the fixed rate, a
   assert.equal(chosen("auto", 36_000, atLeast(36_000)), "undici");
 });
 
+test("where raw is known to carry no more than undici, auto stays with undici", () => {
+  const known = (raw: number, isAtLeast: boolean): Capacity => ({
+    undici: { eventsPerS: 30_000, isAtLeast: false },
+    raw: { eventsPerS: raw, isAtLeast },
+  });
+  assert.equal(chosen("auto", 99_000, known(30_000, false)), "undici");
+  assert.equal(chosen("auto", 99_000, known(30_000, true)), "raw");
+  assert.equal(chosen("auto", 99_000, known(30_001, false)), "raw");
+});
+
 test("what the plan says holds at any rate", () => {
   assert.equal(chosen("undici", 1_000_000), "undici");
   assert.equal(chosen("raw", 1), "raw");

@@ -22,9 +22,13 @@ export function chooseReader({
   return (plannedEventsPerS ?? 0) > undiciCarries(capacity) ? "raw" : "undici";
 }
 
-/** A calibration that only says "at least" may have been cut short below what is taken without one. */
+/**
+ * A calibration that only says "at least" may have been cut short below what is taken without one; and where raw is
+ * known to carry no more, there is nothing to change to.
+ */
 function undiciCarries(capacity: Capacity | undefined): number {
   if (capacity === undefined) return UNDICI_EVENTS_PER_S;
-  const { eventsPerS, isAtLeast } = capacity.undici;
-  return isAtLeast ? Math.max(eventsPerS, UNDICI_EVENTS_PER_S) : eventsPerS;
+  const { undici, raw } = capacity;
+  if (!raw.isAtLeast && raw.eventsPerS <= undici.eventsPerS) return Number.POSITIVE_INFINITY;
+  return undici.isAtLeast ? Math.max(undici.eventsPerS, UNDICI_EVENTS_PER_S) : undici.eventsPerS;
 }
