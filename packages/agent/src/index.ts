@@ -10,6 +10,7 @@ export {
 export * from "./cgroup.js";
 export * from "./logger.js";
 export { rehearse } from "./run/rehearsal.js";
+export { type KeptStampsOptions, keepStamps } from "./target/kept-stamps.js";
 export { type ProbeOptions, type ProbeResult, probeTarget } from "./target/probe.js";
 export { guardSecrets, type SecretGuard } from "./target/secret-guard.js";
 export * from "./target/target.js";

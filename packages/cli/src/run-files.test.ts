@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Final, LoadError, type RunFacts, requirePlan } from "@tokenstorm/core";
+import { type Final, LoadError, type RunFacts, type RunReport, requirePlan } from "@tokenstorm/core";
 import { resultToLine } from "@tokenstorm/protocol";
 import { definitionsFromDirectory, readLocalReport, rebuildFromDirectory } from "./run-files.js";
 
@@ -175,6 +175,25 @@ test("other definitions are told from a run's intervals, and refused from a repo
     definitionsFromDirectory("study", kept),
     isUnreadable(/no other definition can be recomputed/),
   );
+});
+
+test("a proof that was kept beside a run stands in its report again", async (t) => {
+  const files = { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` };
+  const whole = await rebuildFromDirectory(runDirectory(t, files));
+  const proof: RunReport["proof"] = {
+    level: "u1",
+    run: "r2",
+    agents: 1,
+    agentsDoubled: 2,
+    figures: [
+      { name: "ttftP50Us", single: 5, doubled: 6, difference: { low: -1, high: 3 }, isSame: true },
+      { name: "e2eP99Us", single: null, doubled: null, difference: null, isSame: null },
+    ],
+    holds: true,
+    sentence: "level u1 with 2",
+  };
+  const kept = runDirectory(t, { ...files, "report.json": JSON.stringify({ ...whole, proof }) });
+  assert.deepEqual((await rebuildFromDirectory(kept)).proof, proof);
 });
 
 test("files that are damaged, foreign or of another version are named with file and line", async (t) => {

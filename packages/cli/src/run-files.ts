@@ -28,9 +28,15 @@ export async function readLocalReport(directory: string): Promise<RunReport> {
  */
 export async function rebuildFromDirectory(directory: string): Promise<RunReport> {
   const lines = await linesOf(directory);
-  if (lines !== null) return rebuildReport(lines);
   const file = join(directory, "report.json");
-  return reportFromJson(await readText(file), file);
+  if (lines === null) return reportFromJson(await readText(file), file);
+  const proof = await keptProof(file);
+  return { ...(await rebuildReport(lines)), ...(proof === undefined ? {} : { proof }) };
+}
+
+/** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */
+async function keptProof(file: string): Promise<RunReport["proof"]> {
+  return existsSync(file) ? reportFromJson(await readText(file), file).proof : undefined;
 }
 
 /** A run directory in somebody else's definitions. Throws RESULTS_UNREADABLE naming file and line. */

@@ -29,6 +29,8 @@ export * from "./measure/judge-limit.js";
 export * from "./measure/judge-vitals.js";
 export type { LimitRow } from "./measure/limit-evidence.js";
 export * from "./measure/outcome.js";
+export * from "./measure/probe-delays.js";
+export * from "./measure/proof.js";
 export * from "./measure/recorder.js";
 export * from "./measure/snapshot.js";
 export { createRecorder } from "./measure/stamped-recorder.js";

@@ -9,6 +9,7 @@ import {
   type MetricName,
   PHASES,
   PlanSchema,
+  PROBE_BUCKETS,
   RUN_STATES,
   TARGET_METRICS,
   TARGETS_APART,
@@ -60,6 +61,18 @@ export const VitalsMessage = z.object({
   descriptorLimit: count,
   scheduleLagP99Us: count,
   coalescedShare: share,
+  // Not from older agents, and not from every host.
+  selfProbe: z
+    .object({
+      count,
+      p50Us: count,
+      p90Us: count,
+      p99Us: count,
+      maxUs: count,
+      buckets: z.array(count).max(PROBE_BUCKETS).readonly(),
+    })
+    .optional(),
+  localPorts: z.object({ used: count, range: count }).optional(),
 });
 
 export const LedgerMessage = z.object({

@@ -156,6 +156,14 @@ const Stage = z.looseObject({
     response: Latency,
     scheduleLag: Latency,
   }),
+  stampUncertainty: z
+    .looseObject({
+      p99Us: number,
+      source: z.enum(["self-probe", "event-loop delay"]),
+      worst: z.looseObject({ agent: text, us: number }).nullable(),
+    })
+    .nullable()
+    .optional(),
   completedPerUserMin: maybe,
   stimulus: Stimulus.optional(),
   ...FURTHER,
@@ -177,6 +185,32 @@ const ServerLatencyCheck = z.looseObject({
   clientMeanUs: number,
   clientCount: number,
   differenceUs: number,
+});
+
+const Proof = z.looseObject({
+  level: text,
+  run: text,
+  agents: number,
+  agentsDoubled: number,
+  figures: z.array(
+    z.looseObject({
+      name: z.enum([
+        "outputTokensPerS",
+        "requestsPerS",
+        "ttftP50Us",
+        "ttftP99Us",
+        "tpotP50Us",
+        "e2eP50Us",
+        "e2eP99Us",
+      ]),
+      single: maybe,
+      doubled: maybe,
+      difference: z.looseObject({ low: number, high: number }).nullable(),
+      isSame: z.boolean().nullable(),
+    }),
+  ),
+  holds: z.boolean().nullable(),
+  sentence: text,
 });
 
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
@@ -252,6 +286,7 @@ export const RunReportMessage = z.looseObject({
       result: z.enum(["passed", "failed", "inconclusive"]),
     }),
   ),
+  proof: Proof.optional(),
 });
 
 type Wire = z.output<typeof RunReportMessage>;
@@ -292,10 +327,11 @@ function unreadable(
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const { start, ...rest } = report;
-  const stages = report.stages.map(({ users, rps, goodput, stimulus, ...stage }) => ({
+  const { start, proof, ...rest } = report;
+  const stages = report.stages.map(({ users, rps, goodput, stimulus, stampUncertainty, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
+    ...(stampUncertainty === undefined ? {} : { stampUncertainty }),
     server: serverOf(stage.server),
     ...(goodput === undefined ? {} : { goodput }),
     ...(users === undefined ? {} : { users }),
@@ -304,6 +340,7 @@ function withoutUndefined(report: Wire): RunReport {
   return {
     ...rest,
     ...(start === undefined ? {} : { start }),
+    ...(proof === undefined ? {} : { proof }),
     stages,
     totals: { ...report.totals, server: totalsServer(report.totals.server) },
     verdict: verdictOf(report.verdict),

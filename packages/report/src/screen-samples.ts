@@ -103,6 +103,7 @@ function stage(level: Level, change: Partial<StageReport> = {}): StageReport {
       ...{ count: level.requests, askedMean: 128, mean: 128, min: 128, p50: 128, p90: 128, max: 128 },
       histogram: [{ from: 128, count: level.requests }],
     },
+    stampUncertainty: { p99Us: 400 + level.users, source: "self-probe", worst: null },
     completedPerUserMin: 2,
     stimulus: closed(level.users, 0, 0),
     ...change,
@@ -350,6 +351,11 @@ export const badReport: RunReport = {
           success: { rate: 0.98712, lower95: 0.98311 },
           failures: { "http-5xx": 41, "ttft-timeout": 12, "stream-broken": 4 },
           drops: level.users === 1000 ? { late: 12 } : {},
+          stampUncertainty: {
+            p99Us: 6100,
+            source: level.users === 1000 ? "event-loop delay" : "self-probe",
+            worst: { agent: "load-3", us: 48_000 },
+          },
           ...(level.users === 1000
             ? {
                 tooShort: true,
@@ -387,6 +393,33 @@ export const badReport: RunReport = {
             : { steady: false }),
         }),
   ),
+  proof: {
+    level: "u1000",
+    run: "m2c8xy",
+    agents: 4,
+    agentsDoubled: 8,
+    figures: [
+      {
+        name: "outputTokensPerS",
+        single: 9388.4,
+        doubled: 10_412.1,
+        difference: { low: 811.2, high: 1236.2 },
+        isSame: false,
+      },
+      { name: "requestsPerS", single: 73.4, doubled: 74, difference: { low: -2.1, high: 3.3 }, isSame: true },
+      {
+        name: "ttftP50Us",
+        single: 9_870_000,
+        doubled: 9_801_000,
+        difference: { low: -412_000, high: 298_000 },
+        isSame: true,
+      },
+      { name: "e2eP99Us", single: 21_800_000, doubled: 21_900_000, difference: null, isSame: null },
+    ],
+    holds: false,
+    sentence:
+      "level u1000 with 8 agent processes in place of 4: 1 of 3 figures differ: the number of client processes had a part in the result, or something else changed between the runs.",
+  },
   thresholds: [
     { metric: "ttft.p99", expression: "ttft.p99 < 500ms", observed: 14_900_000, result: "failed" },
     { metric: "success.rate", expression: "success.rate >= 0.999", observed: 0.98712, result: "failed" },

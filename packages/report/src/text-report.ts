@@ -13,6 +13,8 @@ import {
 import { isMarked, renderLevels } from "./level-table.js";
 import { answerTexts, failureTimeTexts, outlierTexts, renderTargets } from "./member-text.js";
 import { type Paint, paint } from "./paint.js";
+import { proofTexts } from "./proof-text.js";
+import { stampsTexts } from "./stamps-text.js";
 import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
 
@@ -45,6 +47,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
     ...renderTargets(report.stages, { width, paint: colours }),
     "",
   ];
+  for (const text of stampsTexts(report.stages)) facts.add("stamps", text);
   for (const threshold of report.thresholds) facts.threshold(threshold);
   for (const text of stimulusTexts(report.stages)) facts.add("stimulus", text);
   facts.add("requests", requestsText(report));
@@ -59,6 +62,9 @@ export function renderText(report: RunReport, options: TextOptions): string {
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
   for (const text of outlierTexts(report.stages)) facts.add("outliers", text, colours.yellow);
+  for (const { text, isSame } of report.proof === undefined ? [] : proofTexts(report.proof)) {
+    facts.add("proof", text, isSame === false ? colours.yellow : undefined);
+  }
   if (options.directory !== undefined) facts.add("results", printable(options.directory));
   if (options.again !== undefined) facts.add("again", options.again);
   return [...lines, ...facts.lines].map((line) => truncate(line, width)).join("\n");

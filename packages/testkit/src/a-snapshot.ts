@@ -30,6 +30,8 @@ export const someVitals: Vitals = {
   descriptorLimit: 1_048_576,
   scheduleLagP99Us: 800,
   coalescedShare: 0.001,
+  selfProbe: { count: 50, p50Us: 110, p90Us: 260, p99Us: 900, maxUs: 900, buckets: [0, 0, 3, 40, 6, 0, 1] },
+  localPorts: { used: 250, range: 28_232 },
 };
 
 /** Bytes in the form of a V2 payload of about `words` counters: header, then small numbers with runs of zeros. */

@@ -13,6 +13,9 @@ export function stampingTarget(target: Target, log: StampLog, tokensPerAnswer: n
     get openSockets() {
       return target.openSockets;
     },
+    get mostToOnePlace() {
+      return target.mostToOnePlace;
+    },
     send: (slot, request, sink) => {
       sinks[slot] ??= new StampingSink(log);
       return target.send(slot, request, sinks[slot].take(request, sink, tokensPerAnswer));

@@ -8,6 +8,7 @@ import {
   type Recorder,
   type RunRecord,
   type Snapshot,
+  type Vitals,
 } from "@tokenstorm/core";
 import { RequestsAhead } from "../load/requests-ahead.js";
 import { ShardLoad } from "../load/shard-load.js";
@@ -84,7 +85,7 @@ export class LoadRun {
       gracePeriodUs: this.#graceUs,
       slos: plan.slos,
       urls: plan.target.urls.length,
-      vitals: () => ({ ...vitals.read(), openSockets: target.openSockets }),
+      vitals: (toUs) => ({ ...vitals.read(atUs + toUs), ...socketVitals(target, vitals) }),
       onSnapshot: options.onSnapshot,
     });
     this.#load = new ShardLoad({
@@ -230,4 +231,13 @@ export class LoadRun {
   #nowUs(): number {
     return Math.max(0, this.#options.clock.nowUs() - this.#options.atUs);
   }
+}
+
+/** Ports are the run's own, so that the figure is the shard's need; absent where the host does not say how many there are. */
+function socketVitals(
+  { openSockets, mostToOnePlace }: Target,
+  { localPortRange }: VitalsSource,
+): Pick<Vitals, "openSockets" | "localPorts"> {
+  if (localPortRange === 0) return { openSockets };
+  return { openSockets, localPorts: { used: mostToOnePlace, range: localPortRange } };
 }

@@ -152,6 +152,7 @@ export class ShardRun {
         capacity: deps.capacity,
       });
       this.#target = target;
+      deps.vitals.beginProbe();
       const { version } = deps;
       const preparation = await prepareShard(checked, {
         target,
@@ -233,6 +234,8 @@ export class ShardRun {
   #closeTarget(): void {
     const target = this.#target;
     this.#target = null;
+    // Nothing is measured any more.
+    if (target !== null) this.#options.deps.vitals.endProbe();
     target?.close().catch(this.#options.onBug);
   }
 }

@@ -49,6 +49,8 @@ export interface Target {
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void };
   /** Sockets open now. */
   readonly openSockets: number;
+  /** Of them, those to the address and port to which most lead. */
+  readonly mostToOnePlace: number;
   close(): Promise<void>;
 }
 

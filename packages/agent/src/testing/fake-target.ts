@@ -115,6 +115,9 @@ export function createFakeTarget(
     get isClosed() {
       return isClosed;
     },
+    get mostToOnePlace() {
+      return busy.size;
+    },
     get openSockets() {
       return busy.size;
     },

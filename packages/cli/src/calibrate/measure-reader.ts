@@ -46,7 +46,9 @@ export interface MeasureOptions {
 export async function measureReader(options: MeasureOptions): Promise<void> {
   const { reader, serverUrl, streams, intervals, limitMs } = options;
   const clock = systemClock();
-  const vitals = createVitals();
+  // As in a run: where there is no probe the delay of the loop says alone how good stamps are.
+  const vitals = createVitals({ nowUs: clock.nowUs, onNoProbe: () => undefined });
+  vitals.beginProbe();
   const endMs = performance.now() + limitMs;
   const levelMs = (1 + intervals) * INTERVAL_MS;
   let { ladder } = options;

@@ -42,8 +42,8 @@ export interface RecorderOptions {
   readonly slos: TestPlan["slos"];
   /** URLs of the plan; 1 without it. Of several, the first ones are kept apart. */
   readonly urls?: number;
-  /** Read at each cut; the recorder fills in schedule lag and coalesced share itself. */
-  readonly vitals: () => Omit<Vitals, "scheduleLagP99Us" | "coalescedShare">;
+  /** Read at each cut, with its run time; the recorder fills in schedule lag and coalesced share itself. */
+  readonly vitals: (toUs: number) => Omit<Vitals, "scheduleLagP99Us" | "coalescedShare">;
   /** Called at each cut, in order, with no gap in seq. Must not throw. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
 }

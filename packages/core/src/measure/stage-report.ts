@@ -17,6 +17,7 @@ import { levelNotes } from "./level-notes.js";
 import { membersOf } from "./members.js";
 import { serverInWindow } from "./server-window.js";
 import type { DueCounts, MetricName } from "./snapshot.js";
+import { stampUncertainty } from "./stamp-uncertainty.js";
 import { shareLowerBound } from "./statistics.js";
 
 const CENSORED: Partial<Record<ReportLatency, MetricName>> = {
@@ -68,6 +69,7 @@ export function stageReport(
     latencyUs: latenciesOf(level),
     ...furtherFigures(level),
     ...membersOf(input.aggregate.block(stage.index, "measured"), windowUs, input.facts.record),
+    stampUncertainty: stampUncertainty(stage.index, input.aggregate.intervalVitals()),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
     stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };

@@ -326,7 +326,7 @@ class StampedRecorder implements Recorder {
     const { run, agent, epoch } = this.#options;
     const blocks = this.#book.cut();
     const vitals = {
-      ...this.#options.vitals(),
+      ...this.#options.vitals(toUs),
       scheduleLagP99Us: this.#lag.percentile(99) ?? 0,
       coalescedShare: coalescedShare(blocks),
     };

@@ -94,6 +94,15 @@ export interface StimulusReport {
   readonly notFilled: readonly string[];
 }
 
+/** How far the stamps of a level may be off, at p99. */
+export interface StampUncertainty {
+  readonly p99Us: number;
+  /** What it was taken from: the self-probe x 1.6, or where an agent had none the event-loop delay. */
+  readonly source: "self-probe" | "event-loop delay";
+  /** The agent with the largest, where that is more than twice as much. */
+  readonly worst: { readonly agent: string; readonly us: number } | null;
+}
+
 export interface StageReport {
   readonly name: string;
   readonly users?: number;
@@ -157,6 +166,8 @@ export interface StageReport {
   /** Members that are in the merged figures alone, being too many to be kept apart. */
   readonly notApart?: { readonly agents: number; readonly targets: number } | undefined;
   readonly outliers?: readonly Outlier[] | undefined;
+  /** Null where no interval was measured; absent in reports that are older. */
+  readonly stampUncertainty?: StampUncertainty | null;
   /** Requests that each user completed in the window, at least; null for open load. */
   readonly completedPerUserMin: number | null;
   /** Absent in reports that are older. */
@@ -229,6 +240,36 @@ export interface ServerLatencyCheck {
   readonly clientCount: number;
   /** Client less server. */
   readonly differenceUs: number;
+}
+
+export interface ProofFigure {
+  readonly name:
+    | "outputTokensPerS"
+    | "requestsPerS"
+    | "ttftP50Us"
+    | "ttftP99Us"
+    | "tpotP50Us"
+    | "e2eP50Us"
+    | "e2eP99Us";
+  readonly single: number | null;
+  readonly doubled: number | null;
+  /** Of doubled less single, at 95 %; null where too little was measured. */
+  readonly difference: { readonly low: number; readonly high: number } | null;
+  /** The interval holds 0, or lies within 2 % of `single`. */
+  readonly isSame: boolean | null;
+}
+
+/** The last level once more with twice the agent processes (`run --prove`). */
+export interface ProofReport {
+  readonly level: string;
+  /** Id of the run with twice the agents; empty where there was none. */
+  readonly run: string;
+  readonly agents: number;
+  readonly agentsDoubled: number;
+  readonly figures: readonly ProofFigure[];
+  /** True: no figure differs. Null: nobody can say; the sentence tells why. */
+  readonly holds: boolean | null;
+  readonly sentence: string;
 }
 
 /** The report, schema version 1. Fields may be added, never renamed. */
@@ -311,4 +352,6 @@ export interface RunReport {
     readonly observed: number | null;
     readonly result: ThresholdResult;
   }[];
+  /** Only of a run that was asked to prove that its client was not the limit. */
+  readonly proof?: ProofReport;
 }
