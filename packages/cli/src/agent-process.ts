@@ -15,6 +15,7 @@ import {
 import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
+import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js";
 import { withDebugStamps } from "./debug-stamps.js";
 import { VERSION } from "./packaging.js";
 
@@ -44,6 +45,8 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     onNoProbe: (why) =>
       options.log.warn({ why }, "no self-probe: event-loop delay alone says how good stamps are"),
   });
+  const { capacity, note } = knownCapacity(calibrationPath(options.env));
+  if (note !== null) options.log.warn(note);
   const guard = { rules: options.allowTarget, agent: options.id };
   const agent = createAgent({
     id: options.id,
@@ -69,6 +72,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     ),
     env: options.env,
     vitals,
+    capacity,
     rehearse,
     logger: plainLogger(options.log),
     writeSpool: async (name, bytes) => {

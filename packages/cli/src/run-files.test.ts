@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Final, LoadError, type RunFacts, type RunReport, requirePlan } from "@tokenstorm/core";
 import { resultToLine } from "@tokenstorm/protocol";
-import { readLocalReport, rebuildFromDirectory } from "./run-files.js";
+import { definitionsFromDirectory, readLocalReport, rebuildFromDirectory } from "./run-files.js";
 
 const plan = requirePlan({
   version: 1,
@@ -133,17 +133,48 @@ test("a directory with nothing but a report shows that report", async (t) => {
   assert.deepEqual(await readLocalReport(kept), JSON.parse(JSON.stringify(rebuilt)));
 });
 
-test("the target's own times in its samples can be read, and what is no time is refused with its line", async (t) => {
-  const numbers = { tUs: 1, running: 1, waiting: 0, kvUsage: 0.5, preemptions: 0, successes: 1 };
-  const counts = { promptTokens: 1, generationTokens: 1, prefixHits: 0, prefixQueries: 0 };
-  const event = (times: unknown) =>
-    `${JSON.stringify({ kind: "server", sample: { ...numbers, ...counts, times } })}\n`;
-  const files = { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` };
-  const times = { ttft: { sumUs: 396_678, count: 9 }, itl: null, e2e: null };
-  const directory = runDirectory(t, { ...files, "events.ndjson": event(times) });
+test("a directory whose scrapes tell the target's own times and block size is reported", async (t) => {
+  const counters = { promptTokens: 5, generationTokens: 6, successes: 1, preemptions: 0, prefixHits: 0 };
+  const times = { ttft: { sumUs: 9, count: 1 }, itl: null, e2e: { sumUs: 90, count: 1 } };
+  const sample = {
+    ...counters,
+    prefixQueries: 5,
+    tUs: 10,
+    running: 1,
+    waiting: 0,
+    kvUsage: 0.1,
+    blockTokens: 16,
+    times,
+  };
+  const directory = runDirectory(t, {
+    "run.json": runJson,
+    "snapshots.ndjson": `${finalLine}\n`,
+    "events.ndjson": `${JSON.stringify({ kind: "server", sample })}\n`,
+  });
   assert.equal((await rebuildFromDirectory(directory)).run.id, "r1");
-  const broken = runDirectory(t, { ...files, "events.ndjson": event({ ttft: { sumUs: "9" } }) });
-  await assert.rejects(rebuildFromDirectory(broken), isUnreadable(/events\.ndjson:1 /));
+  const broken = { ...sample, times: { ...times, ttft: 3 } };
+  const wrong = runDirectory(t, {
+    "run.json": runJson,
+    "snapshots.ndjson": "",
+    "events.ndjson": `${JSON.stringify({ kind: "server", sample: broken })}\n`,
+  });
+  await assert.rejects(
+    rebuildFromDirectory(wrong),
+    isUnreadable(/events\.ndjson:1 cannot be read: it is no event/),
+  );
+});
+
+test("other definitions are told from a run's intervals, and refused from a report alone", async (t) => {
+  const directory = runDirectory(t, { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` });
+  const told = await definitionsFromDirectory("vllm", directory);
+  assert.deepEqual([told.definitions, told.run, told.levels], ["vllm", "r1", []]);
+  assert.match(told.basis.at(-1) ?? "", /3 intervals of the run are missing/);
+  const report = await rebuildFromDirectory(directory);
+  const kept = runDirectory(t, { "report.json": JSON.stringify(report) });
+  await assert.rejects(
+    definitionsFromDirectory("study", kept),
+    isUnreadable(/no other definition can be recomputed/),
+  );
 });
 
 test("a proof that was kept beside a run stands in its report again", async (t) => {

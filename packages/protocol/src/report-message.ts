@@ -58,6 +58,61 @@ const Stimulus = z.looseObject({
   notFilled: z.array(text),
 });
 
+const MemberLatency = z.looseObject({ count: number, p50: maybe, p99: maybe });
+
+const Member = z.looseObject({
+  id: text,
+  offered: number,
+  completed: number,
+  failed: number,
+  censored: number,
+  outputTokensPerS: number,
+  latencyUs: z.looseObject({ ttft: MemberLatency, itl: MemberLatency, e2e: MemberLatency }),
+});
+
+/** What reports of the first version do not have. */
+const FURTHER = {
+  moreLatencyUs: z
+    .looseObject({
+      firstEvent: Latency,
+      firstContent: Latency,
+      headers: Latency,
+      connect: Latency,
+      gap: Latency,
+    })
+    .optional(),
+  failureLatencyUs: z.looseObject({ fromSent: Latency, fromDue: Latency }).optional(),
+  tokensPerEvent: maybe.optional(),
+  eventsPerArrival: maybe.optional(),
+  finishReasons: byName.nullable().optional(),
+  outputLength: z
+    .looseObject({
+      count: number,
+      askedMean: maybe,
+      mean: maybe,
+      min: maybe,
+      p50: maybe,
+      p90: maybe,
+      max: maybe,
+      histogram: z.array(z.looseObject({ from: number, count: number })),
+    })
+    .optional(),
+  byAgent: z.array(Member).optional(),
+  byTarget: z.array(Member).optional(),
+  notApart: z.looseObject({ agents: number, targets: number }).optional(),
+  outliers: z
+    .array(
+      z.looseObject({
+        of: z.enum(["agent", "target"]),
+        id: text,
+        figure: text,
+        value: number,
+        others: number,
+      }),
+    )
+    .optional(),
+};
+
 const Stage = z.looseObject({
   name: text,
   users: z.number().optional(),
@@ -111,6 +166,7 @@ const Stage = z.looseObject({
     .optional(),
   completedPerUserMin: maybe,
   stimulus: Stimulus.optional(),
+  ...FURTHER,
 });
 
 const ServerCheck = z.looseObject({

@@ -11,6 +11,7 @@ import {
   troubleTexts,
 } from "./facts-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
+import { answerTexts, failureTimeTexts, outlierTexts, renderTargets } from "./member-text.js";
 import { type Paint, paint } from "./paint.js";
 import { proofTexts } from "./proof-text.js";
 import { stampsTexts } from "./stamps-text.js";
@@ -43,6 +44,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
     "",
     ...renderLevels(report.stages, { width, paint: colours }),
     ...markLines(report.stages, width),
+    ...renderTargets(report.stages, { width, paint: colours }),
     "",
   ];
   for (const text of stampsTexts(report.stages)) facts.add("stamps", text);
@@ -50,6 +52,8 @@ export function renderText(report: RunReport, options: TextOptions): string {
   for (const text of stimulusTexts(report.stages)) facts.add("stimulus", text);
   facts.add("requests", requestsText(report));
   for (const [title, text] of troubleTexts(report.stages)) facts.add(title, text, colours.red);
+  for (const text of failureTimeTexts(report.stages)) facts.add("failed", text);
+  for (const text of answerTexts(report.stages)) facts.add("answers", text);
   facts.add("tokens", tokensText(report));
   facts.add("server", serverText(report));
   const times = serverTimesText(report);
@@ -57,6 +61,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
+  for (const text of outlierTexts(report.stages)) facts.add("outliers", text, colours.yellow);
   for (const { text, isSame } of report.proof === undefined ? [] : proofTexts(report.proof)) {
     facts.add("proof", text, isSame === false ? colours.yellow : undefined);
   }

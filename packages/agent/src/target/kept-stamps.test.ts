@@ -51,7 +51,7 @@ async function keptOf(mostEvents: number) {
     sinks[i]?.onEvent(fromUs + 300, 1, true, false);
     sinks[i]?.onEvent(fromUs + 450, 1, true, false);
     sinks[i]?.onEvent(fromUs + 450, 2, true, true);
-    sinks[i]?.onEnd(fromUs + 500, { outcome: END, usage: null, tokenSource: "events" });
+    sinks[i]?.onEnd(fromUs + 500, { outcome: END, usage: null, tokenSource: "events", finish: "stop" });
   }
   await target.close();
   await target.close();

@@ -1,4 +1,4 @@
-import type { MetricName } from "../measure/snapshot.js";
+import type { MetricName, TargetMetric } from "../measure/snapshot.js";
 
 /** Latency percentiles that a report gives, us. `atLeast` names those that censored requests could move: read them as >=. */
 export interface LatencySummary {
@@ -23,6 +23,15 @@ export const REPORT_LATENCIES = [
   "scheduleLag",
 ] as const satisfies readonly MetricName[];
 export type ReportLatency = (typeof REPORT_LATENCIES)[number];
+
+export const MORE_LATENCIES = [
+  "firstEvent",
+  "firstContent",
+  "headers",
+  "connect",
+  "gap",
+] as const satisfies readonly MetricName[];
+export type MoreLatency = (typeof MORE_LATENCIES)[number];
 
 export interface RequestCounts {
   readonly offered: number;
@@ -141,12 +150,72 @@ export interface StageReport {
     readonly eventsPerS: number;
   };
   readonly latencyUs: Readonly<Record<ReportLatency, LatencySummary>>;
+  /** Further latencies of the same requests; absent in reports that are older, as all that follows to `outliers`. */
+  readonly moreLatencyUs?: Readonly<Record<MoreLatency, LatencySummary>> | undefined;
+  /** Of failed requests alone, from sent (those that were sent) and from due. */
+  readonly failureLatencyUs?: Readonly<Record<"fromSent" | "fromDue", LatencySummary>> | undefined;
+  /** Token events for each arrival, tokens for each event: what one event stands for. Null without any. */
+  readonly tokensPerEvent?: number | null | undefined;
+  readonly eventsPerArrival?: number | null | undefined;
+  /** Of completed and failed requests whose answer told one; null where agents did not say. */
+  readonly finishReasons?: Readonly<Record<string, number>> | null | undefined;
+  readonly outputLength?: LengthSummary | undefined;
+  /** Empty for a single one. */
+  readonly byAgent?: readonly MemberReport[] | undefined;
+  readonly byTarget?: readonly MemberReport[] | undefined;
+  /** Members that are in the merged figures alone, being too many to be kept apart. */
+  readonly notApart?: { readonly agents: number; readonly targets: number } | undefined;
+  readonly outliers?: readonly Outlier[] | undefined;
   /** Null where no interval was measured; absent in reports that are older. */
   readonly stampUncertainty?: StampUncertainty | null;
   /** Requests that each user completed in the window, at least; null for open load. */
   readonly completedPerUserMin: number | null;
   /** Absent in reports that are older. */
   readonly stimulus?: StimulusReport;
+}
+
+/** Percentiles of a member of a level; null without samples. */
+export interface MemberLatency {
+  readonly count: number;
+  readonly p50: number | null;
+  readonly p99: number | null;
+}
+
+/** One agent's, or one target's, part of a level, beside the merged row. */
+export interface MemberReport {
+  /** The agent's id, or the target's URL. */
+  readonly id: string;
+  readonly offered: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly censored: number;
+  readonly outputTokensPerS: number;
+  readonly latencyUs: Readonly<Record<TargetMetric, MemberLatency>>;
+}
+
+/** A member whose figure differs from the others' by more than chance and their own spread. */
+export interface Outlier {
+  readonly of: "agent" | "target";
+  readonly id: string;
+  /** `ttft.p50`, ... `e2e.p99` in us, or `failures.share`. */
+  readonly figure: string;
+  readonly value: number;
+  /** Median of the others' figures. */
+  readonly others: number;
+}
+
+/** Lengths of completed requests' answers, tokens. */
+export interface LengthSummary {
+  readonly count: number;
+  /** Of what was asked for. */
+  readonly askedMean: number | null;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly max: number | null;
+  /** From length `from` to the next one's `from` - 1: never more than 16. */
+  readonly histogram: readonly { readonly from: number; readonly count: number }[];
 }
 
 /** A count of the target's beside the client's. */
