@@ -1,5 +1,12 @@
 export { createAgent } from "./agent.js";
 export * from "./agent-deps.js";
+export type { Stamps } from "./capacity/stamp-log.js";
+export {
+  openStampedLoad,
+  type StampedLoad,
+  type StampedLoadOptions,
+  type StampedWindow,
+} from "./capacity/stamped-load.js";
 export * from "./cgroup.js";
 export * from "./logger.js";
 export { rehearse } from "./run/rehearsal.js";

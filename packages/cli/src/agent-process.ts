@@ -15,6 +15,7 @@ import {
 import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
+import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js";
 import { VERSION } from "./packaging.js";
 
 export interface AgentProcessOptions {
@@ -37,6 +38,8 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
   const { transport } = options;
   const clock = systemClock();
   const vitals = createVitals();
+  const { capacity, note } = knownCapacity(calibrationPath(options.env));
+  if (note !== null) options.log.warn(note);
   const guard = { rules: options.allowTarget, agent: options.id };
   const agent = createAgent({
     id: options.id,
@@ -58,6 +61,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     }),
     env: options.env,
     vitals,
+    capacity,
     rehearse,
     logger: plainLogger(options.log),
     writeSpool: async (name, bytes) => {

@@ -1,6 +1,10 @@
 export { auditResults } from "./audit/audit-results.js";
 export * from "./audit/audit-types.js";
 export { exact, type Figure, numberFigure, printedFigure, scaled } from "./audit/figure.js";
+export * from "./capacity/capacity.js";
+export { capacityWarning, isWarning } from "./capacity/capacity-warning.js";
+export * from "./capacity/judge-level.js";
+export * from "./capacity/rate-search.js";
 export * from "./clock.js";
 export * from "./errors.js";
 export * from "./load/arrivals.js";

@@ -75,6 +75,8 @@ export const LedgerMessage = z.object({
   inFlight: count,
 });
 
+const ReaderCapacityMessage = z.object({ eventsPerS: z.number().min(0), isAtLeast: z.boolean() });
+
 /** What an agent found when it prepared; the digests of all agents must be equal. */
 export const ReadyMessage = z.object({
   version: text,
@@ -87,6 +89,8 @@ export const ReadyMessage = z.object({
   templateTokens: count.nullable(),
   serverVersion: text.nullable(),
   reader: text,
+  /** Events per second that the plan means for this process. Not from an agent of an older version. */
+  plannedEventsPerS: z.number().min(0).optional(),
 });
 export type Ready = z.infer<typeof ReadyMessage>;
 
@@ -147,6 +151,8 @@ export const Heartbeat = z.object({
   problem: ProblemMessage.nullable(),
   /** Messages it refused as malformed. */
   refusals: count,
+  /** Events per second that one process carries on its host; absent where nobody has calibrated it. */
+  capacity: z.object({ undici: ReaderCapacityMessage, raw: ReaderCapacityMessage }).optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 

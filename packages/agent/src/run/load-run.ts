@@ -21,10 +21,12 @@ import type { Preparation } from "./preparation.js";
 const CANCEL_WAIT_US = 2_000_000;
 
 export interface LoadRunOptions {
-  readonly record: RunRecord;
+  readonly record: Pick<RunRecord, "id" | "stageStartsUs">;
   readonly agent: string;
   readonly epoch: number;
-  readonly preparation: Preparation;
+  readonly preparation: Pick<Preparation, "plan" | "stages" | "shard" | "requests"> & {
+    readonly ready: Pick<Preparation["ready"], "reader">;
+  };
   readonly target: Target;
   /** Time zero on the agent's clock, us. */
   readonly atUs: number;

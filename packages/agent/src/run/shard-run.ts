@@ -143,14 +143,22 @@ export class ShardRun {
     try {
       const checked = checkShard(record, { shard: place, descriptorLimit: agentOptions.descriptorLimit });
       const { plan, stages, slots } = checked;
+      const planned = plannedEventsPerS(plan, stages, place);
       const target = deps.targets({
         plan,
         slots,
         env: deps.env,
-        plannedEventsPerS: plannedEventsPerS(plan, stages, place),
+        plannedEventsPerS: planned,
+        capacity: deps.capacity,
       });
       this.#target = target;
-      const preparation = await prepareShard(checked, { target, record, version: deps.version });
+      const { version } = deps;
+      const preparation = await prepareShard(checked, {
+        target,
+        record,
+        version,
+        plannedEventsPerS: planned,
+      });
       if (this.#isReleased) return;
       await deps.rehearse?.();
       if (this.#isReleased) return;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
+import type { Capacity, Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "../target/target.js";
 
 export interface FakeTargetOptions {
@@ -31,6 +31,7 @@ export interface FakeTarget extends Target {
   readonly isClosed: boolean;
   readonly slots: number;
   readonly plannedEventsPerS: number | undefined;
+  readonly capacity: Capacity | undefined;
 }
 
 export const FOUND: Preflight = {
@@ -43,7 +44,7 @@ export const FOUND: Preflight = {
 
 export function createFakeTarget(
   options: FakeTargetOptions,
-  { slots, plannedEventsPerS }: TargetOptions,
+  { slots, plannedEventsPerS, capacity }: TargetOptions,
 ): FakeTarget {
   const { clock, ttftUs = 20_000, itlUs = 5000 } = options;
   const sends: FakeSend[] = [];
@@ -110,6 +111,7 @@ export function createFakeTarget(
     cancelled,
     slots,
     plannedEventsPerS,
+    capacity,
     get isClosed() {
       return isClosed;
     },
