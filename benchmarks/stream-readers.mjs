@@ -23,9 +23,7 @@ const { values } = parseArgs({
   },
 });
 
-const KNEE_RATES = [
-  2000, 4000, 6000, 8000, 12_000, 18_000, 24_000, 36_000, 48_000, 60_000, 72_000, 86_000, 100_000, 120_000,
-];
+const KNEE_RATES = [2000, 4000, 8000, 12_000, 18_000, 24_000, 36_000, 48_000, 72_000, 100_000];
 const MAX_SHARED = 0.01;
 const MAX_DELAY_P90_US = 1000;
 /** A round in which the load server fell short by more is none: the host gave it no time. */

@@ -103,10 +103,10 @@ async function runClient(words, lengthMs) {
 }
 
 /** A thousand sockets need more descriptors than a shell gives; Node takes what it may, others must be given them. */
-export function launch(words, core) {
+export function launch(words, core, stdout = "pipe") {
   const pinned = isPinned ? ["taskset", "-c", String(core), ...words] : words;
   const child = spawn("bash", ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "bash", ...pinned], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", stdout, "inherit"],
   });
   children.add(child);
   child.once("exit", () => children.delete(child));
