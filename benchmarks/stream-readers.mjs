@@ -137,12 +137,15 @@ async function findKnees() {
     console.log(`${name}: clean up to ${highest} events/s`);
   }
   const ratio = knees.raw / knees.aiohttp;
-  if (ratio > 0) {
+  if (Number.isFinite(ratio)) {
     const holds = ratio >= 6;
     if (!holds) process.exitCode = 1;
     console.log(
       `${holds ? "ok  " : "MISS"} raw stays clean to ${ratio.toFixed(1)} x aiohttp's rate; promised at least 6 x`,
     );
+  } else if (knees.aiohttp === 0) {
+    // Nobody is late at such a rate by himself: the host took the cores away.
+    throw new Error("aiohttp is not clean at the lowest rate: this machine is too busy to tell");
   }
   if (values.accept) accept("stream-readers", { knee: { rounds, eventsPerS: knees } });
 }
