@@ -61,7 +61,7 @@ function record(agent, users) {
     onSnapshot: (snapshot) => snapshots.push(snapshot),
   });
   const usage = { prompt: 512, cachedPrompt: 0, output: TOKENS_PER_REQUEST };
-  const end = { outcome: { kind: "completed" }, usage, tokenSource: "usage" };
+  const end = { outcome: { kind: "completed" }, usage, tokenSource: "usage", finish: "length" };
   const open = new Array(users);
   const send = (user, tUs) => {
     const request = {

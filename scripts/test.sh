@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the tests need into the project's own folders, builds, lints, and runs every test.
 #   ./scripts/test.sh [PART ...]      all parts by default; setup is always done, then
-#                                     lint docs manifests tests lines release demo compose node24
+#                                     lint docs manifests tests lines release demo trust compose node24
 # NO_INSTALL=1 forbids every fetch: what is missing then is skipped, and said so on the last lines.
 # Nothing is installed on the host: npm packages go to ./node_modules, tools to ./.cache.
 set -uo pipefail
@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(lint docs manifests tests lines release demo compose node24)
+[ ${#parts[@]} -gt 0 ] || parts=(lint docs manifests tests lines release demo trust compose node24)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 timings=() failures=() skipped=() counts=() again=()
@@ -81,6 +81,13 @@ demo() {
   return 1
 }
 
+# A minute beside a hog: whether green intervals had good stamps. What was seen stays in .ci/logs, for other rules to be
+# tried on it (--judge).
+trust() {
+  mkdir -p .ci/logs
+  node benchmarks/verdict-against-truth.mjs --seconds 40 --out .ci/logs/verdict-against-truth.json
+}
+
 node24() {
   local binary folder
   if ! binary=$(./scripts/get-node.sh 24); then
@@ -99,6 +106,7 @@ if part setup setup; then
   wanted lines && part "lines of README.md and docs/deploy.md" node scripts/check-docs.mjs
   wanted release && part "the single file, made twice" release
   wanted demo && part "demo --quick" demo 20 "$(dirname "$(command -v node)")"
+  wanted trust && part "verdict against the truth" may_skip trust
   wanted compose && part "compose, eight agents" may_skip ./scripts/compose-demo.sh
   wanted node24 && part "unit tests and demo on Node 24" node24
 fi

@@ -56,6 +56,8 @@ test("from the single file alone a run starts its own nats-server, coordinator a
   assert.equal(report.run.transport, "nats");
   assert.equal(report.agents.length, 2);
   assert.equal(report.completeness.samplesMerged, report.completeness.samplesRecorded);
+  // Its thread has no second file to run.
+  assert.equal(report.stages[0]?.stampUncertainty?.source, "self-probe");
   const sent = (await simulator.truth()).filter(({ id }) => id.startsWith(`ts-${report.run.id}-`));
   assert.equal(sent.length, report.totals.requests.completed);
 });

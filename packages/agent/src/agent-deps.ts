@@ -1,4 +1,4 @@
-import type { Clock } from "@tokenstorm/core";
+import type { Capacity, Clock } from "@tokenstorm/core";
 import type { BlobStore, Bus, ResultLog, StateStore, Subjects } from "@tokenstorm/protocol";
 import type { Logger } from "./logger.js";
 import type { TargetFactory } from "./target/target.js";
@@ -47,6 +47,8 @@ export interface AgentDeps {
   /** Where a target finds its secrets by name. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly vitals: VitalsSource;
+  /** What one process carries on this host, where it was calibrated. */
+  readonly capacity?: Capacity | undefined;
   /** Called once a run is prepared, before it is armed: warms what the path of tokens will use. */
   readonly rehearse?: () => Promise<unknown>;
   readonly logger: Logger;

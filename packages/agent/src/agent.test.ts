@@ -48,12 +48,34 @@ test("a target is told how many events are planned for its process", async () =>
   await cluster.close();
 });
 
+test("what its host carries goes with an agent's heartbeats and to its targets; what is planned, into its ready word", async () => {
+  const limit = { eventsPerS: 31_000, isAtLeast: false };
+  const capacity = { undici: limit, raw: { eventsPerS: 52_000, isAtLeast: true } };
+  const cluster = new Cluster();
+  const calibrated = await cluster.addAgent("a1", { deps: { capacity } });
+  const other = await cluster.addAgent("a2");
+  await cluster.start(users({ users: 60, durationMs: 1500 }));
+  assert.deepEqual(cluster.last(calibrated).capacity, capacity);
+  assert.equal("capacity" in cluster.last(other), false);
+  assert.deepEqual(calibrated.targets[0]?.capacity, capacity);
+  assert.equal(cluster.last(other).ready?.plannedEventsPerS, 1500);
+  await cluster.close();
+});
+
 test("heartbeats carry the whole state: readiness, attempt, start error, stage, ledger, vitals", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");
   await cluster.start(long);
   const ready = agent.heartbeats.find(({ state }) => state === "ready");
-  assert.deepEqual({ ...ready?.ready, walkDigest: "" }, { ...FOUND, version: "0.1.0", walkDigest: "" });
+  assert.deepEqual(
+    { ...ready?.ready, walkDigest: "" },
+    {
+      ...FOUND,
+      version: "0.1.0",
+      walkDigest: "",
+      plannedEventsPerS: 200,
+    },
+  );
   assert.match(ready?.ready?.walkDigest ?? "", /^[0-9a-f]{32}$/);
   assert.equal(agent.heartbeats.find(({ state }) => state === "armed")?.armedAttempt, 1);
   await cluster.runTo(2_500_000);

@@ -230,7 +230,7 @@ class AgentProcess implements Agent {
   }
 
   #sendHeartbeat(): void {
-    const { id, instance, host, pid, version, cores, labels } = this.#deps;
+    const { id, instance, host, pid, version, cores, labels, capacity } = this.#deps;
     const { state, run, place, revision, armedAttempt, problem } = this.#machine;
     this.#link.say({
       agent: id,
@@ -251,6 +251,7 @@ class AgentProcess implements Agent {
       vitals: this.#vitals,
       problem: problem ?? this.#run?.problem ?? null,
       refusals: this.#link.refusals,
+      ...(capacity === undefined ? {} : { capacity }),
     });
   }
 

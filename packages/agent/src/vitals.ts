@@ -2,16 +2,26 @@ import { readdir, readFileSync, statSync } from "node:fs";
 import { monitorEventLoopDelay, PerformanceObserver, performance } from "node:perf_hooks";
 import type { Vitals } from "@tokenstorm/core";
 import { readCgroup } from "./cgroup.js";
+import { localPortRange } from "./local-ports.js";
+import { SelfProbe } from "./self-probe.js";
 
 /** What the process itself can say; schedule lag and coalescing are the recorder's, sockets the target's. */
-export type ProcessVitals = Omit<Vitals, "scheduleLagP99Us" | "coalescedShare" | "openSockets">;
+export type ProcessVitals = Omit<
+  Vitals,
+  "scheduleLagP99Us" | "coalescedShare" | "openSockets" | "localPorts"
+>;
 
 /** Evidence of how this process fares; one for each process, handed to `createAgent`. */
 export interface VitalsSource {
-  /** The figures since the last call. */
-  read(): ProcessVitals;
+  /** The figures since the last call; of the self-probe, what was read before `beforeUs` of the monotonic clock. */
+  read(beforeUs?: number): ProcessVitals;
+  /** The self-probe runs from here, until `endProbe`. Both may be called twice. */
+  beginProbe(): void;
+  endProbe(): void;
   /** Most descriptors that this process may ever open; 0 where unknown. */
   readonly descriptorLimit: number;
+  /** Local ports that the system gives out for connections; 0 where unknown. */
+  readonly localPortRange: number;
   /** May be called twice. */
   close(): void;
 }
@@ -19,7 +29,15 @@ export interface VitalsSource {
 /** The monitor wakes each millisecond: an idle loop reads about 1 ms (hotpath figures, section 7). */
 const MONITOR_RESOLUTION_MS = 1;
 
-export function createVitals(): VitalsSource {
+export interface VitalsOptions {
+  /** Monotonic, the clock of all stamps. */
+  readonly nowUs: () => number;
+  /** Hears once why there is no self-probe, or none any more. */
+  readonly onNoProbe: (why: string) => void;
+}
+
+export function createVitals({ nowUs, onNoProbe }: VitalsOptions): VitalsSource {
+  const probe = new SelfProbe({ nowUs, onAbsent: onNoProbe });
   const delay = watchLoopDelay();
   const garbage = watchGarbageCollection();
   const cgroup = readCgroup();
@@ -28,9 +46,13 @@ export function createVitals(): VitalsSource {
   let last = takeReading(cgroup.throttledUs());
   return {
     descriptorLimit,
-    read: () => {
+    localPortRange: localPortRange(),
+    beginProbe: () => probe.start(),
+    endProbe: () => probe.stop(),
+    read: (beforeUs = nowUs()) => {
       const now = takeReading(cgroup.throttledUs());
       const shares = sharesBetween(last, now);
+      const selfProbe = probe.take(beforeUs);
       const vitals: ProcessVitals = {
         ...delay.take(),
         ...shares,
@@ -39,11 +61,13 @@ export function createVitals(): VitalsSource {
         rssBytes: process.memoryUsage.rss(),
         descriptors: descriptors(),
         descriptorLimit,
+        ...(selfProbe === undefined ? {} : { selfProbe }),
       };
       last = now;
       return vitals;
     },
     close: () => {
+      probe.stop();
       delay.close();
       garbage.close();
     },

@@ -15,6 +15,8 @@ import {
 import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
+import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js";
+import { withDebugStamps } from "./debug-stamps.js";
 import { VERSION } from "./packaging.js";
 
 export interface AgentProcessOptions {
@@ -30,13 +32,21 @@ export interface AgentProcessOptions {
   readonly log: Pino;
   /** Folder for results that could not be delivered. */
   readonly spool: string;
+  /** Folder for the stamps of every event, where they are wanted. */
+  readonly debugStamps?: string | undefined;
 }
 
 /** An agent in this process, with everything of the world that it needs. Whoever runs it closes it and the transport. */
 export function createProcessAgent(options: AgentProcessOptions): Agent {
   const { transport } = options;
   const clock = systemClock();
-  const vitals = createVitals();
+  const vitals = createVitals({
+    nowUs: clock.nowUs,
+    onNoProbe: (why) =>
+      options.log.warn({ why }, "no self-probe: event-loop delay alone says how good stamps are"),
+  });
+  const { capacity, note } = knownCapacity(calibrationPath(options.env));
+  if (note !== null) options.log.warn(note);
   const guard = { rules: options.allowTarget, agent: options.id };
   const agent = createAgent({
     id: options.id,
@@ -52,12 +62,17 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     state: transport.state,
     blobs: transport.blobs,
     subjects: options.subjects,
-    targets: guardSecrets((wanted) => createTarget(wanted, clock, guard), {
-      ...options.secrets,
-      agent: options.id,
-    }),
+    targets: guardSecrets(
+      withDebugStamps((wanted) => createTarget(wanted, clock, guard), {
+        folder: options.debugStamps,
+        agent: options.id,
+        log: options.log,
+      }),
+      { ...options.secrets, agent: options.id },
+    ),
     env: options.env,
     vitals,
+    capacity,
     rehearse,
     logger: plainLogger(options.log),
     writeSpool: async (name, bytes) => {

@@ -19,6 +19,7 @@ export interface SupervisorOptions extends NatsFlags {
   readonly allowTarget: readonly TargetRule[];
   readonly allowSecret: readonly string[];
   readonly spool: string;
+  readonly debugStamps?: string;
   readonly logLevel: string;
   readonly log: Logger;
   readonly context: CommandContext;
@@ -118,6 +119,7 @@ function startAgent(id: string, options: SupervisorOptions, { said, onMessage }:
     name: `agent ${id}`,
     args: [
       ...["agent", "--id", id, "--processes", "1", "--spool", options.spool, "--log-level", options.logLevel],
+      ...(options.debugStamps === undefined ? [] : ["--debug-stamps", options.debugStamps]),
       ...(options.wait === true ? ["--wait"] : []),
       ...labels,
       ...allowTargetArgs(options.allowTarget),

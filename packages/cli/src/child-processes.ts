@@ -33,6 +33,8 @@ export interface ChildOptions {
   readonly name: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** CPUs that it may use, such as `0,2-3`: needs taskset. All that this process may use where they are not given. */
+  readonly cpus?: string | undefined;
   /** Each line that it writes to stderr. */
   readonly onLine?: (line: string) => void;
   /** What it sends over the IPC channel; a boundary, so unknown. */
@@ -44,11 +46,16 @@ export interface ChildOptions {
  * channel tells the child when we are gone, however we ended.
  */
 export function startChild(options: ChildOptions): Child {
+  const { cpus } = options;
   const child = fork(COMMAND_FILE, [...options.args], {
     detached: true,
     env: { ...process.env, ...options.env, [CHILD_ENV]: "1" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     execArgv: [...HEAP_ROOM],
+    // taskset becomes node: same process, same channel.
+    ...(cpus === undefined
+      ? {}
+      : { execPath: "taskset", execArgv: ["-c", cpus, process.execPath, ...HEAP_ROOM] }),
   });
   const lines: string[] = [];
   const isRead = readLines(child.stderr, (line) => {

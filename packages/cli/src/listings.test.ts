@@ -35,6 +35,14 @@ const agent: PresentAgent = {
   clockErrorUs: 120,
 };
 
+const calibrated: PresentAgent = {
+  ...agent,
+  capacity: {
+    undici: { eventsPerS: 31_000, isAtLeast: false },
+    raw: { eventsPerS: 162_000, isAtLeast: true },
+  },
+};
+
 const row: RunSummary = {
   id: "k3f9a2",
   name: "a-name-as-long-as-a-plan-may-have-which-is-sixty-four-characters",
@@ -90,6 +98,7 @@ test("no listing overflows, at any width", () => {
     for (const colour of [false, true]) {
       const texts = [
         renderAgents([agent, { ...agent, agent: "b" }], { width, colour }),
+        renderAgents([calibrated], { width, colour }),
         renderRuns([row, { ...row, verdict: null }], { width, colour }),
         renderProbe(probe, { width, colour }),
         renderProbe(failed, { width, colour }),
@@ -109,6 +118,13 @@ test("an agent's clock error and labels are shown where they are known", () => {
   const text = renderAgents([agent], { width: 200, colour: false });
   assert.match(text, /120us/);
   assert.match(text, /zone=a kind=load/);
+});
+
+test("what an agent carries is shown where any host was calibrated", () => {
+  const text = renderAgents([agent, calibrated], { width: 200, colour: false });
+  assert.match(text, /carries\/s/);
+  assert.match(text, /31,000 +>= 162,000/);
+  assert.doesNotMatch(renderAgents([agent], { width: 200, colour: false }), /carries/);
 });
 
 test("a probe that failed says why, and what did not come has no time", () => {

@@ -1,5 +1,14 @@
+import { READER_NAMES, type ReaderName } from "@tokenstorm/core";
 import type { Heartbeat, PresentAgent, RunSummary } from "@tokenstorm/protocol";
-import { type Column, formatLoad, formatUs, paint, printable, renderTables } from "@tokenstorm/report";
+import {
+  type Column,
+  formatCount,
+  formatLoad,
+  formatUs,
+  paint,
+  printable,
+  renderTables,
+} from "@tokenstorm/report";
 
 export interface ListingOptions {
   readonly width: number;
@@ -55,6 +64,16 @@ export function renderAgents(beats: readonly PresentAgent[], options: ListingOpt
           ),
         ],
       },
+      ...(beats.every((beat) => beat.capacity === undefined)
+        ? []
+        : [
+            {
+              title: "carries/s",
+              columns: READER_NAMES.map((reader) =>
+                column(reader, (beat) => carriesOf(beat, reader), "right"),
+              ),
+            },
+          ]),
       ...(beats.every((beat) => beat.clockErrorUs === null)
         ? []
         : [{ title: "", columns: [column("clock error", clockErrorOf, "right")] }]),
@@ -64,6 +83,11 @@ export function renderAgents(beats: readonly PresentAgent[], options: ListingOpt
     ],
     { width: options.width, paint: paint(options.colour) },
   ).join("\n");
+}
+
+function carriesOf({ capacity }: Heartbeat, reader: ReaderName): string {
+  const found = capacity?.[reader];
+  return found === undefined ? "-" : `${found.isAtLeast ? ">= " : ""}${formatCount(found.eventsPerS)}`;
 }
 
 const clockErrorOf = (beat: PresentAgent): string =>

@@ -77,6 +77,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   audit: async () => (await import("./commands/audit.js")).addAudit,
   validate: async () => (await import("./commands/validate.js")).addValidate,
   init: async () => (await import("./commands/init.js")).addInit,
+  calibrate: async () => (await import("./commands/calibrate.js")).addCalibrate,
   simulate: async () => (await import("./commands/simulate.js")).addSimulate,
 };
 

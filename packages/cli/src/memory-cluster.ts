@@ -6,6 +6,7 @@ import { allowedSecrets } from "./allow-secret.js";
 import { rulesFromEnv } from "./allow-target.js";
 import { type Cluster, clusterOf } from "./cluster.js";
 import { createProcessCoordinator } from "./coordinator-process.js";
+import { DEBUG_STAMPS_ENV } from "./debug-stamps.js";
 
 export interface MemoryClusterOptions {
   readonly out: string;
@@ -47,6 +48,7 @@ export function startMemoryCluster(options: MemoryClusterOptions): MemoryCluster
     secrets: { allowed: allowedSecrets({}, options.env), reserved: [] },
     log,
     spool: options.out,
+    debugStamps: options.env[DEBUG_STAMPS_ENV],
   });
   const broken = new Promise<never>((_, reject) => {
     coordinator.run().catch(reject);

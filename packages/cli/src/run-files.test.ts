@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Final, LoadError, type RunFacts, requirePlan } from "@tokenstorm/core";
+import { type Final, LoadError, type RunFacts, type RunReport, requirePlan } from "@tokenstorm/core";
 import { resultToLine } from "@tokenstorm/protocol";
-import { readLocalReport, rebuildFromDirectory } from "./run-files.js";
+import { definitionsFromDirectory, readLocalReport, rebuildFromDirectory } from "./run-files.js";
 
 const plan = requirePlan({
   version: 1,
@@ -131,6 +131,69 @@ test("a directory with nothing but a report shows that report", async (t) => {
   const kept = runDirectory(t, { "report.json": JSON.stringify(rebuilt) });
   assert.deepEqual(await rebuildFromDirectory(kept), JSON.parse(JSON.stringify(rebuilt)));
   assert.deepEqual(await readLocalReport(kept), JSON.parse(JSON.stringify(rebuilt)));
+});
+
+test("a directory whose scrapes tell the target's own times and block size is reported", async (t) => {
+  const counters = { promptTokens: 5, generationTokens: 6, successes: 1, preemptions: 0, prefixHits: 0 };
+  const times = { ttft: { sumUs: 9, count: 1 }, itl: null, e2e: { sumUs: 90, count: 1 } };
+  const sample = {
+    ...counters,
+    prefixQueries: 5,
+    tUs: 10,
+    running: 1,
+    waiting: 0,
+    kvUsage: 0.1,
+    blockTokens: 16,
+    times,
+  };
+  const directory = runDirectory(t, {
+    "run.json": runJson,
+    "snapshots.ndjson": `${finalLine}\n`,
+    "events.ndjson": `${JSON.stringify({ kind: "server", sample })}\n`,
+  });
+  assert.equal((await rebuildFromDirectory(directory)).run.id, "r1");
+  const broken = { ...sample, times: { ...times, ttft: 3 } };
+  const wrong = runDirectory(t, {
+    "run.json": runJson,
+    "snapshots.ndjson": "",
+    "events.ndjson": `${JSON.stringify({ kind: "server", sample: broken })}\n`,
+  });
+  await assert.rejects(
+    rebuildFromDirectory(wrong),
+    isUnreadable(/events\.ndjson:1 cannot be read: it is no event/),
+  );
+});
+
+test("other definitions are told from a run's intervals, and refused from a report alone", async (t) => {
+  const directory = runDirectory(t, { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` });
+  const told = await definitionsFromDirectory("vllm", directory);
+  assert.deepEqual([told.definitions, told.run, told.levels], ["vllm", "r1", []]);
+  assert.match(told.basis.at(-1) ?? "", /3 intervals of the run are missing/);
+  const report = await rebuildFromDirectory(directory);
+  const kept = runDirectory(t, { "report.json": JSON.stringify(report) });
+  await assert.rejects(
+    definitionsFromDirectory("study", kept),
+    isUnreadable(/no other definition can be recomputed/),
+  );
+});
+
+test("a proof that was kept beside a run stands in its report again", async (t) => {
+  const files = { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` };
+  const whole = await rebuildFromDirectory(runDirectory(t, files));
+  const proof: RunReport["proof"] = {
+    level: "u1",
+    run: "r2",
+    agents: 1,
+    agentsDoubled: 2,
+    figures: [
+      { name: "ttftP50Us", single: 5, doubled: 6, difference: { low: -1, high: 3 }, isSame: true },
+      { name: "e2eP99Us", single: null, doubled: null, difference: null, isSame: null },
+    ],
+    holds: true,
+    sentence: "level u1 with 2",
+  };
+  const kept = runDirectory(t, { ...files, "report.json": JSON.stringify({ ...whole, proof }) });
+  assert.deepEqual((await rebuildFromDirectory(kept)).proof, proof);
 });
 
 test("files that are damaged, foreign or of another version are named with file and line", async (t) => {

@@ -2,10 +2,18 @@ import { createReadStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { LoadError, type RunEvent, type RunFacts, type RunReport } from "@tokenstorm/core";
+import {
+  type Definitions,
+  type DefinitionsReport,
+  LoadError,
+  type RunEvent,
+  type RunFacts,
+  type RunReport,
+} from "@tokenstorm/core";
 import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/protocol";
-import { type RunResult, rebuildReport } from "@tokenstorm/report";
+import { type RunLines, type RunResult, rebuildDefinitions, rebuildReport } from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
+import { isRunEvent } from "./run-event.js";
 
 /** The report of a run directory as the leader wrote it. Throws RESULTS_UNREADABLE naming the file. */
 export async function readLocalReport(directory: string): Promise<RunReport> {
@@ -19,20 +27,45 @@ export async function readLocalReport(directory: string): Promise<RunReport> {
  * it was written. Throws RESULTS_UNREADABLE naming file and line.
  */
 export async function rebuildFromDirectory(directory: string): Promise<RunReport> {
+  const lines = await linesOf(directory);
+  const file = join(directory, "report.json");
+  if (lines === null) return reportFromJson(await readText(file), file);
+  const proof = await keptProof(file);
+  return { ...(await rebuildReport(lines)), ...(proof === undefined ? {} : { proof }) };
+}
+
+/** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */
+async function keptProof(file: string): Promise<RunReport["proof"]> {
+  return existsSync(file) ? reportFromJson(await readText(file), file).proof : undefined;
+}
+
+/** A run directory in somebody else's definitions. Throws RESULTS_UNREADABLE naming file and line. */
+export async function definitionsFromDirectory(
+  definitions: Definitions,
+  directory: string,
+): Promise<DefinitionsReport> {
+  const lines = await linesOf(directory);
+  if (lines !== null) return rebuildDefinitions(definitions, lines);
+  throw new LoadError(
+    "RESULTS_UNREADABLE",
+    `${directory} holds a report and no intervals: from merged figures no other definition can be recomputed`,
+    { hint: "name the run directory that the coordinator wrote, with run.json and snapshots.ndjson" },
+  );
+}
+
+/** Null where the directory has no intervals. */
+async function linesOf(directory: string): Promise<RunLines | null> {
   const facts = join(directory, "run.json");
   const snapshots = join(directory, "snapshots.ndjson");
-  if (!existsSync(facts) || !existsSync(snapshots)) {
-    const file = join(directory, "report.json");
-    return reportFromJson(await readText(file), file);
-  }
+  if (!existsSync(facts) || !existsSync(snapshots)) return null;
   const kept = parseRunJson(await readText(facts), facts);
-  return rebuildReport({
+  return {
     facts: kept.facts,
     results: readResults(snapshots),
     events: await readEvents(join(directory, "events.ndjson")),
     // An agent that was lost left no final word: what the leader missed of it is still missed.
     expected: kept.report?.completeness.missing.map(({ agent, to }) => ({ agent, lastSeq: to })) ?? [],
-  });
+  };
 }
 
 async function* readResults(file: string): AsyncGenerator<RunResult> {
@@ -114,22 +147,6 @@ function isRunFacts(
     typeof serverBefore === "object" &&
     typeof serverAfter === "object"
   );
-}
-
-function isRunEvent(value: unknown): value is RunEvent {
-  if (!isObject(value)) return false;
-  switch (value["kind"]) {
-    case "server":
-      return (
-        isObject(value["sample"]) && Object.values(value["sample"]).every((one) => typeof one === "number")
-      );
-    case "state":
-      return typeof value["state"] === "string" && typeof value["wallMs"] === "number";
-    case "note":
-      return typeof value["text"] === "string" && typeof value["wallMs"] === "number";
-    default:
-      return false;
-  }
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -13,6 +13,8 @@ export interface RunStage {
   /** The plan as it will be submitted. */
   readonly plan: TestPlan;
   readonly place: OutcomeOptions["place"];
+  /** Agent processes that were started for it; null where it found its agents, or is one process itself. */
+  readonly processes: number | null;
   readonly broken: Promise<never>;
   /** What must be said first and last, on stderr. */
   readonly firstLine: string | null;
@@ -34,6 +36,7 @@ export async function openNatsStage(plan: TestPlan, access: NatsAccess): Promise
     cluster,
     plan,
     place: { kind: "nats", url },
+    processes: null,
     broken: never,
     firstLine: null,
     lastLine: null,
@@ -69,6 +72,7 @@ export async function openLocalStage(plan: TestPlan, options: LocalStageOptions)
       // All of them take part, so the run waits for all.
       plan: { ...plan, agents: { ...plan.agents, min: processes } },
       place: { kind: "here" },
+      processes,
       broken: local.broken,
       firstLine: null,
       lastLine: null,
@@ -100,6 +104,7 @@ function openMemoryStage(plan: TestPlan, options: LocalStageOptions): RunStage {
     cluster: memory.cluster,
     plan: { ...plan, agents: { ...plan.agents, min: 1 } },
     place: { kind: "here" },
+    processes: null,
     broken: memory.broken,
     firstLine: NOT_DISTRIBUTED,
     lastLine: NOT_DISTRIBUTED,

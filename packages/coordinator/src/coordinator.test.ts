@@ -37,6 +37,27 @@ test("a run reaches its end with a report that holds every interval and sample",
   );
 });
 
+test("a run that plans more than an agent's host carries is warned of before it starts, and starts", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  cluster.coordinate();
+  const limit = { eventsPerS: 31_000, isAtLeast: false };
+  const capacity = { undici: limit, raw: limit };
+  cluster.agent("a1", { script: { capacity, ready: { reader: "raw", plannedEventsPerS: 50_000 } } });
+  await cluster.pass(100);
+  await cluster.submit({ agents: { min: 1, waitMs: 5000 } });
+  const warned = () => cluster.lastLive()?.notes.find((note) => note.startsWith("warning: "));
+  await cluster.until("there is a warning", () => warned() !== undefined);
+  assert.match(warned() ?? "", /50,000 events.* on host-a1 \(1 process: 31,000 each with raw\); 2 processes/);
+  assert.equal(cluster.lastLive()?.stage, null, "time zero is still to come");
+  assert.equal((await cluster.untilOver()).state, "completed");
+  const kept = cluster.store.only.lines("events.ndjson");
+  assert.equal(
+    kept.filter((line) => JSON.stringify(line).includes('"warning: ')).length,
+    1,
+    "kept with the run",
+  );
+});
+
 test("the run directory alone gives the same report again", async () => {
   const cluster = await startedCluster();
   await cluster.submit();

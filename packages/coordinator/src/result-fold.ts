@@ -244,8 +244,9 @@ export class ResultFold {
 
 /** Before anything of it is folded: half a snapshot could not be taken out again. */
 function checkHistograms({ blocks }: Snapshot): void {
-  for (const { histograms } of blocks) {
+  for (const { histograms, targets = [] } of blocks) {
     for (const encoded of Object.values(histograms)) checkEncoded(encoded);
+    for (const part of targets) for (const encoded of Object.values(part.histograms)) checkEncoded(encoded);
   }
 }
 

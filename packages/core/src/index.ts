@@ -1,6 +1,10 @@
 export { auditResults } from "./audit/audit-results.js";
 export * from "./audit/audit-types.js";
 export { exact, type Figure, numberFigure, printedFigure, scaled } from "./audit/figure.js";
+export * from "./capacity/capacity.js";
+export { capacityWarning, isWarning } from "./capacity/capacity-warning.js";
+export * from "./capacity/judge-level.js";
+export * from "./capacity/rate-search.js";
 export * from "./clock.js";
 export * from "./errors.js";
 export * from "./load/arrivals.js";
@@ -10,6 +14,14 @@ export * from "./load/stages.js";
 export * from "./load/timeline.js";
 export * from "./load/users.js";
 export * from "./measure/aggregate.js";
+export {
+  DEFINITIONS,
+  type DefinedFigure,
+  type DefinedValue,
+  type Definitions,
+  type DefinitionsReport,
+} from "./measure/definitions/definitions.js";
+export { recompute } from "./measure/definitions/recompute.js";
 export { type AggregateOptions, createAggregate } from "./measure/fold.js";
 export { checkEncoded, createHistogram, decodeHistogram } from "./measure/hdr-histogram.js";
 export * from "./measure/histogram.js";
@@ -17,6 +29,8 @@ export * from "./measure/judge-limit.js";
 export * from "./measure/judge-vitals.js";
 export type { LimitRow } from "./measure/limit-evidence.js";
 export * from "./measure/outcome.js";
+export * from "./measure/probe-delays.js";
+export * from "./measure/proof.js";
 export * from "./measure/recorder.js";
 export * from "./measure/snapshot.js";
 export { createRecorder } from "./measure/stamped-recorder.js";

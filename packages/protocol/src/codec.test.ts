@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LiveUpdate, LoadError, METRICS, type RunRecord } from "@tokenstorm/core";
+import { type LiveUpdate, LoadError, METRICS, type RunRecord, type Snapshot } from "@tokenstorm/core";
 import { aFinal, aLedger, aPlan, aSnapshot, property, type Random, someVitals } from "@tokenstorm/testkit";
 import { Packr } from "msgpackr";
+import { z } from "zod";
 import {
   decodeBeacon,
   decodeClockProbe,
@@ -23,6 +24,7 @@ import {
 } from "./codec.js";
 import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES, MESSAGES } from "./envelope.js";
 import type { Beacon, Heartbeat } from "./messages.js";
+import { snapshotToMessage } from "./results.js";
 
 const beacon: Beacon = {
   term: 3,
@@ -183,6 +185,37 @@ test("a snapshot's payloads are raw on both sides and deflated between them", ()
   }
   assert.deepEqual({ ...back, blocks: [] }, { ...snapshot, blocks: [] });
   assert.deepEqual(back.blocks[0]?.due, snapshot.blocks[0]?.due);
+});
+
+test("a target's part of a block comes back as it was sent", () => {
+  const plain = ({ blocks }: Snapshot) =>
+    blocks[0]?.targets?.map((part) => ({
+      ...part,
+      ttft: [...(part.histograms.ttft?.payload ?? [])],
+      e2e: [...(part.histograms.e2e?.payload ?? [])],
+      histograms: Object.keys(part.histograms).sort(),
+    }));
+  const snapshot = aSnapshot();
+  assert.deepEqual(plain(decodeSnapshot(encodeSnapshot(snapshot))), plain(snapshot));
+});
+
+test("a snapshot is read by readers of the first version, and theirs by ours", () => {
+  const [block] = snapshotToMessage(aSnapshot()).blocks;
+  assert.ok(block !== undefined);
+  // The first version refuses a histogram whose name it does not know, and passes over any other field.
+  assert.deepEqual(
+    Object.keys(block.histograms).filter((name) => !METRICS.slice(0, 16).some((metric) => metric === name)),
+    [],
+  );
+  assert.deepEqual(Object.keys(block.laterHistograms ?? {}), ["firstEvent", "failedService"]);
+  const { laterHistograms: _, targets: __, due, ...first } = block;
+  const { finish: ___, ...firstDue } = due;
+  const old = { ...snapshotToMessage(aSnapshot()), blocks: [{ ...first, due: firstDue }] };
+  const [read] = decodeSnapshot(encodeMessage({ type: "snapshot", schema: z.unknown() }, old)).blocks;
+  assert.deepEqual(
+    [read?.due.finish, read?.targets, read?.histograms.firstEvent],
+    [{}, undefined, undefined],
+  );
 });
 
 test("a number that is not finite is a bug of the sender", () => {

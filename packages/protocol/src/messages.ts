@@ -1,11 +1,18 @@
 import {
   DROP_REASONS,
   FAILURE_REASONS,
+  FINISH_REASONS,
+  isCounted,
+  LATER_METRICS,
   LOAD_ERROR_CODES,
   METRICS,
+  type MetricName,
   PHASES,
   PlanSchema,
+  PROBE_BUCKETS,
   RUN_STATES,
+  TARGET_METRICS,
+  TARGETS_APART,
   TOKEN_SOURCES,
   VITALS_COLOURS,
 } from "@tokenstorm/core";
@@ -54,6 +61,18 @@ export const VitalsMessage = z.object({
   descriptorLimit: count,
   scheduleLagP99Us: count,
   coalescedShare: share,
+  // Not from older agents, and not from every host.
+  selfProbe: z
+    .object({
+      count,
+      p50Us: count,
+      p90Us: count,
+      p99Us: count,
+      maxUs: count,
+      buckets: z.array(count).max(PROBE_BUCKETS).readonly(),
+    })
+    .optional(),
+  localPorts: z.object({ used: count, range: count }).optional(),
 });
 
 export const LedgerMessage = z.object({
@@ -69,6 +88,8 @@ export const LedgerMessage = z.object({
   inFlight: count,
 });
 
+const ReaderCapacityMessage = z.object({ eventsPerS: z.number().min(0), isAtLeast: z.boolean() });
+
 /** What an agent found when it prepared; the digests of all agents must be equal. */
 export const ReadyMessage = z.object({
   version: text,
@@ -81,6 +102,8 @@ export const ReadyMessage = z.object({
   templateTokens: count.nullable(),
   serverVersion: text.nullable(),
   reader: text,
+  /** Events per second that the plan means for this process. Not from an agent of an older version. */
+  plannedEventsPerS: z.number().min(0).optional(),
 });
 export type Ready = z.infer<typeof ReadyMessage>;
 
@@ -141,6 +164,8 @@ export const Heartbeat = z.object({
   problem: ProblemMessage.nullable(),
   /** Messages it refused as malformed. */
   refusals: count,
+  /** Events per second that one process carries on its host; absent where nobody has calibrated it. */
+  capacity: z.object({ undici: ReaderCapacityMessage, raw: ReaderCapacityMessage }).optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
@@ -184,6 +209,8 @@ const DueMessage = z.object({
   unsent: count,
   completed: count,
   failed: z.partialRecord(z.enum(FAILURE_REASONS), count),
+  // Agents of the first version do not say it.
+  finish: z.partialRecord(z.enum(FINISH_REASONS), count).default({}),
   cancelled: count,
   dropped: z.partialRecord(z.enum(DROP_REASONS), count),
   unknown: count,
@@ -198,6 +225,28 @@ const DueMessage = z.object({
   askedPromptTokens: count,
   askedOutputTokens: count,
 });
+
+/** Metrics of the first version of the message. */
+export type FirstMetric = Exclude<MetricName, (typeof LATER_METRICS)[number]>;
+export const FIRST_METRICS = METRICS.filter(isFirst);
+
+function isFirst(metric: MetricName): metric is FirstMetric {
+  return isCounted(metric);
+}
+
+const targetWith = <Payload extends z.ZodType>(payload: Payload) =>
+  z.object({
+    url: z
+      .int()
+      .min(0)
+      .max(TARGETS_APART - 1),
+    offered: count,
+    completed: count,
+    failed: count,
+    censored: count,
+    outputTokens: z.int(),
+    histograms: z.partialRecord(z.enum(TARGET_METRICS), histogramWith(payload)),
+  });
 
 const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
   z.object({
@@ -215,7 +264,10 @@ const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
           phase: z.enum(PHASES),
           flow: FlowMessage,
           due: DueMessage,
-          histograms: z.partialRecord(z.enum(METRICS), histogramWith(payload)),
+          histograms: z.partialRecord(z.enum(FIRST_METRICS), histogramWith(payload)),
+          // A first reader refuses names that it does not know, and passes over fields that it does not know.
+          laterHistograms: z.partialRecord(z.enum(LATER_METRICS), histogramWith(payload)).optional(),
+          targets: z.array(targetWith(payload)).max(TARGETS_APART).optional(),
         }),
       )
       .max(64),

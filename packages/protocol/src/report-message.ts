@@ -58,6 +58,61 @@ const Stimulus = z.looseObject({
   notFilled: z.array(text),
 });
 
+const MemberLatency = z.looseObject({ count: number, p50: maybe, p99: maybe });
+
+const Member = z.looseObject({
+  id: text,
+  offered: number,
+  completed: number,
+  failed: number,
+  censored: number,
+  outputTokensPerS: number,
+  latencyUs: z.looseObject({ ttft: MemberLatency, itl: MemberLatency, e2e: MemberLatency }),
+});
+
+/** What reports of the first version do not have. */
+const FURTHER = {
+  moreLatencyUs: z
+    .looseObject({
+      firstEvent: Latency,
+      firstContent: Latency,
+      headers: Latency,
+      connect: Latency,
+      gap: Latency,
+    })
+    .optional(),
+  failureLatencyUs: z.looseObject({ fromSent: Latency, fromDue: Latency }).optional(),
+  tokensPerEvent: maybe.optional(),
+  eventsPerArrival: maybe.optional(),
+  finishReasons: byName.nullable().optional(),
+  outputLength: z
+    .looseObject({
+      count: number,
+      askedMean: maybe,
+      mean: maybe,
+      min: maybe,
+      p50: maybe,
+      p90: maybe,
+      max: maybe,
+      histogram: z.array(z.looseObject({ from: number, count: number })),
+    })
+    .optional(),
+  byAgent: z.array(Member).optional(),
+  byTarget: z.array(Member).optional(),
+  notApart: z.looseObject({ agents: number, targets: number }).optional(),
+  outliers: z
+    .array(
+      z.looseObject({
+        of: z.enum(["agent", "target"]),
+        id: text,
+        figure: text,
+        value: number,
+        others: number,
+      }),
+    )
+    .optional(),
+};
+
 const Stage = z.looseObject({
   name: text,
   users: z.number().optional(),
@@ -101,8 +156,17 @@ const Stage = z.looseObject({
     response: Latency,
     scheduleLag: Latency,
   }),
+  stampUncertainty: z
+    .looseObject({
+      p99Us: number,
+      source: z.enum(["self-probe", "event-loop delay"]),
+      worst: z.looseObject({ agent: text, us: number }).nullable(),
+    })
+    .nullable()
+    .optional(),
   completedPerUserMin: maybe,
   stimulus: Stimulus.optional(),
+  ...FURTHER,
 });
 
 const ServerCheck = z.looseObject({
@@ -121,6 +185,32 @@ const ServerLatencyCheck = z.looseObject({
   clientMeanUs: number,
   clientCount: number,
   differenceUs: number,
+});
+
+const Proof = z.looseObject({
+  level: text,
+  run: text,
+  agents: number,
+  agentsDoubled: number,
+  figures: z.array(
+    z.looseObject({
+      name: z.enum([
+        "outputTokensPerS",
+        "requestsPerS",
+        "ttftP50Us",
+        "ttftP99Us",
+        "tpotP50Us",
+        "e2eP50Us",
+        "e2eP99Us",
+      ]),
+      single: maybe,
+      doubled: maybe,
+      difference: z.looseObject({ low: number, high: number }).nullable(),
+      isSame: z.boolean().nullable(),
+    }),
+  ),
+  holds: z.boolean().nullable(),
+  sentence: text,
 });
 
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
@@ -196,6 +286,7 @@ export const RunReportMessage = z.looseObject({
       result: z.enum(["passed", "failed", "inconclusive"]),
     }),
   ),
+  proof: Proof.optional(),
 });
 
 type Wire = z.output<typeof RunReportMessage>;
@@ -236,10 +327,11 @@ function unreadable(
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const { start, ...rest } = report;
-  const stages = report.stages.map(({ users, rps, goodput, stimulus, ...stage }) => ({
+  const { start, proof, ...rest } = report;
+  const stages = report.stages.map(({ users, rps, goodput, stimulus, stampUncertainty, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
+    ...(stampUncertainty === undefined ? {} : { stampUncertainty }),
     server: serverOf(stage.server),
     ...(goodput === undefined ? {} : { goodput }),
     ...(users === undefined ? {} : { users }),
@@ -248,6 +340,7 @@ function withoutUndefined(report: Wire): RunReport {
   return {
     ...rest,
     ...(start === undefined ? {} : { start }),
+    ...(proof === undefined ? {} : { proof }),
     stages,
     totals: { ...report.totals, server: totalsServer(report.totals.server) },
     verdict: verdictOf(report.verdict),

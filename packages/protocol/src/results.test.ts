@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
-import { LoadError } from "@tokenstorm/core";
+import { type EncodedHistogram, LoadError } from "@tokenstorm/core";
 import { aBlock, aFinal, aSnapshot, property } from "@tokenstorm/testkit";
 import { encodeFinal, encodeSnapshot } from "./codec.js";
 import { deflatePayload, inflatePayload } from "./compressed-histogram.js";
@@ -25,12 +25,13 @@ const bytesOf = (snapshot: ReturnType<typeof aSnapshot>) =>
     ...snapshot,
     blocks: snapshot.blocks.map((block) => ({
       ...block,
-      histograms: Object.entries(block.histograms).map(([metric, one]) => [
-        metric,
-        { ...one, payload: [...one.payload] },
-      ]),
+      histograms: payloadsOf(block.histograms),
+      targets: block.targets?.map((target) => ({ ...target, histograms: payloadsOf(target.histograms) })),
     })),
   });
+
+const payloadsOf = (histograms: Readonly<Record<string, EncodedHistogram>>) =>
+  Object.entries(histograms).map(([metric, one]) => [metric, { ...one, payload: [...one.payload] }]);
 
 test("a line of results comes back as it was, and its payloads begin with HISTF", () => {
   const snapshot = aSnapshot();

@@ -1,15 +1,9 @@
-import {
-  type EncodedHistogram,
-  type Final,
-  LoadError,
-  METRICS,
-  type MetricName,
-  type Snapshot,
-} from "@tokenstorm/core";
+import { type Final, LoadError, type Snapshot } from "@tokenstorm/core";
 import { z } from "zod";
 import { deflatePayload, inflatePayload } from "./compressed-histogram.js";
 import { decodeMessage, describeIssues, MESSAGES } from "./envelope.js";
 import { FinalMessage, SnapshotLine, type SnapshotMessage } from "./messages.js";
+import { blockFromWire, blockToWire, mapPayloads } from "./wire-block.js";
 
 /** What one agent leaves behind of a run: its intervals, and its last word. */
 export type Result =
@@ -73,13 +67,9 @@ export function snapshotFromJson(value: unknown): Snapshot {
   try {
     return snapshotFromMessage({
       ...checked.data,
-      blocks: checked.data.blocks.map((block) => ({
-        ...block,
-        histograms: mapMetrics(block.histograms, (histogram) => ({
-          ...histogram,
-          payload: Buffer.from(histogram.payload, "base64"),
-        })),
-      })),
+      blocks: checked.data.blocks.map((block) =>
+        mapPayloads(block, (payload) => Buffer.from(payload, "base64")),
+      ),
     });
   } catch (cause) {
     if (cause instanceof LoadError) throw unreadable(cause.message, cause);
@@ -102,34 +92,29 @@ export function finalFromJson(value: unknown): Final {
 export function snapshotToMessage(snapshot: Snapshot): SnapshotMessage {
   return {
     ...snapshot,
-    blocks: snapshot.blocks.map((block) => ({
-      ...block,
-      histograms: mapMetrics(block.histograms, (histogram) => ({
-        ...histogram,
-        payload: deflatePayload(histogram.payload),
-      })),
-    })),
+    blocks: snapshot.blocks.map((block) => mapPayloads(blockToWire(block), deflatePayload)),
   };
 }
 
 /** Throws PROTOCOL_MALFORMED where a payload is none, or where they are too large together. */
 export function snapshotFromMessage(message: SnapshotMessage): Snapshot {
   let inflatedBytes = 0;
-  const inflate = (histogram: EncodedHistogram, field: string): EncodedHistogram => {
-    const payload = inflatePayload(histogram.payload, field);
+  const inflate = (bytes: Uint8Array, field: string): Uint8Array => {
+    const payload = inflatePayload(bytes, field);
     inflatedBytes += payload.length;
     if (inflatedBytes > MAX_INFLATED_BYTES)
       throw new LoadError("PROTOCOL_MALFORMED", `blocks: over ${MAX_INFLATED_BYTES} bytes of histograms`);
-    return { ...histogram, payload };
+    return payload;
   };
   return {
     ...message,
-    blocks: message.blocks.map((block, i) => ({
-      ...block,
-      histograms: mapMetrics(block.histograms, (histogram, metric) =>
-        inflate(histogram, `not a snapshot message: blocks.${i}.histograms.${metric}.payload`),
+    blocks: message.blocks.map((block, i) =>
+      blockFromWire(
+        mapPayloads(block, (payload, field) =>
+          inflate(payload, `not a snapshot message: blocks.${i}.${field}.payload`),
+        ),
       ),
-    })),
+    ),
   };
 }
 
@@ -137,30 +122,12 @@ function lineOfMessage(message: SnapshotMessage): SnapshotLine & { readonly kind
   return {
     kind: "snapshot",
     ...message,
-    blocks: message.blocks.map((block) => ({
-      ...block,
-      histograms: mapMetrics(block.histograms, (histogram) => ({
-        ...histogram,
-        payload: base64(histogram.payload),
-      })),
-    })),
+    blocks: message.blocks.map((block) => mapPayloads(block, base64)),
   };
 }
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-function mapMetrics<From, To>(
-  histograms: Partial<Record<MetricName, From>>,
-  change: (histogram: From, metric: MetricName) => To,
-): Partial<Record<MetricName, To>> {
-  const changed: Partial<Record<MetricName, To>> = {};
-  for (const metric of METRICS) {
-    const histogram = histograms[metric];
-    if (histogram !== undefined) changed[metric] = change(histogram, metric);
-  }
-  return changed;
 }
 
 function unreadable(why: string, cause: unknown): LoadError {

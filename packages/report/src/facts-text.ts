@@ -3,11 +3,14 @@ import { printable } from "./columns.js";
 import { skewText } from "./stimulus-text.js";
 import { formatCount, formatNumber, formatShare, formatUs, plural } from "./units.js";
 
+const LATENCY =
+  /^(ttft|firstEvent|firstContent|headers|connect|gap|itl|tpot|e2e|response|failedE2e|failedService|scheduleLag)\b/;
+
 /** Latencies are observed in us, shares as such, everything else as a number. */
 export function observedText(threshold: RunReport["thresholds"][number]): string {
   const { observed, metric } = threshold;
   if (observed === null) return "nothing was observed";
-  if (/^(ttft|firstContent|headers|connect|gap|itl|tpot|e2e|response|failedE2e|scheduleLag)\b/.test(metric)) {
+  if (LATENCY.test(metric)) {
     return `observed ${formatUs(observed)}`;
   }
   if (/^(success|goodput)\b/.test(metric) && observed <= 1) return `observed ${formatShare(observed)}`;

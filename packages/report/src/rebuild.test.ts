@@ -106,7 +106,12 @@ function recordedLines(): RunResult[] {
     recorder.event(sample, tUs + 100_000, 1, true, false);
     recorder.event(sample, tUs + 400_000, 1, true, false);
     const usage = { prompt: 10, cachedPrompt: 0, output: 2 };
-    recorder.end(sample, tUs + 450_000, { outcome: { kind: "completed" }, usage, tokenSource: "usage" });
+    recorder.end(sample, tUs + 450_000, {
+      outcome: { kind: "completed" },
+      usage,
+      tokenSource: "usage",
+      finish: "length",
+    });
   }
   recorder.advance(3_000_000);
   const final: Final = recorder.finish(3_000_000, { startErrorUs: 3, evicted: 0, reader: "test" });

@@ -1,11 +1,15 @@
 import {
   createAggregate,
+  type Definitions,
+  type DefinitionsReport,
   type Final,
   type RunEvent,
   type RunFacts,
   type RunReport,
+  recompute,
   resolveStages,
   type Snapshot,
+  type SummaryInput,
   summariseRun,
 } from "@tokenstorm/core";
 
@@ -24,7 +28,19 @@ export interface RunLines {
 }
 
 /** The report from a run directory's lines alone: the same that the leader wrote, since both fold the same lines. */
-export async function rebuildReport({ facts, results, events, expected = [] }: RunLines): Promise<RunReport> {
+export async function rebuildReport(lines: RunLines): Promise<RunReport> {
+  return summariseRun(await foldLines(lines));
+}
+
+/** The same run in somebody else's definitions. */
+export async function rebuildDefinitions(
+  definitions: Definitions,
+  lines: RunLines,
+): Promise<DefinitionsReport> {
+  return recompute(definitions, await foldLines(lines));
+}
+
+async function foldLines({ facts, results, events, expected = [] }: RunLines): Promise<SummaryInput> {
   const stages = resolveStages(facts.record.plan);
   const aggregate = createAggregate({ stages, shards: facts.record.shards });
   for (const { agent, lastSeq } of expected) {
@@ -36,5 +52,5 @@ export async function rebuildReport({ facts, results, events, expected = [] }: R
     else aggregate.foldFinal(result.final);
   }
   const serverSamples = [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
-  return summariseRun({ facts, stages, aggregate, serverSamples });
+  return { facts, stages, aggregate, serverSamples };
 }

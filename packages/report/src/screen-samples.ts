@@ -1,4 +1,12 @@
-import type { LatencySummary, LiveUpdate, ReportLatency, RunReport, StageReport } from "@tokenstorm/core";
+import type {
+  LatencySummary,
+  LiveUpdate,
+  MemberReport,
+  Outlier,
+  ReportLatency,
+  RunReport,
+  StageReport,
+} from "@tokenstorm/core";
 
 /** Reports and live updates for the stored screens; every number is made up. */
 
@@ -90,10 +98,33 @@ function stage(level: Level, change: Partial<StageReport> = {}): StageReport {
       eventsPerS: level.outputTokensPerS,
     },
     latencyUs,
+    finishReasons: { length: level.requests },
+    outputLength: {
+      ...{ count: level.requests, askedMean: 128, mean: 128, min: 128, p50: 128, p90: 128, max: 128 },
+      histogram: [{ from: 128, count: level.requests }],
+    },
+    stampUncertainty: { p99Us: 400 + level.users, source: "self-probe", worst: null },
     completedPerUserMin: 2,
     stimulus: closed(level.users, 0, 0),
     ...change,
   };
+}
+
+function target(id: string, offered: number, failed: number, slower: number): MemberReport {
+  const of = (p50: number, p99: number) => ({
+    count: offered - failed,
+    p50: p50 * slower,
+    p99: p99 * slower,
+  });
+  return {
+    id,
+    ...{ offered, completed: offered - failed, failed, censored: 0, outputTokensPerS: 3130 / slower },
+    latencyUs: { ttft: of(9_870_000, 14_900_000), itl: of(45_000, 91_000), e2e: of(15_600_000, 21_800_000) },
+  };
+}
+
+function outlier(of: Outlier["of"], id: string, figure: string, value: number, others: number): Outlier {
+  return { of, id, figure, value, others };
 }
 
 function closed(
@@ -320,11 +351,39 @@ export const badReport: RunReport = {
           success: { rate: 0.98712, lower95: 0.98311 },
           failures: { "http-5xx": 41, "ttft-timeout": 12, "stream-broken": 4 },
           drops: level.users === 1000 ? { late: 12 } : {},
+          stampUncertainty: {
+            p99Us: 6100,
+            source: level.users === 1000 ? "event-loop delay" : "self-probe",
+            worst: { agent: "load-3", us: 48_000 },
+          },
           ...(level.users === 1000
             ? {
                 tooShort: true,
                 notes: ["too short: the window should be at least 47 s"],
                 stimulus: closed(1000, 3, 12),
+                finishReasons: { length: 4301, stop: 97, other: 3 },
+                outputLength: {
+                  ...{ count: 4398, askedMean: 128, mean: 126.2, min: 3, p50: 128, p90: 128, max: 128 },
+                  histogram: [
+                    { from: 0, count: 97 },
+                    { from: 100, count: 4301 },
+                  ],
+                },
+                failureLatencyUs: {
+                  fromSent: latency(30_100, 60_000_000, 57),
+                  fromDue: latency(30_400, 60_000_000, 57),
+                },
+                byTarget: [
+                  target("http://gpu-node-01.lab.example:8000", 1480, 2, 1),
+                  target("http://gpu-node-02.lab.example:8000", 1470, 51, 2.6),
+                  target("http://gpu-node-03.lab.example:8000", 1451, 4, 1.02),
+                ],
+                notApart: { agents: 0, targets: 0 },
+                outliers: [
+                  outlier("target", "http://gpu-node-02.lab.example:8000", "failures.share", 0.0347, 0.0021),
+                  outlier("target", "http://gpu-node-02.lab.example:8000", "itl.p50", 117_000, 45_200),
+                  outlier("agent", "load-3", "ttft.p50", 14_100_000, 9_810_000),
+                ],
                 latencyUs: {
                   ...stage(level).latencyUs,
                   ttft: latency(9_870_000, 14_900_000, 4401, ["p99"]),
@@ -334,6 +393,33 @@ export const badReport: RunReport = {
             : { steady: false }),
         }),
   ),
+  proof: {
+    level: "u1000",
+    run: "m2c8xy",
+    agents: 4,
+    agentsDoubled: 8,
+    figures: [
+      {
+        name: "outputTokensPerS",
+        single: 9388.4,
+        doubled: 10_412.1,
+        difference: { low: 811.2, high: 1236.2 },
+        isSame: false,
+      },
+      { name: "requestsPerS", single: 73.4, doubled: 74, difference: { low: -2.1, high: 3.3 }, isSame: true },
+      {
+        name: "ttftP50Us",
+        single: 9_870_000,
+        doubled: 9_801_000,
+        difference: { low: -412_000, high: 298_000 },
+        isSame: true,
+      },
+      { name: "e2eP99Us", single: 21_800_000, doubled: 21_900_000, difference: null, isSame: null },
+    ],
+    holds: false,
+    sentence:
+      "level u1000 with 8 agent processes in place of 4: 1 of 3 figures differ: the number of client processes had a part in the result, or something else changed between the runs.",
+  },
   thresholds: [
     { metric: "ttft.p99", expression: "ttft.p99 < 500ms", observed: 14_900_000, result: "failed" },
     { metric: "success.rate", expression: "success.rate >= 0.999", observed: 0.98712, result: "failed" },

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { auditSample, auditSource, consistentAudit } from "./audit-samples.js";
 import { renderAudit } from "./audit-text.js";
 import { displayWidth } from "./columns.js";
+import { definitionsSample } from "./definitions-samples.js";
+import { renderDefinitions } from "./definitions-text.js";
 import { renderLiveLine } from "./live-line.js";
 import { renderLive } from "./live-screen.js";
 import {
@@ -33,6 +35,7 @@ const screens: Readonly<Record<string, Screen>> = {
   "live-trouble": (options) => renderLive(troubledUpdate, { ...options, height: 34 }).join("\n"),
   "live-gathering": (options) => renderLive(gatheringUpdate, options).join("\n"),
   "audit-contradicted": (options) => renderAudit(auditSample, auditSource, options),
+  "definitions-vllm": (options) => renderDefinitions(definitionsSample, options),
   "audit-consistent": (options) => renderAudit(consistentAudit, { ...auditSource, unused: [] }, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),

@@ -11,7 +11,10 @@ import {
   troubleTexts,
 } from "./facts-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
+import { answerTexts, failureTimeTexts, outlierTexts, renderTargets } from "./member-text.js";
 import { type Paint, paint } from "./paint.js";
+import { proofTexts } from "./proof-text.js";
+import { stampsTexts } from "./stamps-text.js";
 import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
 
@@ -41,12 +44,16 @@ export function renderText(report: RunReport, options: TextOptions): string {
     "",
     ...renderLevels(report.stages, { width, paint: colours }),
     ...markLines(report.stages, width),
+    ...renderTargets(report.stages, { width, paint: colours }),
     "",
   ];
+  for (const text of stampsTexts(report.stages)) facts.add("stamps", text);
   for (const threshold of report.thresholds) facts.threshold(threshold);
   for (const text of stimulusTexts(report.stages)) facts.add("stimulus", text);
   facts.add("requests", requestsText(report));
   for (const [title, text] of troubleTexts(report.stages)) facts.add(title, text, colours.red);
+  for (const text of failureTimeTexts(report.stages)) facts.add("failed", text);
+  for (const text of answerTexts(report.stages)) facts.add("answers", text);
   facts.add("tokens", tokensText(report));
   facts.add("server", serverText(report));
   const times = serverTimesText(report);
@@ -54,6 +61,10 @@ export function renderText(report: RunReport, options: TextOptions): string {
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
+  for (const text of outlierTexts(report.stages)) facts.add("outliers", text, colours.yellow);
+  for (const { text, isSame } of report.proof === undefined ? [] : proofTexts(report.proof)) {
+    facts.add("proof", text, isSame === false ? colours.yellow : undefined);
+  }
   if (options.directory !== undefined) facts.add("results", printable(options.directory));
   if (options.again !== undefined) facts.add("again", options.again);
   return [...lines, ...facts.lines].map((line) => truncate(line, width)).join("\n");

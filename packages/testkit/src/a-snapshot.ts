@@ -1,5 +1,5 @@
 import type { Block, EncodedHistogram, Final, Ledger, MetricName, Snapshot, Vitals } from "@tokenstorm/core";
-import { METRICS } from "@tokenstorm/core";
+import { LATER_METRICS, METRICS } from "@tokenstorm/core";
 
 // Snapshots as tests need them: full, plausible, the same every time.
 
@@ -30,6 +30,8 @@ export const someVitals: Vitals = {
   descriptorLimit: 1_048_576,
   scheduleLagP99Us: 800,
   coalescedShare: 0.001,
+  selfProbe: { count: 50, p50Us: 110, p90Us: 260, p99Us: 900, maxUs: 900, buckets: [0, 0, 3, 40, 6, 0, 1] },
+  localPorts: { used: 250, range: 28_232 },
 };
 
 /** Bytes in the form of a V2 payload of about `words` counters: header, then small numbers with runs of zeros. */
@@ -55,6 +57,7 @@ export function aHistogram(words: number): EncodedHistogram {
 export function aBlock(words = 900): Block {
   const histograms: Partial<Record<MetricName, EncodedHistogram>> = {};
   for (const [i, metric] of METRICS.slice(0, 12).entries()) histograms[metric] = aHistogram(words + i);
+  for (const [i, metric] of LATER_METRICS.entries()) histograms[metric] = aHistogram(words + 20 + i);
   return {
     stage: 1,
     phase: "measured",
@@ -78,6 +81,7 @@ export function aBlock(words = 900): Block {
       unsent: 0,
       completed: 28,
       failed: { "stall-timeout": 1, "http-5xx": 1 },
+      finish: { length: 28, other: 1 },
       cancelled: 0,
       dropped: { late: 2 },
       unknown: 0,
@@ -93,6 +97,15 @@ export function aBlock(words = 900): Block {
       askedOutputTokens: 3900,
     },
     histograms,
+    targets: [0, 2].map((url) => ({
+      url,
+      offered: 15,
+      completed: 14,
+      failed: 1,
+      censored: 0,
+      outputTokens: 1950,
+      histograms: { ttft: aHistogram(words + 30 + url), e2e: aHistogram(words + 40 + url) },
+    })),
   };
 }
 

@@ -174,6 +174,7 @@ export class ClosedLoad {
       user: key.user,
       askedPromptTokens: built.promptTokens,
       askedOutputTokens: built.outputTokens,
+      url: built.request.url,
     });
     sender.send(slot, sample, built);
     const quota = this.#stages[key.stage]?.members[slot]?.quota ?? null;

@@ -73,6 +73,7 @@ export class OpenLoad {
       user: null,
       askedPromptTokens: built.promptTokens,
       askedOutputTokens: built.outputTokens,
+      url: built.request.url,
     });
     const nowUs = sender.nowUs();
     if (nowUs - dueUs > maxLatenessUs) {

@@ -18,6 +18,7 @@ export function plannedEventsPerS(
     stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / count : 0,
   );
   if (plan.load.kind === "arrival-rate") return Math.max(0, ...rates);
-  // Of the largest shard, whichever this is: all agents of a run must come to one number, and so to one reader.
+  // Of the largest shard, whichever this is: all agents of a run must come to one number, and so, on like hosts, to one
+  // reader.
   return slotsOf(plan, stages, { index: 0, count }) * TOKENS_PER_S_OF_USER;
 }

@@ -79,7 +79,12 @@ export class Sender {
   }
 }
 
-const CANCELLED: RequestEnd = { outcome: { kind: "cancelled" }, usage: null, tokenSource: "none" };
+const CANCELLED: RequestEnd = {
+  outcome: { kind: "cancelled" },
+  usage: null,
+  tokenSource: "none",
+  finish: null,
+};
 
 class SlotSink implements RequestSink {
   readonly #recorder: Recorder;

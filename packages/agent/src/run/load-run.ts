@@ -8,6 +8,7 @@ import {
   type Recorder,
   type RunRecord,
   type Snapshot,
+  type Vitals,
 } from "@tokenstorm/core";
 import { RequestsAhead } from "../load/requests-ahead.js";
 import { ShardLoad } from "../load/shard-load.js";
@@ -21,10 +22,12 @@ import type { Preparation } from "./preparation.js";
 const CANCEL_WAIT_US = 2_000_000;
 
 export interface LoadRunOptions {
-  readonly record: RunRecord;
+  readonly record: Pick<RunRecord, "id" | "stageStartsUs">;
   readonly agent: string;
   readonly epoch: number;
-  readonly preparation: Preparation;
+  readonly preparation: Pick<Preparation, "plan" | "stages" | "shard" | "requests"> & {
+    readonly ready: Pick<Preparation["ready"], "reader">;
+  };
   readonly target: Target;
   /** Time zero on the agent's clock, us. */
   readonly atUs: number;
@@ -81,7 +84,8 @@ export class LoadRun {
       intervalUs: this.#intervalUs,
       gracePeriodUs: this.#graceUs,
       slos: plan.slos,
-      vitals: () => ({ ...vitals.read(), openSockets: target.openSockets }),
+      urls: plan.target.urls.length,
+      vitals: (toUs) => ({ ...vitals.read(atUs + toUs), ...socketVitals(target, vitals) }),
       onSnapshot: options.onSnapshot,
     });
     this.#load = new ShardLoad({
@@ -227,4 +231,13 @@ export class LoadRun {
   #nowUs(): number {
     return Math.max(0, this.#options.clock.nowUs() - this.#options.atUs);
   }
+}
+
+/** Ports are the run's own, so that the figure is the shard's need; absent where the host does not say how many there are. */
+function socketVitals(
+  { openSockets, mostToOnePlace }: Target,
+  { localPortRange }: VitalsSource,
+): Pick<Vitals, "openSockets" | "localPorts"> {
+  if (localPortRange === 0) return { openSockets };
+  return { openSockets, localPorts: { used: mostToOnePlace, range: localPortRange } };
 }

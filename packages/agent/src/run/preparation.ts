@@ -55,16 +55,21 @@ export function checkShard(
 /** Asks the target what it is, and computes what this agent would send. Throws what the target throws. */
 export async function prepareShard(
   shardPlan: ShardPlan,
-  options: { readonly target: Target; readonly record: RunRecord; readonly version: string },
+  options: {
+    readonly target: Target;
+    readonly record: RunRecord;
+    readonly version: string;
+    readonly plannedEventsPerS: number;
+  },
 ): Promise<Preparation> {
-  const { target, record, version } = options;
+  const { target, record, version, plannedEventsPerS } = options;
   const { plan } = shardPlan;
   const found = await target.preflight();
   const calibration = { wordsPerToken: found.wordsPerToken, templateTokens: found.templateTokens };
   const { salt } = record;
   return {
     ...shardPlan,
-    ready: { version, walkDigest: walkDigest(plan, { salt, calibration }), ...found },
+    ready: { version, walkDigest: walkDigest(plan, { salt, calibration }), ...found, plannedEventsPerS },
     requests: createRequestFactory({ plan, run: record.id, salt, model: found.model, calibration }),
   };
 }

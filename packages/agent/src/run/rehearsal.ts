@@ -21,6 +21,7 @@ const END: RequestEnd = {
   outcome: { kind: "completed" },
   usage: { prompt: 64, cachedPrompt: 0, output: TOKENS },
   tokenSource: "continuous",
+  finish: "length",
 };
 
 const VITALS = {

@@ -143,14 +143,23 @@ export class ShardRun {
     try {
       const checked = checkShard(record, { shard: place, descriptorLimit: agentOptions.descriptorLimit });
       const { plan, stages, slots } = checked;
+      const planned = plannedEventsPerS(plan, stages, place);
       const target = deps.targets({
         plan,
         slots,
         env: deps.env,
-        plannedEventsPerS: plannedEventsPerS(plan, stages, place),
+        plannedEventsPerS: planned,
+        capacity: deps.capacity,
       });
       this.#target = target;
-      const preparation = await prepareShard(checked, { target, record, version: deps.version });
+      deps.vitals.beginProbe();
+      const { version } = deps;
+      const preparation = await prepareShard(checked, {
+        target,
+        record,
+        version,
+        plannedEventsPerS: planned,
+      });
       if (this.#isReleased) return;
       await deps.rehearse?.();
       if (this.#isReleased) return;
@@ -225,6 +234,8 @@ export class ShardRun {
   #closeTarget(): void {
     const target = this.#target;
     this.#target = null;
+    // Nothing is measured any more.
+    if (target !== null) this.#options.deps.vitals.endProbe();
     target?.close().catch(this.#options.onBug);
   }
 }

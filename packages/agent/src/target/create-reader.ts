@@ -7,7 +7,7 @@ import { createUndiciReader } from "./undici-connection.js";
 
 /** The reader that the plan asks for or needs; see `chooseReader`. */
 export function createReader(
-  options: Pick<TargetOptions, "plan" | "plannedEventsPerS">,
+  options: Pick<TargetOptions, "plan" | "plannedEventsPerS" | "capacity">,
   clock: Pick<Clock, "nowUs" | "at">,
 ): Reader {
   return chooseReader(options) === "raw" ? createRawReader(clock) : createUndiciReader(clock);

@@ -3,7 +3,7 @@ import { OpenAiStream } from "../stream/openai-events.js";
 import { type SseListener, SseParser } from "../stream/sse-parser.js";
 import { throwLater } from "./client-errors.js";
 import { Deadline } from "./deadline.js";
-import { type EndOutcome, failed, judgeHead, judgeStream } from "./judge.js";
+import { type EndOutcome, failed, finishOf, judgeHead, judgeStream } from "./judge.js";
 import { ConnectError } from "./open-socket.js";
 import { Patience } from "./patience.js";
 import type { Reads } from "./read-stamps.js";
@@ -338,7 +338,8 @@ export class Exchange implements SseListener {
     this.#request = null;
     if (discardsSocket) this.#carrier.discard();
     this.#carrier.released(tUs);
-    const end = { outcome, usage: this.#stream.usage, tokenSource: this.#stream.tokenSource };
+    const { usage, tokenSource, finishReason } = this.#stream;
+    const end = { outcome, usage, tokenSource, finish: finishOf(finishReason) };
     try {
       sink.onEnd(tUs, end);
     } catch (bug) {

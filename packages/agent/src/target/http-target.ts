@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { assert, type Clock } from "@tokenstorm/core";
+import { mostToOnePlace } from "../local-ports.js";
 import type { Channel, Reader, Wiring } from "./channel.js";
 import { apiPath, createEndpoints, type Endpoint } from "./endpoint.js";
 import { NO_GUARD, requireAllowed, type TargetGuard } from "./guard.js";
@@ -40,6 +41,10 @@ export class HttpTarget implements Target {
 
   get openSockets(): number {
     return this.#wiring.sockets.size;
+  }
+
+  get mostToOnePlace(): number {
+    return mostToOnePlace(this.#wiring.sockets);
   }
 
   async preflight(): Promise<Preflight> {

@@ -1,7 +1,13 @@
-import type { FailureReason, Outcome } from "@tokenstorm/core";
+import type { FailureReason, FinishReason, Outcome } from "@tokenstorm/core";
 import type { OpenAiStream } from "../stream/openai-events.js";
 
 const FINISHED = new Set(["stop", "length", "tool_calls"]);
+
+/** A finish reason as it is counted; null where the answer told none. */
+export function finishOf(told: string | null): FinishReason | null {
+  if (told === null || told === "stop" || told === "length" || told === "tool_calls") return told;
+  return "other";
+}
 
 export type EndOutcome = Extract<Outcome, { kind: "completed" | "failed" | "cancelled" }>;
 

@@ -1,4 +1,4 @@
-import type { RequestEnd, RequestKey, TestPlan } from "@tokenstorm/core";
+import type { Capacity, RequestEnd, RequestKey, TestPlan } from "@tokenstorm/core";
 import type { Ready } from "@tokenstorm/protocol";
 
 /** One request, ready to be handed to a socket: its body is built off the send path. */
@@ -49,6 +49,8 @@ export interface Target {
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void };
   /** Sockets open now. */
   readonly openSockets: number;
+  /** Of them, those to the address and port to which most lead. */
+  readonly mostToOnePlace: number;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,8 @@ export interface TargetOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Events per second that the plan means for this process, for `target.reader: auto`; unknown where it is left out. */
   readonly plannedEventsPerS?: number;
+  /** What one process carries on this host; unknown where nobody has calibrated it. */
+  readonly capacity?: Capacity | undefined;
 }
 
 /** Makes the target of a run; handed to `createAgent`, so that tests can hand in a simulated one. */

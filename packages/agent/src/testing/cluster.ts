@@ -367,5 +367,12 @@ function fakeVitals(): VitalsSource {
     descriptors: 20,
     descriptorLimit: 1024,
   };
-  return { descriptorLimit: 1024, read: () => figures, close: () => undefined };
+  return {
+    descriptorLimit: 1024,
+    localPortRange: 28_232,
+    read: () => figures,
+    beginProbe: () => undefined,
+    endProbe: () => undefined,
+    close: () => undefined,
+  };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
+import type { Capacity, Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "../target/target.js";
 
 export interface FakeTargetOptions {
@@ -31,6 +31,7 @@ export interface FakeTarget extends Target {
   readonly isClosed: boolean;
   readonly slots: number;
   readonly plannedEventsPerS: number | undefined;
+  readonly capacity: Capacity | undefined;
 }
 
 export const FOUND: Preflight = {
@@ -43,7 +44,7 @@ export const FOUND: Preflight = {
 
 export function createFakeTarget(
   options: FakeTargetOptions,
-  { slots, plannedEventsPerS }: TargetOptions,
+  { slots, plannedEventsPerS, capacity }: TargetOptions,
 ): FakeTarget {
   const { clock, ttftUs = 20_000, itlUs = 5000 } = options;
   const sends: FakeSend[] = [];
@@ -75,7 +76,8 @@ export function createFakeTarget(
       next();
       busy.delete(slot);
       const usage = how.kind === "completed" ? { prompt: 16, cachedPrompt: 0, output: tokens } : null;
-      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource: usage === null ? "none" : "usage" });
+      const tokenSource = usage === null ? "none" : "usage";
+      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource, finish: null });
     };
     const step = (seen: number) => {
       if (seen >= tokens) {
@@ -109,8 +111,12 @@ export function createFakeTarget(
     cancelled,
     slots,
     plannedEventsPerS,
+    capacity,
     get isClosed() {
       return isClosed;
+    },
+    get mostToOnePlace() {
+      return busy.size;
     },
     get openSockets() {
       return busy.size;

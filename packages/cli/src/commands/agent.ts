@@ -9,6 +9,7 @@ import { superviseAgents } from "../agent-supervisor.js";
 import { type AllowSecretFlags, addAllowSecretFlag, allowedSecrets } from "../allow-secret.js";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
+import { DEBUG_STAMPS_ENV } from "../debug-stamps.js";
 import { EXIT } from "../exit-codes.js";
 import { tellHealth, watchConnection } from "../health.js";
 import { hasHeapRoom } from "../heap-room.js";
@@ -23,6 +24,7 @@ interface AgentFlags extends NatsFlags, AllowTargetFlags, AllowSecretFlags {
   readonly processes: number | "auto";
   readonly wait?: boolean;
   readonly spool: string;
+  readonly debugStamps?: string;
   readonly logLevel: LogLevel;
 }
 
@@ -42,6 +44,10 @@ export function addAgent(program: Command, context: CommandContext): void {
     )
     .option("--wait", "wait for NATS and for a coordinator that are not there yet")
     .option("--spool <dir>", "folder for results that could not be delivered", ".")
+    .option(
+      "--debug-stamps <dir>",
+      `folder for every event's stamp of each run, written at its end, to debug the agent itself (${DEBUG_STAMPS_ENV})`,
+    )
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
     .action((flags: AgentFlags) => {
       const access = requireNats(command, flags, context.env);
@@ -104,6 +110,7 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
         secrets: { allowed: flags.allowSecret, reserved: natsSecrets(flags, access) },
         log,
         spool,
+        debugStamps: flags.debugStamps ?? context.env[DEBUG_STAMPS_ENV],
       });
       close = (now) => void one.close({ now });
       if (waiting.signal.aborted) return EXIT.ok;

@@ -7,39 +7,12 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AuditedRow, type AuditReport, LoadError } from "@tokenstorm/core";
 import { readResults } from "../audit/read-results.js";
-import { runCommandLine } from "../main.js";
-import type { Screen, Terminal } from "../terminal.js";
+import { type CommandResult, runCommand } from "../testing/run-command.js";
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/audit/${name}`, import.meta.url));
 
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function audit(...argv: string[]): Promise<Result> {
-  const screen: Screen = { isTty: false, colour: false, width: () => 100, height: () => undefined };
-  let stdout = "";
-  let stderr = "";
-  const terminal: Terminal = {
-    print: (text) => {
-      stdout += `${text}\n`;
-      return Promise.resolve();
-    },
-    say: (text) => {
-      stderr += `${text}\n`;
-    },
-    draw: (text) => {
-      stderr += text;
-    },
-    stdout: screen,
-    stderr: screen,
-  };
-  const code = await runCommandLine(["audit", ...argv], { terminal, env: {}, debug: false });
-  return { code, stdout, stderr };
-}
+const audit = (...argv: string[]): Promise<CommandResult> => runCommand("audit", ...argv);
 
 /** The audit of a file as data, and the exit code that came with it. */
 async function auditJson(

@@ -1,5 +1,5 @@
-import { LoadError, type RunReport } from "@tokenstorm/core";
-import { renderJson, renderText } from "@tokenstorm/report";
+import { DEFINITIONS, type Definitions, LoadError, type RunReport } from "@tokenstorm/core";
+import { renderDefinitions, renderJson, renderText } from "@tokenstorm/report";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
@@ -7,13 +7,14 @@ import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { rebuildFromDirectory } from "../run-files.js";
+import { definitionsFromDirectory, rebuildFromDirectory } from "../run-files.js";
 
 const FORMATS = ["text", "json"] as const;
 
 interface ReportFlags extends NatsFlags {
   readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
+  readonly definitions?: Definitions;
   readonly out: string;
 }
 
@@ -30,6 +31,11 @@ export function addReport(program: Command, context: CommandContext): void {
   addNatsFlags(command)
     .option("--format <kind>", FORMATS.join(", "), oneOf(FORMATS), "text")
     .option("--json", "the same as --format json")
+    .option(
+      "--definitions <whose>",
+      `the run in others' definitions, from its run directory: ${DEFINITIONS.join(", ")}`,
+      oneOf(DEFINITIONS),
+    )
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .action((run: string | undefined, flags: ReportFlags) => context.finish(report(run, flags, context)));
 }
@@ -39,6 +45,7 @@ async function report(
   flags: ReportFlags,
   { terminal, env }: CommandContext,
 ): Promise<number> {
+  if (flags.definitions !== undefined) return tellDefinitions(named, flags.definitions, flags, terminal);
   const access = natsAccess(flags, env);
   const found = (await findHere(named, flags)) ?? (await findThere(named, access, flags.out));
   if (flags.json === true || flags.format === "json") {
@@ -48,6 +55,31 @@ async function report(
   const { stdout } = terminal;
   const { directory } = found;
   await terminal.print(renderText(found.report, { width: stdout.width(), colour: stdout.colour, directory }));
+  return EXIT.ok;
+}
+
+/** Only a run directory holds the intervals that other definitions are made from. */
+async function tellDefinitions(
+  named: string | undefined,
+  definitions: Definitions,
+  flags: ReportFlags,
+  terminal: CommandContext["terminal"],
+): Promise<number> {
+  const local = await findLocalRun(named, flags.out);
+  if (local === undefined) {
+    const what = named === undefined ? "there is no run yet" : `there is no run ${named}`;
+    throw new LoadError("RUN_UNKNOWN", `${what} in ${flags.out}`, {
+      hint: "--definitions needs a run directory here; --out names another folder, and a path of one will do too",
+    });
+  }
+  const told = await definitionsFromDirectory(definitions, local.directory);
+  const { stdout } = terminal;
+  const isJson = flags.json === true || flags.format === "json";
+  await terminal.print(
+    isJson
+      ? JSON.stringify(told, null, 2)
+      : renderDefinitions(told, { width: stdout.width(), colour: stdout.colour }),
+  );
   return EXIT.ok;
 }
 

@@ -17,6 +17,7 @@ import { createViewer, UI_KINDS, type UiKind, type Viewer } from "../live/viewer
 import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf, processCount } from "../parse-arguments.js";
 import { checkPlan, readPlanFile } from "../plan-file.js";
+import { proveClient } from "../prove-client.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 import { showOutcome } from "../run-outcome.js";
 import { openLocalStage, openNatsStage, type RunStage } from "../run-stage.js";
@@ -28,6 +29,7 @@ interface RunCommandFlags extends NatsFlags, RunFlagValues {
   readonly ui: UiKind;
   readonly json?: boolean;
   readonly strict?: boolean;
+  readonly prove?: boolean;
   readonly printPlan?: boolean;
 }
 
@@ -44,6 +46,10 @@ export function addRun(program: Command, context: CommandContext): void {
     .option("--ui <kind>", `live view: ${UI_KINDS.join(", ")}`, oneOf(UI_KINDS), "auto")
     .option("--json", "the report as JSON on stdout")
     .option("--strict", "a degraded result is as bad as an invalid one: exit code 110")
+    .option(
+      "--prove",
+      "then run the last level once more with twice the agent processes, and show what differs; without --nats",
+    )
     .option("--print-plan", "print the plan that the flags make, and end")
     .action((path: string | undefined, flags: RunCommandFlags) =>
       context.finish(run(path, flags, { command, context })),
@@ -107,6 +113,12 @@ async function carryOut(
       exitCode: 2,
     });
   }
+  if (access !== undefined && flags.prove === true) {
+    command.error(
+      "error: --prove is for a run without --nats: it starts twice the agent processes itself, and agents elsewhere it cannot double",
+      { exitCode: 2 },
+    );
+  }
   await makeOutFolder(flags.out);
   const viewer = createViewer(flags.ui, terminal);
   let stage: RunStage | undefined;
@@ -118,17 +130,30 @@ async function carryOut(
     stage = await openUnlessInterrupted(open, viewer);
     if (stage === undefined) return EXIT.stopped;
     if (stage.firstLine !== null) terminal.say(stage.firstLine);
-    const url = stage.cluster.transport.server?.url;
-    const conducted = await conductRun(stage.cluster, {
-      plan: stage.plan,
-      broken: stage.broken,
-      onSubmitted: (id) => {
-        if (flags.ui === "none" || url === undefined) return;
-        viewer.note(`run ${id} begins; from another terminal: tokenstorm tail ${id} --nats ${url}`);
-      },
-      onUpdate: (update) => viewer.update(update),
-      onNote: (text) => viewer.note(text),
-    });
+    const conduct = (on: RunStage) => conductOn(on, { viewer, ui: flags.ui });
+    let conducted = await conduct(stage);
+    if (flags.prove === true) {
+      const { processes } = stage;
+      conducted = await proveClient({
+        conducted,
+        processes,
+        onNote: (text) => viewer.note(text),
+        runWith: async (again, doubled) => {
+          // Both at once would share the machine.
+          await stage?.close();
+          const options = { ...flags, env, processes: doubled, onNote: (text: string) => viewer.note(text) };
+          const second = await openUnlessInterrupted(
+            (signal) => openLocalStage(again, { ...options, signal }),
+            viewer,
+          );
+          try {
+            return second === undefined ? undefined : await conduct(second);
+          } finally {
+            await second?.close();
+          }
+        },
+      });
+    }
     viewer.close();
     const { json = false, strict = false, out } = flags;
     return await showOutcome(conducted, { terminal, json, strict, out, place: stage.place });
@@ -137,6 +162,20 @@ async function carryOut(
     await stage?.close();
     if (stage !== undefined && stage.lastLine !== null) terminal.say(stage.lastLine);
   }
+}
+
+function conductOn(stage: RunStage, { viewer, ui }: { readonly viewer: Viewer; readonly ui: UiKind }) {
+  const url = stage.cluster.transport.server?.url;
+  return conductRun(stage.cluster, {
+    plan: stage.plan,
+    broken: stage.broken,
+    onSubmitted: (id) => {
+      if (ui === "none" || url === undefined) return;
+      viewer.note(`run ${id} begins; from another terminal: tokenstorm tail ${id} --nats ${url}`);
+    },
+    onUpdate: (update) => viewer.update(update),
+    onNote: (text) => viewer.note(text),
+  });
 }
 
 /** Ctrl-C while things are being started: what has started is ended, and there is no run. */

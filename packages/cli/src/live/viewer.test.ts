@@ -69,3 +69,15 @@ test("no view says nothing but the notes of the command itself", () => {
   viewer.close();
   assert.deepEqual(terminal.lines, ["draining"]);
 });
+
+test("a warning is told once, before the first stage too, by every kind of view", () => {
+  const warning = "warning: each agent process is to read up to 50,000 events/s";
+  for (const kind of ["plain", "live", "none"] as const) {
+    const terminal = fakeTerminal(false);
+    const viewer = createViewer(kind, terminal);
+    viewer.update({ ...update, stage: null, notes: ["admitted 1: a1 on h1", warning, "starts in 1.4 s"] });
+    viewer.update({ ...update, notes: [warning] });
+    viewer.close();
+    assert.equal(terminal.lines.filter((line) => line.includes(warning)).length, 1, kind);
+  }
+});

@@ -1,4 +1,4 @@
-import type { LiveUpdate } from "@tokenstorm/core";
+import { isWarning, type LiveUpdate } from "@tokenstorm/core";
 import { printable, renderLive, renderLiveLine } from "@tokenstorm/report";
 import type { Terminal } from "../terminal.js";
 import { createFrame } from "./frame.js";
@@ -20,10 +20,29 @@ export function createViewer(kind: UiKind, terminal: Terminal): Viewer {
   const { stderr } = terminal;
   const canDraw = stderr.isTty && process.env["TERM"] !== "dumb";
   const chosen = kind === "auto" ? (canDraw ? "live" : "plain") : kind;
-  if (chosen === "none") {
+  return warnOnce(viewerOf(chosen, terminal));
+}
+
+function viewerOf(kind: Exclude<UiKind, "auto">, terminal: Terminal): Viewer {
+  if (kind === "none")
     return { update: () => undefined, note: (text) => terminal.say(text), close: () => undefined };
-  }
-  return chosen === "live" ? liveViewer(terminal) : plainViewer(terminal);
+  return kind === "live" ? liveViewer(terminal) : plainViewer(terminal);
+}
+
+/** The leader repeats a warning for some seconds before a run starts: it is told as soon as it comes, once, and stays. */
+function warnOnce(viewer: Viewer): Viewer {
+  const told = new Set<string>();
+  return {
+    ...viewer,
+    update: (update) => {
+      for (const note of update.notes) {
+        if (!isWarning(note) || told.has(note)) continue;
+        told.add(note);
+        viewer.note(printable(note));
+      }
+      viewer.update({ ...update, notes: update.notes.filter((note) => !isWarning(note)) });
+    },
+  };
 }
 
 function plainViewer(terminal: Terminal): Viewer {

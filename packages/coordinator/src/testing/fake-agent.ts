@@ -1,5 +1,6 @@
 import {
   type AgentState,
+  type Capacity,
   type Clock,
   type Final,
   isTerminal,
@@ -39,6 +40,7 @@ export interface FakeAgentOptions {
 export interface FakeScript {
   prepareMs: number;
   ready: Partial<Ready>;
+  capacity: Capacity | undefined;
   /** Fails to prepare with this. */
   refuses: Problem | null;
   /** Start attempts in which it does not arm. */
@@ -90,6 +92,7 @@ export class FakeAgent {
     this.script = {
       prepareMs: 200,
       ready: {},
+      capacity: undefined,
       refuses: null,
       deafToAttempts: [],
       missesCommit: false,
@@ -169,6 +172,7 @@ export class FakeAgent {
       vitals: { ...HEALTHY, scheduleLagP99Us: 0, coalescedShare: 0 },
       problem: this.problem,
       refusals: 0,
+      ...(this.script.capacity === undefined ? {} : { capacity: this.script.capacity }),
     };
     transport.bus.publish(subjects.heartbeat(this.id), encodeHeartbeat(heartbeat));
   }

@@ -120,6 +120,7 @@ export class FakeLoad {
       outcome: { kind: "completed" },
       usage: { prompt: 8, cachedPrompt: 0, output: TOKENS },
       tokenSource: "usage",
+      finish: "length",
     });
   }
 
@@ -169,6 +170,7 @@ export class FakeLoad {
         outcome: { kind: "cancelled" },
         usage: null,
         tokenSource: "none",
+        finish: null,
       });
     }
     const facts = { startErrorUs: 12, evicted: 0, reader: "fake" };

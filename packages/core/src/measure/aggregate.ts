@@ -1,5 +1,6 @@
 import type { ShardAssignment } from "../run/run-record.js";
 import type { Histogram } from "./histogram.js";
+import type { FoldedMember } from "./member-fold.js";
 import type { Block, DueCounts, Final, FlowCounts, MetricName, Phase, Snapshot } from "./snapshot.js";
 import type { Vitals } from "./vitals.js";
 
@@ -15,6 +16,11 @@ export interface FoldedBlock {
   /** Ended, though no interval that came says that they were offered. */
   readonly unoffered: number;
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
+  /** Of a measured block: by the index of the shard, and by that of the URL where several are kept apart. */
+  readonly agents: ReadonlyMap<number, FoldedMember>;
+  readonly targets: ReadonlyMap<number, FoldedMember>;
+  /** The last interval in which a request of the block was heard to end; null without one. Run time, us. */
+  readonly lastEnd: { readonly fromUs: number; readonly toUs: number } | null;
 }
 
 export interface AgentIntervals {

@@ -1,14 +1,19 @@
 import { emptyDue, emptyFlow } from "./counts.js";
 import { HdrHistogram } from "./hdr-histogram.js";
+import { OpenTarget } from "./open-target.js";
 import {
   type Block,
   type DueCounts,
   type EncodedHistogram,
   type FlowCounts,
+  isCounted,
   METRICS,
   type MetricName,
   PHASES,
   type Phase,
+  TARGETS_APART,
+  type TargetMetric,
+  type TargetPart,
 } from "./snapshot.js";
 
 /** What the open interval holds of one (stage, phase). Stays the same object for the whole run; its counts do not. */
@@ -18,6 +23,8 @@ export class OpenBlock {
   flow: FlowCounts = emptyFlow();
   due: DueCounts = emptyDue();
   readonly histograms = new Map<MetricName, HdrHistogram>();
+  /** By URL, those kept apart that were ever used; none but in measured blocks. */
+  readonly targets: (OpenTarget | undefined)[] = [];
   /** It has something in it, and so will be in the next snapshot. */
   touched = false;
   /** Its in-flight minimum and maximum are those of time spent in it. */
@@ -46,6 +53,16 @@ export class BlockBook {
     return block;
   }
 
+  /** A target's part of a block; null where it is not kept apart. `url`: -1, or below TARGETS_APART. */
+  target(block: OpenBlock, url: number): OpenTarget | null {
+    if (url < 0 || url >= TARGETS_APART || block.phase !== "measured") return null;
+    const found = block.targets[url];
+    if (found !== undefined) return found;
+    const target = new OpenTarget(url);
+    block.targets[url] = target;
+    return target;
+  }
+
   touch(block: OpenBlock): void {
     if (block.touched) return;
     block.touched = true;
@@ -57,11 +74,21 @@ export class BlockBook {
     histogram.record(value, times);
   }
 
+  /** Beside `record` for the block as a whole, which has touched it. */
+  recordTarget(target: OpenTarget, metric: TargetMetric, value: number, times = 1): void {
+    let histogram = target.histograms.get(metric);
+    if (histogram === undefined) {
+      histogram = this.#idle.pop() ?? new HdrHistogram();
+      target.histograms.set(metric, histogram);
+    }
+    histogram.record(value, times);
+  }
+
   get isEmpty(): boolean {
     return this.#touched.length === 0;
   }
 
-  /** Samples of all intervals that were cut. */
+  /** Samples of all intervals that were cut, of the metrics whose samples a final counts. */
   get samples(): number {
     return this.#samples;
   }
@@ -87,16 +114,30 @@ export class BlockBook {
       const histogram = block.histograms.get(metric);
       if (histogram === undefined) continue;
       histograms[metric] = histogram.encode();
-      this.#samples += histogram.count;
-      histogram.reset();
-      this.#idle.push(histogram);
+      if (isCounted(metric)) this.#samples += histogram.count;
+      this.#giveBack(histogram);
     }
+    const targets = this.#closeTargets(block);
     const { stage, phase, flow, due } = block;
     block.flow = emptyFlow();
     block.due = emptyDue();
     block.histograms.clear();
     block.touched = false;
     block.hasFlow = false;
-    return { stage, phase, flow, due, histograms };
+    return { stage, phase, flow, due, histograms, ...(targets.length === 0 ? {} : { targets }) };
+  }
+
+  #closeTargets({ targets }: OpenBlock): TargetPart[] {
+    const parts: TargetPart[] = [];
+    for (const target of targets) {
+      if (target === undefined || target.isEmpty) continue;
+      parts.push(target.close((histogram) => this.#giveBack(histogram)));
+    }
+    return parts;
+  }
+
+  #giveBack(histogram: HdrHistogram): void {
+    histogram.reset();
+    this.#idle.push(histogram);
   }
 }

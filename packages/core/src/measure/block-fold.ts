@@ -1,14 +1,26 @@
+import type { ShardAssignment } from "../run/run-record.js";
 import type { FoldedBlock } from "./aggregate.js";
 import { addTo, emptyDue, emptyFlow, total } from "./counts.js";
 import { HdrHistogram } from "./hdr-histogram.js";
+import { MemberFold } from "./member-fold.js";
 import {
   type Block,
   type DueCounts,
   type FlowCounts,
+  isCounted,
   METRICS,
   type MetricName,
   type Phase,
 } from "./snapshot.js";
+
+/** A run's time, us, that an interval took; what happened in it happened no earlier and no later. */
+export interface Interval {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+/** Agents that a level keeps apart; those of a higher shard are in the merged figures alone. */
+export const AGENTS_APART = 256;
 
 /** One (stage, phase) of all agents: sums, and by agent what does not add up or must not cancel out. */
 export class BlockFold {
@@ -19,6 +31,10 @@ export class BlockFold {
   readonly #open = new Map<string, number>();
   readonly #due = emptyDue();
   readonly #histograms = new Map<MetricName, HdrHistogram>();
+  /** Of a measured block, by shard and by URL. */
+  readonly #agents = new Map<number, MemberFold>();
+  readonly #targets = new Map<number, MemberFold>();
+  #lastEnd: Interval | null = null;
 
   constructor(stage: number, phase: Phase) {
     this.stage = stage;
@@ -26,7 +42,7 @@ export class BlockFold {
   }
 
   /** Adds a block whose histograms were checked; says how many samples it brought. */
-  add(agent: string, block: Block): number {
+  add({ agent, index }: ShardAssignment, block: Block, interval: Interval): number {
     let flow = this.#flows.get(agent);
     if (flow === undefined) {
       flow = emptyFlow();
@@ -35,14 +51,26 @@ export class BlockFold {
     addInterval(flow, block.flow);
     addDue(this.#due, block.due);
     this.#open.set(agent, (this.#open.get(agent) ?? 0) + block.due.offered - endedIn(block.due));
+    this.#noteEnd(block.due, interval);
+    if (this.phase === "measured") {
+      if (index < AGENTS_APART) memberOf(this.#agents, index).addBlock(block);
+      for (const part of block.targets ?? []) memberOf(this.#targets, part.url).addTarget(part);
+    }
     let samples = 0;
     for (const metric of METRICS) {
       const encoded = block.histograms[metric];
       if (encoded === undefined) continue;
       this.#histogram(metric).mergeChecked(encoded);
-      samples += encoded.count;
+      if (isCounted(metric)) samples += encoded.count;
     }
     return samples;
+  }
+
+  /** The latest ends no earlier than the latest interval with an end begins, whoever's it is. */
+  #noteEnd({ completed, failed, cancelled }: DueCounts, { fromUs, toUs }: Interval): void {
+    if (completed + total(failed) + cancelled === 0) return;
+    const before = this.#lastEnd ?? { fromUs, toUs };
+    this.#lastEnd = { fromUs: Math.max(before.fromUs, fromUs), toUs: Math.max(before.toUs, toUs) };
   }
 
   flowOf(agent: string): FlowCounts | undefined {
@@ -59,7 +87,18 @@ export class BlockFold {
       unoffered += Math.max(0, -open);
     }
     const { stage, phase } = this;
-    return { stage, phase, flow, due: this.#due, unsettled, unoffered, histograms: this.#histograms };
+    return {
+      stage,
+      phase,
+      flow,
+      due: this.#due,
+      unsettled,
+      unoffered,
+      histograms: this.#histograms,
+      agents: this.#agents,
+      targets: this.#targets,
+      lastEnd: this.#lastEnd,
+    };
   }
 
   #histogram(metric: MetricName): HdrHistogram {
@@ -69,6 +108,14 @@ export class BlockFold {
     this.#histograms.set(metric, histogram);
     return histogram;
   }
+}
+
+function memberOf(members: Map<number, MemberFold>, key: number): MemberFold {
+  const found = members.get(key);
+  if (found !== undefined) return found;
+  const member = new MemberFold();
+  members.set(key, member);
+  return member;
 }
 
 function endedIn(due: DueCounts): number {
@@ -108,7 +155,7 @@ export function addFlow(flow: FlowCounts, other: FlowCounts): void {
   flow.coalesced += other.coalesced;
 }
 
-function addDue(due: DueCounts, other: DueCounts): void {
+export function addDue(due: DueCounts, other: DueCounts): void {
   due.offered += other.offered;
   due.sent += other.sent;
   due.unsent += other.unsent;
@@ -125,6 +172,7 @@ function addDue(due: DueCounts, other: DueCounts): void {
   due.askedPromptTokens += other.askedPromptTokens;
   due.askedOutputTokens += other.askedOutputTokens;
   addByName(due.failed, other.failed);
+  addByName(due.finish, other.finish);
   addByName(due.dropped, other.dropped);
   addByName(due.tokenSource, other.tokenSource);
 }

@@ -24,6 +24,7 @@ export function emptyDue(): DueCounts {
     unsent: 0,
     completed: 0,
     failed: {},
+    finish: {},
     cancelled: 0,
     dropped: {},
     unknown: 0,

@@ -5,7 +5,15 @@ import type { AgentIntervals, Aggregate, FoldedBlock, IntervalSummary, IntervalV
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
 import { RecentIntervals } from "./recent-intervals.js";
-import { type Final, type FlowCounts, METRICS, PHASES, type Phase, type Snapshot } from "./snapshot.js";
+import {
+  type Final,
+  type FlowCounts,
+  METRICS,
+  PHASES,
+  type Phase,
+  type Snapshot,
+  TARGET_METRICS,
+} from "./snapshot.js";
 
 export interface AggregateOptions {
   readonly stages: readonly ResolvedStage[];
@@ -31,14 +39,16 @@ class Fold implements Aggregate {
   }
 
   fold(snapshot: Snapshot): "folded" | "duplicate" | "foreign" {
-    const { agent, epoch, seq, toUs, blocks } = snapshot;
+    const { agent, epoch, seq, fromUs, toUs, blocks } = snapshot;
     const book = this.#bookOf(agent, epoch);
     if (book === undefined || seq < 1) return "foreign";
     if (blocks.some(({ stage }) => stage >= this.#stages)) return "foreign";
     if (book.has(seq)) return "duplicate";
     checkHistograms(snapshot);
     book.add(seq, toUs);
-    for (const block of blocks) this.#samples += this.#block(block.stage, block.phase).add(agent, block);
+    for (const block of blocks) {
+      this.#samples += this.#block(block.stage, block.phase).add(book.shard, block, { fromUs, toUs });
+    }
     this.#vitals.push(vitalsOf(snapshot));
     this.#recent.add(snapshot);
     return "folded";
@@ -113,10 +123,16 @@ function keyOf(stage: number, phase: Phase): number {
 
 /** Throws PROTOCOL_MALFORMED before anything is folded: half a snapshot could not be taken out again. */
 function checkHistograms({ blocks }: Snapshot): void {
-  for (const { histograms } of blocks) {
+  for (const { histograms, targets = [] } of blocks) {
     for (const metric of METRICS) {
       const encoded = histograms[metric];
       if (encoded !== undefined) checkEncoded(encoded);
+    }
+    for (const part of targets) {
+      for (const metric of TARGET_METRICS) {
+        const encoded = part.histograms[metric];
+        if (encoded !== undefined) checkEncoded(encoded);
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { judgeVitals, vitalsFactor } from "./judge-vitals.js";
+import type { ProbeDelays } from "./probe-delays.js";
 import type { Vitals } from "./vitals.js";
 
 const healthy: Vitals = {
@@ -13,11 +14,15 @@ const healthy: Vitals = {
   throttledUs: 0,
   rssBytes: 1,
   openSockets: 1,
-  descriptors: 1,
-  descriptorLimit: 1,
+  descriptors: 79,
+  descriptorLimit: 100,
   scheduleLagP99Us: 500,
   coalescedShare: 0,
 };
+
+function probe(change: Partial<ProbeDelays>): ProbeDelays {
+  return { count: 190, p50Us: 100, p90Us: 200, p99Us: 900, maxUs: 900_000, buckets: [], ...change };
+}
 
 for (const [name, change, factor, colour] of [
   ["a healthy process is green", {}, 1, "green"],
@@ -30,6 +35,27 @@ for (const [name, change, factor, colour] of [
   ["coalesced reads over 2 % are red however slow the tokens", { coalescedShare: 0.021 }, 4, "red"],
   ["coalesced reads of 1 % are yellow", { coalescedShare: 0.01 }, 1, "yellow"],
   ["starvation alone is yellow, never red", { starvation: 0.9 }, 1, "yellow"],
+  ["a self-probe p99 of 3 ms is yellow", { selfProbe: probe({ p99Us: 3000 }) }, 1, "yellow"],
+  ["a self-probe p99 under 3 ms x f is green", { selfProbe: probe({ p99Us: 5900 }) }, 2, "green"],
+  [
+    "a self-probe p99 is never red, for it may be one stall",
+    { selfProbe: probe({ p99Us: 900_000 }) },
+    1,
+    "yellow",
+  ],
+  ["a self-probe p90 over 5 ms is red", { selfProbe: probe({ p90Us: 5001, p99Us: 5001 }) }, 1, "red"],
+  [
+    "a self-probe p90 over 5 ms is yellow at an ITL of 40 ms",
+    { selfProbe: probe({ p90Us: 9999, p99Us: 9999 }) },
+    2,
+    "yellow",
+  ],
+  ["four fifths of the descriptors are yellow", { descriptors: 80 }, 1, "yellow"],
+  ["more than 95 of a hundred descriptors are red", { descriptors: 96 }, 4, "red"],
+  ["a limit of descriptors that is not known is none", { descriptors: 80, descriptorLimit: 0 }, 1, "green"],
+  ["local ports that are nearly used up are yellow", { localPorts: { used: 800, range: 1000 } }, 1, "yellow"],
+  ["local ports that are used up are red", { localPorts: { used: 951, range: 1000 } }, 1, "red"],
+  ["local ports that suffice are green", { localPorts: { used: 799, range: 1000 } }, 1, "green"],
 ] as const) {
   test(name, () => {
     const judged = judgeVitals({ ...healthy, ...change }, factor);

@@ -8,10 +8,15 @@ import type { Vitals, VitalsColour } from "./vitals.js";
 export const VITALS_LIMITS = {
   loopDelayP99Us: { yellow: 3_000, red: 8_000 },
   scheduleLagP99Us: { yellow: 3_000, red: 8_000 },
+  /** One probe in a hundred is a stall that shows in a p99; one in ten, x 1.6, spoils what an interval says altogether. */
+  probeP99Us: { yellow: 3_000 },
+  probeP90Us: { red: 5_000 },
   utilisation: { yellow: 0.7, red: 0.85 },
   coalescedShare: { yellow: 0.005, red: 0.02 },
   /** The host gave the CPU to somebody else: a warning, no proof. */
   starvation: { yellow: 0.07 },
+  /** Of descriptors, and of local ports to one place: requests begin to fail when there are no more. */
+  usedUp: { yellow: 0.8, red: 0.95 },
 } as const;
 
 const REFERENCE_ITL_US = 20_000;
@@ -39,9 +44,34 @@ export function judgeVitals(vitals: Vitals, factor: number): VitalsJudgement {
     ...(vitals.starvation > starvation.yellow
       ? [sign("starvation", vitals.starvation, { ...starvation, red: Infinity }, percent)]
       : []),
+    ...probeSigns(vitals, factor),
+    ...supplySigns(vitals),
   ].filter((found) => found !== undefined);
   const colour = signs.some((one) => one.colour === "red") ? "red" : signs.length > 0 ? "yellow" : "green";
   return { colour, reasons: signs.filter((one) => one.colour === colour).map(({ reason }) => reason) };
+}
+
+type Sign = ReturnType<typeof sign>;
+
+/** None from agents that have no probe: their loop delay speaks for them. */
+function probeSigns({ selfProbe }: Vitals, factor: number): Sign[] {
+  if (selfProbe === undefined) return [];
+  const { probeP99Us, probeP90Us } = VITALS_LIMITS;
+  const ofP99 = scaled({ ...probeP99Us, red: Infinity }, factor);
+  const ofP90 = scaled({ yellow: probeP90Us.red, ...probeP90Us }, factor);
+  return [
+    sign("self-probe p99", selfProbe.p99Us, ofP99, ms),
+    sign("self-probe p90", selfProbe.p90Us, ofP90, ms),
+  ];
+}
+
+function supplySigns({ descriptors, descriptorLimit, localPorts }: Vitals): Sign[] {
+  const { usedUp } = VITALS_LIMITS;
+  const shareOf = (used: number, all: number) => (all === 0 ? 0 : used / all);
+  return [
+    sign("descriptors in use", shareOf(descriptors, descriptorLimit), usedUp, percent),
+    sign("local ports in use", shareOf(localPorts?.used ?? 0, localPorts?.range ?? 0), usedUp, percent),
+  ];
 }
 
 interface Limits {

@@ -19,6 +19,7 @@ export class OutcomeBook {
     const { due } = block;
     this.#book.touch(block);
     if (request.sentUs === null) due.unsent += 1;
+    if (end.finish !== null && end.outcome.kind !== "cancelled") addTo(due.finish, end.finish, 1);
     switch (end.outcome.kind) {
       case "completed":
         this.#countCompleted(request, tUs, end);
@@ -26,6 +27,8 @@ export class OutcomeBook {
       case "failed":
         addTo(due.failed, end.outcome.reason, 1);
         this.#book.record(block, "failedE2e", tUs - request.dueUs);
+        if (request.sentUs !== null) this.#book.record(block, "failedService", tUs - request.sentUs);
+        if (request.target !== null) request.target.failed += 1;
         break;
       case "cancelled":
         due.cancelled += 1;
@@ -39,6 +42,7 @@ export class OutcomeBook {
     const { block, sentUs } = request;
     this.#book.touch(block);
     block.due.censored += 1;
+    if (request.target !== null) request.target.censored += 1;
     block.due.partialOutputTokens += request.tokens;
     // One that was not even sent has waited 0 us for its first token, as far as TTFT goes.
     const sinceSentUs = sentUs === null ? 0 : tUs - sentUs;
@@ -59,6 +63,10 @@ export class OutcomeBook {
     due.askedOutputTokens += request.askedOutputTokens;
     addTo(due.tokenSource, tokenSource, 1);
     this.#book.record(block, "e2e", e2eUs);
+    if (request.target !== null) {
+      request.target.completed += 1;
+      this.#book.recordTarget(request.target, "e2e", e2eUs);
+    }
     this.#book.record(block, "response", tUs - request.dueUs);
     this.#book.record(block, "outputTokens", request.tokens);
     if (tpotUs !== null) this.#book.record(block, "tpot", tpotUs);

@@ -20,6 +20,10 @@ export const FAILURE_REASONS = [
 ] as const;
 export type FailureReason = (typeof FAILURE_REASONS)[number];
 
+/** How an answer said that it ended; `other`: with a word that is none of these, such as abort or content_filter. */
+export const FINISH_REASONS = ["stop", "length", "tool_calls", "other"] as const;
+export type FinishReason = (typeof FINISH_REASONS)[number];
+
 /** Why a request that was due was never sent: over the in-flight bound, or later than `maxLatenessMs`. */
 export const DROP_REASONS = ["in-flight-limit", "late"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -1,7 +1,7 @@
 import type { Shard } from "../load/keys.js";
 import type { ResolvedStage } from "../load/stages.js";
 import type { TestPlan } from "../plan/schema.js";
-import type { DropReason, Outcome, TokenSource } from "./outcome.js";
+import type { DropReason, FinishReason, Outcome, TokenSource } from "./outcome.js";
 import type { Final, Ledger, Phase, Snapshot } from "./snapshot.js";
 import type { Vitals } from "./vitals.js";
 
@@ -11,6 +11,8 @@ export interface RequestEnd {
   /** Usage as the server reported it. */
   readonly usage: { readonly prompt: number; readonly cachedPrompt: number; readonly output: number } | null;
   readonly tokenSource: TokenSource;
+  /** As the answer told it; null where it told none. */
+  readonly finish: FinishReason | null;
 }
 
 /** One request on its way through the recorder. Callers read it; only the recorder changes it. */
@@ -38,8 +40,10 @@ export interface RecorderOptions {
   readonly intervalUs: number;
   readonly gracePeriodUs: number;
   readonly slos: TestPlan["slos"];
-  /** Read at each cut; the recorder fills in schedule lag and coalesced share itself. */
-  readonly vitals: () => Omit<Vitals, "scheduleLagP99Us" | "coalescedShare">;
+  /** URLs of the plan; 1 without it. Of several, the first ones are kept apart. */
+  readonly urls?: number;
+  /** Read at each cut, with its run time; the recorder fills in schedule lag and coalesced share itself. */
+  readonly vitals: (toUs: number) => Omit<Vitals, "scheduleLagP99Us" | "coalescedShare">;
   /** Called at each cut, in order, with no gap in seq. Must not throw. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
 }
@@ -58,6 +62,8 @@ export interface Recorder {
     readonly user: number | null;
     readonly askedPromptTokens: number;
     readonly askedOutputTokens: number;
+    /** Index of the URL that it goes to; 0 without it. */
+    readonly url?: number;
   }): RequestSample;
   /** Given up before it was begun. */
   drop(sample: RequestSample, tUs: number, reason: DropReason): void;

@@ -9,12 +9,14 @@ const S = 1_000_000;
 const plan = planOf({});
 
 /** Four users, each answered after 0.5 s with 11 tokens: 96 requests; `cut` of them fail. */
-function totalsWith(change: {
+function reportWith(change: {
   readonly after: Parameters<typeof counters>[0];
   readonly before?: Parameters<typeof counters>[0];
   readonly isQuiescent?: boolean;
   readonly cut?: number;
-}): RunReport["totals"] {
+  /** Number of an interval that is missing of the first agent. */
+  readonly lacks?: number;
+}): RunReport {
   const fails = (user: number, j: number) => user === 0 && j < (change.cut ?? 0);
   const run = runOf(
     plan,
@@ -25,8 +27,14 @@ function totalsWith(change: {
     serverAfter: { quiescent: change.isQuiescent ?? true, counters: counters(change.after) },
   };
   const facts = factsOf(plan, run, 2, { facts: scrapes });
-  return reportOf(facts, foldAll(run, playOn(run, 2)), { stages: run.stages }).totals;
+  const played = playOn(run, 2).map((one, agent) => ({
+    ...one,
+    snapshots: one.snapshots.filter(({ seq }) => agent > 0 || seq !== change.lacks),
+  }));
+  return reportOf(facts, foldAll(run, played), { stages: run.stages });
 }
+
+const totalsWith = (change: Parameters<typeof reportWith>[0]) => reportWith(change).totals;
 
 const verdicts = ({ server }: RunReport["totals"]) =>
   Object.fromEntries((server.checks ?? []).map(({ of, tolerance, agrees }) => [of, [tolerance, agrees]]));
@@ -101,4 +109,49 @@ test("the target's mean TTFT and E2E between the scrapes stand beside the client
   );
   const restarted = totalsWith({ before: { times: times(1, 1, 1e6) }, after: { ...same, times: before } });
   assert.deepEqual(restarted.server.latencies, [], "a restart leaves nothing to say");
+});
+
+test("a count that differs beyond what is explained degrades a result, and one that is explained does not", () => {
+  const agreed = reportWith({ after: same }).verdict;
+  assert.deepEqual([agreed.status, agreed.reasons], ["valid", []]);
+  const off = reportWith({ after: { ...same, generationTokens: 1000 } }).verdict;
+  assert.deepEqual(
+    [off.status, off.reasons],
+    [
+      "degraded",
+      [
+        "the target counted 1000 output tokens, the client 1056: " +
+          "its count must be the same, since every request completed",
+      ],
+    ],
+  );
+  const seen = { promptTokens: 9300, generationTokens: 1023, successes: 93 };
+  const explained = reportWith({ after: { ...seen, successes: 96 }, cut: 3 }).verdict;
+  assert.deepEqual(explained.reasons, []);
+  const beyond = reportWith({ after: { ...seen, successes: 97 }, cut: 3 }).verdict;
+  assert.deepEqual(
+    [beyond.status, beyond.reasons],
+    [
+      "degraded",
+      [
+        "the target counted 97 successes, the client 93: " +
+          "its count may be up to 3 more, since 3 requests did not complete",
+      ],
+    ],
+  );
+});
+
+test("what cannot be compared leaves the verdict alone: a target that was not at rest", () => {
+  const busy = reportWith({ after: { ...same, successes: 400 }, isQuiescent: false });
+  assert.deepEqual([busy.verdict.status, busy.verdict.reasons], ["valid", []]);
+});
+
+test("where intervals of the client are missing its sums are too small, and nobody is said to be wrong", () => {
+  const lacking = reportWith({ after: same, lacks: 5 });
+  assert.deepEqual(Object.values(verdicts(lacking.totals)), [
+    [null, null],
+    [null, null],
+    [null, null],
+  ]);
+  assert.equal(lacking.verdict.reasons.filter((reason) => /the target counted/.test(reason)).length, 0);
 });

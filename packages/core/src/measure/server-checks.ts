@@ -19,24 +19,29 @@ export function serverChecks(totals: {
   readonly requests: RequestCounts;
   readonly tokens: TokenCounts;
   readonly server: RunReport["totals"]["server"];
+  /** Every interval and sample of the client is in its sums. */
+  readonly isWhole: boolean;
 }): ServerCheck[] {
-  const { requests, tokens, server } = totals;
+  const { requests, tokens, server, isWhole } = totals;
   const { failed, cancelled, unknown, censored, staleRetries } = requests;
   const open = failed + cancelled + unknown + censored + staleRetries;
   const isCountedByEvents = (tokens.sources["events"] ?? 0) > 0;
   const check = (of: ServerCheck["of"], theirs: number | null, ours: number, each: number | null) => {
     if (theirs === null) return [];
-    const isComparable = of === "successes" || (!isCountedByEvents && tokens.source !== "none");
+    const isCounted = of === "successes" || (!isCountedByEvents && tokens.source !== "none");
+    const isComparable = isWhole && isCounted;
     const tolerance = !isComparable ? null : open === 0 ? 0 : each === null ? null : Math.ceil(open * each);
     const apart = theirs - ours;
     const agrees = server.exact && tolerance !== null ? apart >= 0 && apart <= tolerance : null;
-    const because = !isComparable
-      ? "the client counted events, which are no tokens"
-      : tolerance === null
-        ? `${open} requests did not complete, and none says how long one is`
-        : open === 0
-          ? "every request completed"
-          : `${open} requests did not complete`;
+    const because = !isWhole
+      ? "intervals of the client are missing"
+      : !isCounted
+        ? "the client counted events, which are no tokens"
+        : tolerance === null
+          ? `${open} requests did not complete, and none says how long one is`
+          : open === 0
+            ? "every request completed"
+            : `${open} requests did not complete`;
     return [{ of, server: theirs, client: ours, tolerance, because, agrees }];
   };
   return [

@@ -1,4 +1,4 @@
-import type { DropReason, FailureReason, TokenSource } from "./outcome.js";
+import type { DropReason, FailureReason, FinishReason, TokenSource } from "./outcome.js";
 import type { Vitals } from "./vitals.js";
 
 /**
@@ -30,8 +30,30 @@ export const METRICS = [
   "ttftCensored",
   "e2eCensored",
   "responseCensored",
+  "firstEvent", // sent to the first event of whatever kind, the role chunk included
+  "failedService", // sent to end, failed requests that were sent
 ] as const;
 export type MetricName = (typeof METRICS)[number];
+
+/**
+ * Metrics that came after the first version. They travel in a field of their own, which older readers pass over, and
+ * are not among the samples that a final counts: an older leader merges none of them.
+ */
+export const LATER_METRICS = ["firstEvent", "failedService"] as const satisfies readonly MetricName[];
+
+const LATER: ReadonlySet<MetricName> = new Set(LATER_METRICS);
+
+/** Whether the metric's samples are among those that a final counts. */
+export function isCounted(metric: MetricName): boolean {
+  return !LATER.has(metric);
+}
+
+/** Histograms that are kept for each target apart. */
+export const TARGET_METRICS = ["ttft", "itl", "e2e"] as const satisfies readonly MetricName[];
+export type TargetMetric = (typeof TARGET_METRICS)[number];
+
+/** Of a plan with several URLs the first so many are kept apart; a report says how many are not. */
+export const TARGETS_APART = 16;
 
 /** A histogram as it is kept or sent: V2 payload (not deflated), exact count, sum, min and max beside it. */
 export interface EncodedHistogram {
@@ -76,6 +98,8 @@ export interface DueCounts {
   unsent: number;
   completed: number;
   failed: Partial<Record<FailureReason, number>>;
+  /** Completed and failed requests whose answer told a finish reason. Not from agents of the first version. */
+  finish: Partial<Record<FinishReason, number>>;
   cancelled: number;
   dropped: Partial<Record<DropReason, number>>;
   unknown: number;
@@ -98,6 +122,19 @@ export interface DueCounts {
   askedOutputTokens: number;
 }
 
+/** One target's part of a measured block: what its requests that were due in it came to, and what it sent in that time. */
+export interface TargetPart {
+  /** Index among the plan's URLs. */
+  readonly url: number;
+  readonly offered: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly censored: number;
+  /** Received in the block's time; a usage that takes tokens back can make it negative in one interval. */
+  readonly outputTokens: number;
+  readonly histograms: Partial<Record<TargetMetric, EncodedHistogram>>;
+}
+
 export interface Block {
   /** Index in `resolveStages(plan)`. */
   readonly stage: number;
@@ -105,6 +142,8 @@ export interface Block {
   readonly flow: FlowCounts;
   readonly due: DueCounts;
   readonly histograms: Partial<Record<MetricName, EncodedHistogram>>;
+  /** Of a measured block, where the plan has several URLs; by URL. */
+  readonly targets?: readonly TargetPart[] | undefined;
 }
 
 /** State of one shard's ledger at a cut. `offered = sent + unsent + dropped + waiting`, always. */

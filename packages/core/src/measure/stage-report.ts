@@ -9,11 +9,15 @@ import {
 import type { Aggregate } from "./aggregate.js";
 import { total } from "./counts.js";
 import { fillReasons } from "./fill-reasons.js";
+import type { Histogram } from "./histogram.js";
 import { type CensoredSample, summariseLatency } from "./latency-summary.js";
+import { lengthSummary } from "./length-summary.js";
 import type { LevelData } from "./level-data.js";
 import { levelNotes } from "./level-notes.js";
+import { membersOf } from "./members.js";
 import { serverInWindow } from "./server-window.js";
 import type { DueCounts, MetricName } from "./snapshot.js";
+import { stampUncertainty } from "./stamp-uncertainty.js";
 import { shareLowerBound } from "./statistics.js";
 
 const CENSORED: Partial<Record<ReportLatency, MetricName>> = {
@@ -63,6 +67,9 @@ export function stageReport(
     tokens: tokenCounts([due]),
     rates: ratesOf(level, input.facts.record.plan.target.gpus),
     latencyUs: latenciesOf(level),
+    ...furtherFigures(level),
+    ...membersOf(input.aggregate.block(stage.index, "measured"), windowUs, input.facts.record),
+    stampUncertainty: stampUncertainty(stage.index, input.aggregate.intervalVitals()),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
     stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };
@@ -117,6 +124,35 @@ function latenciesOf({ histograms, due }: LevelData): StageReport["latencyUs"] {
     e2e: e2e ?? none,
     response: response ?? none,
     scheduleLag: scheduleLag ?? none,
+  };
+}
+
+/** What a level has beside its row: each is said in docs/measuring.md. */
+function furtherFigures({ histograms, due, flow }: LevelData) {
+  const summary = (known: Histogram | undefined) => summariseLatency({ known, censored: undefined });
+  // A request that was cut may have had its first event, or its longest gap, still to come.
+  const open = (known: Histogram | undefined) => {
+    const summed = summary(known);
+    const isOpen = due.censored + due.unknown > 0 && summed.count > 0;
+    return isOpen ? { ...summed, atLeast: ANY_FIGURE } : summed;
+  };
+  return {
+    moreLatencyUs: {
+      firstEvent: open(histograms.get("firstEvent")),
+      firstContent: open(histograms.get("firstContent")),
+      headers: open(histograms.get("headers")),
+      connect: summary(histograms.get("connect")),
+      gap: open(histograms.get("gap")),
+    },
+    failureLatencyUs: {
+      fromSent: summary(histograms.get("failedService")),
+      fromDue: summary(histograms.get("failedE2e")),
+    },
+    tokensPerEvent: flow.events === 0 ? null : flow.outputTokens / flow.events,
+    eventsPerArrival: flow.arrivals === 0 ? null : flow.events / flow.arrivals,
+    // A completed request told one: where none is counted, the agents are older.
+    finishReasons: due.completed > 0 && total(due.finish) === 0 ? null : definite(due.finish),
+    outputLength: lengthSummary(histograms.get("outputTokens"), due),
   };
 }
 

@@ -1,15 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResolvedStage } from "../load/stages.js";
-import { emptyDue, emptyFlow } from "./counts.js";
+import { emptyDue, emptyFlow, total } from "./counts.js";
 import { createHistogram, decodeHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import type { Recorder, RecorderOptions, RequestEnd } from "./recorder.js";
-import { type Block, METRICS, type MetricName, type Phase, type Snapshot } from "./snapshot.js";
+import {
+  type Block,
+  isCounted,
+  METRICS,
+  type MetricName,
+  type Phase,
+  type Snapshot,
+  TARGET_METRICS,
+  type TargetPart,
+} from "./snapshot.js";
 import { createRecorder } from "./stamped-recorder.js";
 import { naiveBlocks } from "./testing/naive-recorder.js";
 import { randomRun, userStage } from "./testing/random-run.js";
-import { IDLE_VITALS, play, type ScriptedRun } from "./testing/scripted-run.js";
+import { IDLE_VITALS, play, type ScriptedRun, urlOf } from "./testing/scripted-run.js";
 import { seeded } from "./testing/seeded.js";
 
 const S = 1_000_000;
@@ -46,7 +55,12 @@ function send(recorder: Recorder, tUs: number, user: number | null = 0) {
   return sample;
 }
 
-const completed: RequestEnd = { outcome: { kind: "completed" }, usage: null, tokenSource: "events" };
+const completed: RequestEnd = {
+  outcome: { kind: "completed" },
+  usage: null,
+  tokenSource: "events",
+  finish: "stop",
+};
 const cancelled: RequestEnd = { ...completed, outcome: { kind: "cancelled" } };
 const facts = { startErrorUs: 0, evicted: 0, reader: "test" };
 
@@ -209,6 +223,7 @@ test("final usage corrects what was counted from events, up or down, and never b
     ...completed,
     usage: { prompt: 30, cachedPrompt: 16, output: 1 },
     tokenSource: "usage",
+    finish: "length",
   });
   const other = send(recorder, 1_200_000);
   recorder.event(other, 2_300_000, 5, true, false);
@@ -216,6 +231,7 @@ test("final usage corrects what was counted from events, up or down, and never b
     ...completed,
     usage: { prompt: 30, cachedPrompt: 0, output: 8 },
     tokenSource: "usage",
+    finish: "length",
   });
   recorder.finish(2_500_000, facts);
   // 4 came, 3 were taken back where there were none: the next 5 pay for them; then 3 more.
@@ -502,12 +518,63 @@ test("on random runs the recorder says what a slow, naive model says, block by b
       `seed ${seed}: ${[...folded.keys()]}`,
     );
     checkIntervals(run, snapshots, seed);
-    const samples = [...folded.values()].flatMap(({ histograms }) => [...histograms.values()]);
+    const samples = [...folded.values()].flatMap(({ histograms }) =>
+      METRICS.filter(isCounted).flatMap((metric) => histograms.get(metric) ?? []),
+    );
     assert.equal(
       final.samplesRecorded,
       samples.reduce((sum, { count }) => sum + count, 0),
     );
     assert.equal(final.lastSeq, snapshots.length);
+  }
+});
+
+test("what is kept of each target is what a run of its requests alone would say", () => {
+  for (let seed = 300; seed < 330; seed += 1) {
+    const run: ScriptedRun = { ...randomRun(seeded(seed), { stops: true }), urls: 3 };
+    const { snapshots, final } = play(run, { id: "a", epoch: 1, shard: { index: 0, count: 1 } });
+    const blocks = snapshots.flatMap((snapshot) => snapshot.blocks);
+    for (const { phase, targets } of blocks) assert.ok(phase === "measured" || targets === undefined);
+    for (const url of [0, 1, 2]) {
+      const requests = run.requests.filter((request) => urlOf(run, request) === url);
+      for (const [key, { flow, due, values }] of naiveBlocks({ ...run, requests })) {
+        if (!key.endsWith("measured")) continue;
+        const parts = blocks
+          .filter(({ stage, phase }) => `${stage} ${phase}` === key)
+          .flatMap(({ targets = [] }) => targets.filter((target) => target.url === url));
+        const sum = (of: (part: TargetPart) => number) => parts.reduce((so, part) => so + of(part), 0);
+        assert.deepEqual(
+          {
+            offered: sum((part) => part.offered),
+            completed: sum((part) => part.completed),
+            failed: sum((part) => part.failed),
+            censored: sum((part) => part.censored),
+            outputTokens: sum((part) => part.outputTokens),
+          },
+          {
+            offered: due.offered,
+            completed: due.completed,
+            failed: total(due.failed),
+            censored: due.censored,
+            outputTokens: flow.outputTokens,
+          },
+          `seed ${seed}, ${key} of target ${url}`,
+        );
+        for (const metric of TARGET_METRICS) {
+          const expected = createHistogram();
+          for (const value of values[metric] ?? []) expected.record(value);
+          const merged = createHistogram();
+          for (const { histograms } of parts) {
+            const encoded = histograms[metric];
+            if (encoded !== undefined) merged.mergeEncoded(encoded);
+          }
+          assert.deepEqual(merged.encode(), expected.encode(), `seed ${seed}, ${metric} of ${key}, ${url}`);
+        }
+      }
+    }
+    const alone = play({ ...run, urls: 1 }, { id: "a", epoch: 1, shard: { index: 0, count: 1 } });
+    assert.ok(alone.snapshots.every((one) => one.blocks.every(({ targets }) => targets === undefined)));
+    assert.equal(final.samplesRecorded, alone.final.samplesRecorded, "a target's samples are the same ones");
   }
 });
 

@@ -32,11 +32,13 @@ class StampedRecorder implements Recorder {
   /** By stage: requests that were due in it, not ended and not censored. */
   readonly #open: readonly Set<TrackedRequest>[];
   readonly #tallies: readonly UserTally[];
+  readonly #urls: number;
   #seq = 0;
 
   constructor(options: RecorderOptions) {
     const { stages, stageStartsUs, intervalUs, gracePeriodUs, shard } = options;
     this.#options = options;
+    this.#urls = options.urls ?? 1;
     this.#outcomes = new OutcomeBook(this.#book, options.slos);
     this.#open = stages.map(() => new Set());
     this.#tallies = stages.map((stage) => new UserTally(stage, shard));
@@ -53,11 +55,14 @@ class StampedRecorder implements Recorder {
   offer(offer: Offer): RequestSample {
     this.#clock.at(offer.dueUs);
     const block = this.#book.block(offer.stage, phaseOfDue(this.#clock.times, offer.stage, offer.dueUs));
-    const request = new TrackedRequest(offer, block);
+    const url = this.#urls > 1 ? (offer.url ?? 0) : -1;
+    const target = this.#book.target(block, url);
+    const request = new TrackedRequest(offer, block, { url, target });
     this.#ledger.offered += 1;
     this.#ledger.waiting += 1;
     this.#book.touch(block);
     block.due.offered += 1;
+    if (target !== null) target.offered += 1;
     if (offer.user !== null) this.#tallies[offer.stage]?.offered(offer.user);
     if (this.#clock.isClosed(offer.stage)) this.#censor(request, this.#clock.nowUs);
     else this.#open[offer.stage]?.add(request);
@@ -105,6 +110,10 @@ class StampedRecorder implements Recorder {
     const request = this.#living(sample, tUs);
     // Whoever answers before our last byte has left had the request all the same.
     const sentUs = request.sentUs ?? this.#send(request);
+    if (!request.hasEvent) {
+      request.hasEvent = true;
+      this.#record(request, "firstEvent", this.#clock.nowUs - sentUs);
+    }
     if (content && !request.hasContent) {
       request.hasContent = true;
       this.#record(request, "firstContent", this.#clock.nowUs - sentUs);
@@ -113,7 +122,7 @@ class StampedRecorder implements Recorder {
     if (!(Number.isSafeInteger(tokens) && tokens > 0)) assert(false, `not a number of tokens: ${tokens}`);
     const { flow } = this.#clock.block;
     flow.events += 1;
-    this.#clock.receive(tokens);
+    this.#receive(request, tokens);
     request.tokens += tokens;
     if (sameRead && request.arrivalTokens > 0) {
       request.arrivalTokens += tokens;
@@ -219,11 +228,22 @@ class StampedRecorder implements Recorder {
     return request.sentUs;
   }
 
+  /** Tokens belong to the time at which they come, those of a target kept apart as well. */
+  #receive(request: TrackedRequest, tokens: number): void {
+    this.#clock.receive(tokens);
+    if (request.url < 0) return;
+    const target = this.#book.target(this.#clock.block, request.url);
+    if (target !== null) target.outputTokens += tokens;
+  }
+
   /** A new arrival; whatever the first one holds is TTFT, and no gap ends in it. */
   #arrive(request: TrackedRequest, tokens: number, sentUs: number): void {
     if (request.firstTokenUs === null) {
       request.firstTokenUs = this.#clock.nowUs;
-      this.#record(request, "ttft", this.#clock.nowUs - sentUs);
+      const ttftUs = this.#clock.nowUs - sentUs;
+      this.#record(request, "ttft", ttftUs);
+      if (request.target !== null && !request.censored)
+        this.#book.recordTarget(request.target, "ttft", ttftUs);
     } else this.#closeArrival(request);
     request.arrivalUs = this.#clock.nowUs;
     request.arrivalTokens = tokens;
@@ -237,7 +257,9 @@ class StampedRecorder implements Recorder {
       const gapUs = request.arrivalUs - request.previousArrivalUs;
       this.#book.record(request.block, "gap", gapUs);
       const tokens = request.arrivalTokens;
-      this.#book.record(request.block, "itl", tokens === 1 ? gapUs : Math.round(gapUs / tokens), tokens);
+      const itlUs = tokens === 1 ? gapUs : Math.round(gapUs / tokens);
+      this.#book.record(request.block, "itl", itlUs, tokens);
+      if (request.target !== null) this.#book.recordTarget(request.target, "itl", itlUs, tokens);
     }
     request.previousArrivalUs = request.arrivalUs;
     request.arrivalTokens = 0;
@@ -248,7 +270,7 @@ class StampedRecorder implements Recorder {
     if (usage === null) return;
     const { flow } = this.#clock.block;
     flow.promptTokens += usage.prompt;
-    this.#clock.receive(usage.output - request.tokens);
+    this.#receive(request, usage.output - request.tokens);
     request.tokens = usage.output;
   }
 
@@ -304,7 +326,7 @@ class StampedRecorder implements Recorder {
     const { run, agent, epoch } = this.#options;
     const blocks = this.#book.cut();
     const vitals = {
-      ...this.#options.vitals(),
+      ...this.#options.vitals(toUs),
       scheduleLagP99Us: this.#lag.percentile(99) ?? 0,
       coalescedShare: coalescedShare(blocks),
     };

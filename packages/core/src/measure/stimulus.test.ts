@@ -37,7 +37,7 @@ function arrivalsOf(plan: TestPlan, lagUs: (dueUs: number, k: number) => number 
       const lag = lagUs(us, k);
       const atUs = (startsUs[stage] ?? 0) + us;
       const beginUs = atUs + (lag ?? 0);
-      const how = { outcome: { kind: "cancelled" }, usage: null, tokenSource: "none" } as const;
+      const how = { outcome: { kind: "cancelled" }, usage: null, tokenSource: "none", finish: null } as const;
       return {
         stage,
         user: null,
@@ -349,6 +349,7 @@ function refused(): ScriptedRequest[] {
         outcome: { kind: "failed", reason: "connect-refused" },
         usage: null,
         tokenSource: "none",
+        finish: null,
       },
     },
   }));

@@ -34,7 +34,7 @@ export function summariseRun(input: SummaryInput): RunReport {
   const agents = aggregate.agents();
   const completeness = completenessOf(aggregate, agents);
   const missing = missingReasons(completeness, agents);
-  const totals = totalsOf(facts, aggregate);
+  const totals = totalsOf(facts, aggregate, missing.length === 0);
   const thresholds = judgeThresholds(input, levels);
   // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
   const agentRows = agents.map((agent) => {
@@ -97,7 +97,7 @@ function isoTime(epochUs: number): string {
 }
 
 /** Requests by what became of them; tokens as they were received, also those of requests that did not complete. */
-function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
+function totalsOf(facts: RunFacts, aggregate: Aggregate, isWhole: boolean): RunReport["totals"] {
   const blocks = aggregate.blocks();
   const due = blocks.map(settledDue);
   const totals = {
@@ -109,7 +109,10 @@ function totalsOf(facts: RunFacts, aggregate: Aggregate): RunReport["totals"] {
     },
     server: serverTotals(facts),
   };
-  const checks = { checks: serverChecks(totals), latencies: serverLatencyChecks(facts, blocks) };
+  const checks = {
+    checks: serverChecks({ ...totals, isWhole }),
+    latencies: serverLatencyChecks(facts, blocks),
+  };
   return { ...totals, server: { ...totals.server, ...checks } };
 }
 

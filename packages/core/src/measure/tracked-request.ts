@@ -1,4 +1,5 @@
 import type { OpenBlock } from "./block-book.js";
+import type { OpenTarget } from "./open-target.js";
 import type { RequestSample } from "./recorder.js";
 import type { Phase } from "./snapshot.js";
 
@@ -12,12 +13,17 @@ export class TrackedRequest implements RequestSample {
   readonly user: number | null;
   readonly askedPromptTokens: number;
   readonly askedOutputTokens: number;
+  /** Index of its URL, where that one is kept apart; else -1. */
+  readonly url: number;
+  /** Its target's part of the block in which it was due; null where there is none. */
+  readonly target: OpenTarget | null;
   sentUs: number | null = null;
   firstTokenUs: number | null = null;
   tokens = 0;
   ended = false;
   begun = false;
   hasHeaders = false;
+  hasEvent = false;
   hasContent = false;
   /** The count of its stage was closed before it ended: from then on it is in the flow alone. */
   censored = false;
@@ -37,6 +43,7 @@ export class TrackedRequest implements RequestSample {
       readonly askedOutputTokens: number;
     },
     block: OpenBlock,
+    apart: { readonly url: number; readonly target: OpenTarget | null },
   ) {
     this.stage = request.stage;
     this.phase = block.phase;
@@ -45,5 +52,7 @@ export class TrackedRequest implements RequestSample {
     this.askedPromptTokens = request.askedPromptTokens;
     this.askedOutputTokens = request.askedOutputTokens;
     this.block = block;
+    this.url = apart.url;
+    this.target = apart.target;
   }
 }

@@ -38,6 +38,7 @@ export function judgeRun(input: VerdictInput): RunReport["verdict"] {
     ...input.missing.map(mild),
     ...levelReasons(input).map(mild),
     ...prefixReasons(input).map(mild),
+    ...countReasons(input).map(mild),
   ];
   const grave = reasons.filter(({ isGrave }) => isGrave);
   const status: VerdictStatus = grave.length > 0 ? "invalid" : reasons.length > 0 ? "degraded" : "valid";
@@ -131,6 +132,20 @@ function prefixReasons({ facts, totals }: VerdictInput): string[] {
 function sparedByTemplate(templateTokens: number, blockTokens: number): number {
   const byChance = blockTokens < SALT_CHANCE_TOKENS ? SALT_CHANCE_TOKENS : 0;
   return Math.floor((templateTokens + byChance) / blockTokens) * blockTokens;
+}
+
+const COUNTED = { output: "output tokens", prompt: "prompt tokens", successes: "successes" } as const;
+
+/** Counts of the same requests that cannot both be right: whoever is wrong, rates and totals rest on one of them. */
+function countReasons({ totals }: VerdictInput): string[] {
+  return (totals.server.checks ?? []).flatMap(({ of, server, client, tolerance, because, agrees }) => {
+    if (agrees !== false) return [];
+    const explained = tolerance === 0 ? "must be the same" : `may be up to ${tolerance} more`;
+    return [
+      `the target counted ${server} ${COUNTED[of]}, the client ${client}: ` +
+        `its count ${explained}, since ${because}`,
+    ];
+  });
 }
 
 /** Two figures, so that 0.4 % is not shown as none. */

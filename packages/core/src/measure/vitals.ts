@@ -1,3 +1,5 @@
+import type { ProbeDelays } from "./probe-delays.js";
+
 /** How the agent's own process fared in one interval: the evidence that the generator was not the limit. */
 export interface Vitals {
   /** p99 of the event-loop delay, us, above the monitor's own resolution. */
@@ -22,6 +24,17 @@ export interface Vitals {
   readonly scheduleLagP99Us: number;
   /** Token events that falsely shared a read, per token event: 0 to 1. */
   readonly coalescedShare: number;
+  // What follows is absent from agents that are older, and where the host does not let it be known.
+  readonly selfProbe?: ProbeDelays | undefined;
+  readonly localPorts?: LocalPorts | undefined;
+}
+
+/** Every connection to one address and port needs a local port of its own. */
+export interface LocalPorts {
+  /** Connections of this process to the place to which it has most. */
+  readonly used: number;
+  /** Ports that the system gives out for connections. */
+  readonly range: number;
 }
 
 export const VITALS_COLOURS = ["green", "yellow", "red"] as const;

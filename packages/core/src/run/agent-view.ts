@@ -1,3 +1,4 @@
+import type { Capacity } from "../capacity/capacity.js";
 import type { Ledger } from "../measure/snapshot.js";
 import type { Vitals } from "../measure/vitals.js";
 import type { Problem } from "./run-record.js";
@@ -22,6 +23,9 @@ export interface AgentReady {
   readonly wordsPerToken: number | null;
   readonly templateTokens: number | null;
   readonly serverVersion: string | null;
+  readonly reader?: string | undefined;
+  /** Events per second that the plan means for one process. Not from an agent of an older version. */
+  readonly plannedEventsPerS?: number | undefined;
 }
 
 /** An agent's whole state as its heartbeat carries it; a heartbeat of the protocol is one. */
@@ -44,6 +48,8 @@ export interface AgentReport {
   readonly ledger: Ledger | null;
   readonly vitals: Vitals | null;
   readonly problem: Problem | null;
+  /** What one process carries on its host; absent where nobody has calibrated it, and from an older version. */
+  readonly capacity?: Capacity | undefined;
 }
 
 /** The same at the leader, with the leader's own clock beside it. */

@@ -1,3 +1,4 @@
+import { capacityWarning } from "../capacity/capacity-warning.js";
 import { initialStageStarts } from "../load/timeline.js";
 import { notReady, unequalReady } from "./agent-checks.js";
 import { nameAgents } from "./agent-view.js";
@@ -86,7 +87,14 @@ export function prepare(state: LeaderState, { nowUs, agents }: Event<"look">): T
   if (waiting.length === 0) {
     const problem = unequalReady(state, agents);
     if (problem !== null) return endEarly(state, problem);
-    return { state: { ...state, step: { kind: "scraping" } }, effects: [{ kind: "scrape", when: "before" }] };
+    const warning = capacityWarning(state.shards, agents);
+    return {
+      state: { ...state, step: { kind: "scraping" } },
+      effects: [
+        ...(warning === null ? [] : [{ kind: "note", text: warning } as const]),
+        { kind: "scrape", when: "before" },
+      ],
+    };
   }
   if (nowUs - state.step.sinceUs < LEADER_LIMITS.prepareUs) return keep(state);
   const message = `not ready after ${LEADER_LIMITS.prepareUs / 1e6} s: ${nameAgents(waiting)}`;

@@ -18,7 +18,8 @@ const stages = resolveStages(
 );
 
 function block(stage: number, phase: FoldedBlock["phase"], change: Partial<FoldedBlock> = {}): FoldedBlock {
-  const none = { unsettled: 0, unoffered: 0, histograms: new Map() };
+  const empty = { histograms: new Map(), agents: new Map(), targets: new Map(), lastEnd: null };
+  const none = { unsettled: 0, unoffered: 0, ...empty };
   return { stage, phase, flow: emptyFlow(), due: emptyDue(), ...none, ...change };
 }
 

@@ -1,4 +1,4 @@
-import type { MetricName } from "../measure/snapshot.js";
+import type { MetricName, TargetMetric } from "../measure/snapshot.js";
 
 /** Latency percentiles that a report gives, us. `atLeast` names those that censored requests could move: read them as >=. */
 export interface LatencySummary {
@@ -23,6 +23,15 @@ export const REPORT_LATENCIES = [
   "scheduleLag",
 ] as const satisfies readonly MetricName[];
 export type ReportLatency = (typeof REPORT_LATENCIES)[number];
+
+export const MORE_LATENCIES = [
+  "firstEvent",
+  "firstContent",
+  "headers",
+  "connect",
+  "gap",
+] as const satisfies readonly MetricName[];
+export type MoreLatency = (typeof MORE_LATENCIES)[number];
 
 export interface RequestCounts {
   readonly offered: number;
@@ -85,6 +94,15 @@ export interface StimulusReport {
   readonly notFilled: readonly string[];
 }
 
+/** How far the stamps of a level may be off, at p99. */
+export interface StampUncertainty {
+  readonly p99Us: number;
+  /** What it was taken from: the self-probe x 1.6, or where an agent had none the event-loop delay. */
+  readonly source: "self-probe" | "event-loop delay";
+  /** The agent with the largest, where that is more than twice as much. */
+  readonly worst: { readonly agent: string; readonly us: number } | null;
+}
+
 export interface StageReport {
   readonly name: string;
   readonly users?: number;
@@ -132,10 +150,72 @@ export interface StageReport {
     readonly eventsPerS: number;
   };
   readonly latencyUs: Readonly<Record<ReportLatency, LatencySummary>>;
+  /** Further latencies of the same requests; absent in reports that are older, as all that follows to `outliers`. */
+  readonly moreLatencyUs?: Readonly<Record<MoreLatency, LatencySummary>> | undefined;
+  /** Of failed requests alone, from sent (those that were sent) and from due. */
+  readonly failureLatencyUs?: Readonly<Record<"fromSent" | "fromDue", LatencySummary>> | undefined;
+  /** Token events for each arrival, tokens for each event: what one event stands for. Null without any. */
+  readonly tokensPerEvent?: number | null | undefined;
+  readonly eventsPerArrival?: number | null | undefined;
+  /** Of completed and failed requests whose answer told one; null where agents did not say. */
+  readonly finishReasons?: Readonly<Record<string, number>> | null | undefined;
+  readonly outputLength?: LengthSummary | undefined;
+  /** Empty for a single one. */
+  readonly byAgent?: readonly MemberReport[] | undefined;
+  readonly byTarget?: readonly MemberReport[] | undefined;
+  /** Members that are in the merged figures alone, being too many to be kept apart. */
+  readonly notApart?: { readonly agents: number; readonly targets: number } | undefined;
+  readonly outliers?: readonly Outlier[] | undefined;
+  /** Null where no interval was measured; absent in reports that are older. */
+  readonly stampUncertainty?: StampUncertainty | null;
   /** Requests that each user completed in the window, at least; null for open load. */
   readonly completedPerUserMin: number | null;
   /** Absent in reports that are older. */
   readonly stimulus?: StimulusReport;
+}
+
+/** Percentiles of a member of a level; null without samples. */
+export interface MemberLatency {
+  readonly count: number;
+  readonly p50: number | null;
+  readonly p99: number | null;
+}
+
+/** One agent's, or one target's, part of a level, beside the merged row. */
+export interface MemberReport {
+  /** The agent's id, or the target's URL. */
+  readonly id: string;
+  readonly offered: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly censored: number;
+  readonly outputTokensPerS: number;
+  readonly latencyUs: Readonly<Record<TargetMetric, MemberLatency>>;
+}
+
+/** A member whose figure differs from the others' by more than chance and their own spread. */
+export interface Outlier {
+  readonly of: "agent" | "target";
+  readonly id: string;
+  /** `ttft.p50`, ... `e2e.p99` in us, or `failures.share`. */
+  readonly figure: string;
+  readonly value: number;
+  /** Median of the others' figures. */
+  readonly others: number;
+}
+
+/** Lengths of completed requests' answers, tokens. */
+export interface LengthSummary {
+  readonly count: number;
+  /** Of what was asked for. */
+  readonly askedMean: number | null;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly max: number | null;
+  /** From length `from` to the next one's `from` - 1: never more than 16. */
+  readonly histogram: readonly { readonly from: number; readonly count: number }[];
 }
 
 /** A count of the target's beside the client's. */
@@ -160,6 +240,36 @@ export interface ServerLatencyCheck {
   readonly clientCount: number;
   /** Client less server. */
   readonly differenceUs: number;
+}
+
+export interface ProofFigure {
+  readonly name:
+    | "outputTokensPerS"
+    | "requestsPerS"
+    | "ttftP50Us"
+    | "ttftP99Us"
+    | "tpotP50Us"
+    | "e2eP50Us"
+    | "e2eP99Us";
+  readonly single: number | null;
+  readonly doubled: number | null;
+  /** Of doubled less single, at 95 %; null where too little was measured. */
+  readonly difference: { readonly low: number; readonly high: number } | null;
+  /** The interval holds 0, or lies within 2 % of `single`. */
+  readonly isSame: boolean | null;
+}
+
+/** The last level once more with twice the agent processes (`run --prove`). */
+export interface ProofReport {
+  readonly level: string;
+  /** Id of the run with twice the agents; empty where there was none. */
+  readonly run: string;
+  readonly agents: number;
+  readonly agentsDoubled: number;
+  readonly figures: readonly ProofFigure[];
+  /** True: no figure differs. Null: nobody can say; the sentence tells why. */
+  readonly holds: boolean | null;
+  readonly sentence: string;
 }
 
 /** The report, schema version 1. Fields may be added, never renamed. */
@@ -242,4 +352,6 @@ export interface RunReport {
     readonly observed: number | null;
     readonly result: ThresholdResult;
   }[];
+  /** Only of a run that was asked to prove that its client was not the limit. */
+  readonly proof?: ProofReport;
 }

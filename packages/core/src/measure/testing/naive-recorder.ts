@@ -112,6 +112,7 @@ function countDue(run: ScriptedRun, request: ScriptedRequest, block: NaiveBlock)
   const arrivals = arrivalsOf(seen);
   if (hasSent) {
     if (headersUs !== null && headersUs < closedUs) put("headers", headersUs - sentUs);
+    if (seen[0] !== undefined) put("firstEvent", seen[0].tUs - sentUs);
     const firstContent = seen.find(({ content }) => content);
     if (firstContent !== undefined) put("firstContent", firstContent.tUs - sentUs);
     if (arrivals[0] !== undefined) put("ttft", arrivals[0].tUs - sentUs);
@@ -162,15 +163,17 @@ function countEnd(
 ): void {
   const { put, arrivals, received, end } = facts;
   const { due } = facts.block;
-  const { outcome, usage, tokenSource } = end.how;
+  const { outcome, usage, tokenSource, finish } = end.how;
   const { dueUs, sentUs } = request;
   if (sentUs === null) due.unsent += 1;
+  if (finish !== null && outcome.kind !== "cancelled") due.finish[finish] = (due.finish[finish] ?? 0) + 1;
   if (outcome.kind !== "completed" || sentUs === null) {
     due.partialOutputTokens += received;
     if (outcome.kind === "cancelled") due.cancelled += 1;
     if (outcome.kind === "failed") {
       due.failed[outcome.reason] = (due.failed[outcome.reason] ?? 0) + 1;
       put("failedE2e", end.tUs - dueUs);
+      if (sentUs !== null) put("failedService", end.tUs - sentUs);
     }
     return;
   }

@@ -119,7 +119,7 @@ function randomRequest(random: Random, stage: number, dueUs: number, users: numb
       ...base,
       beginUs,
       connectUs,
-      end: { tUs: later(40_000), how: { outcome, usage: null, tokenSource: "none" } },
+      end: { tUs: later(40_000), how: { outcome, usage: null, tokenSource: "none", finish: null } },
     };
   }
   const staleRetry = random() < 0.1;
@@ -159,17 +159,26 @@ function randomEnd(random: Random, events: readonly ScriptedEvent[], tUs: number
   if (counted === 0 || chance < 0.15) {
     return {
       tUs,
-      how: { outcome: { kind: "failed", reason: "stream-broken" }, usage: null, tokenSource: "events" },
+      how: {
+        outcome: { kind: "failed", reason: "stream-broken" },
+        usage: null,
+        tokenSource: "events",
+        finish: tUs % 2 === 0 ? "other" : null,
+      },
     };
   }
   if (chance < 0.25)
-    return { tUs, how: { outcome: { kind: "cancelled" }, usage: null, tokenSource: "events" } };
+    return {
+      tUs,
+      how: { outcome: { kind: "cancelled" }, usage: null, tokenSource: "events", finish: "stop" },
+    };
   const tokenSource: TokenSource = pick(random, ["usage", "continuous", "events"] as const);
   // Usage knows of more now and then.
   const output = random() < 0.2 ? counted + Math.floor(random() * 3) : counted;
   const usage =
     tokenSource === "events" ? null : { prompt: 5 + Math.floor(random() * 50), cachedPrompt: 3, output };
-  return { tUs, how: { outcome: { kind: "completed" }, usage, tokenSource } };
+  const finish = tUs % 3 === 0 ? "stop" : "length";
+  return { tUs, how: { outcome: { kind: "completed" }, usage, tokenSource, finish } };
 }
 
 function snapped(random: Random, tUs: number): number {

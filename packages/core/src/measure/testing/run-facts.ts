@@ -111,11 +111,12 @@ function oneRequest(how: {
     end: {
       tUs: at(1),
       how: fails
-        ? { outcome: { kind: "failed", reason: "http-5xx" }, usage: null, tokenSource: "none" }
+        ? { outcome: { kind: "failed", reason: "http-5xx" }, usage: null, tokenSource: "none", finish: null }
         : {
             outcome: { kind: "completed" },
             usage: { prompt: 100, cachedPrompt: 0, output: tokens },
             tokenSource: "usage",
+            finish: "length",
           },
     },
   };
@@ -131,6 +132,17 @@ export function counters(change: Partial<ServerCounters> = {}): ServerCounters {
     prefixQueries: 0,
     ...change,
   };
+}
+
+/** What a target has counted that answered the requests of a run, and nothing of those that failed. */
+function countersOf({ requests }: ScriptedRun): ServerCounters {
+  const answered = requests.flatMap(({ end }) => (end?.how.outcome.kind === "completed" ? [end.how] : []));
+  const sum = (of: "prompt" | "output") => answered.reduce((so, { usage }) => so + (usage?.[of] ?? 0), 0);
+  return counters({
+    promptTokens: sum("prompt"),
+    generationTokens: sum("output"),
+    successes: answered.length,
+  });
 }
 
 export function factsOf(
@@ -171,7 +183,7 @@ export function factsOf(
     endedAtMs: 1,
     endUs: run.finishUs,
     serverBefore: { quiescent: true, counters: counters() },
-    serverAfter: { quiescent: true, counters: counters() },
+    serverAfter: { quiescent: true, counters: countersOf(run) },
     refusals: 0,
     ...change.facts,
   };

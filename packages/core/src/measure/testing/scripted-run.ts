@@ -40,6 +40,8 @@ export interface ScriptedRun {
   readonly slos: RecorderOptions["slos"];
   readonly requests: readonly ScriptedRequest[];
   readonly finishUs: number;
+  /** URLs of the plan: users, or arrivals in their order, go to them in turn; 1 without it. */
+  readonly urls?: number;
 }
 
 export const IDLE_VITALS: Omit<Vitals, "scheduleLagP99Us" | "coalescedShare"> = {
@@ -77,6 +79,7 @@ export function play(
     intervalUs: run.intervalUs,
     gracePeriodUs: run.graceUs,
     slos: run.slos,
+    urls: run.urls ?? 1,
     vitals: () => IDLE_VITALS,
     onSnapshot: (snapshot) => snapshots.push(snapshot),
   });
@@ -85,13 +88,18 @@ export function play(
   );
   const actions = [
     ...controlActions(run, recorder),
-    ...own.flatMap((request) => requestActions(request, recorder)),
+    ...own.flatMap((request) => requestActions(request, recorder, urlOf(run, request))),
   ];
   // Sorting is stable: what happens to one request stays in order, and control comes first at its moment.
   actions.sort((a, b) => a.tUs - b.tUs);
   for (const action of actions) action.act();
   const final = recorder.finish(run.finishUs, { startErrorUs: 10, evicted: 0, reader: "scripted" });
   return { snapshots, final };
+}
+
+/** Index of the URL that a request of the run goes to. */
+export function urlOf({ requests, urls = 1 }: ScriptedRun, request: ScriptedRequest): number {
+  return urls === 1 ? 0 : (request.user ?? requests.indexOf(request)) % urls;
 }
 
 interface Action {
@@ -115,7 +123,7 @@ function controlActions(run: ScriptedRun, recorder: Recorder): Action[] {
   return actions;
 }
 
-function requestActions(request: ScriptedRequest, recorder: Recorder): Action[] {
+function requestActions(request: ScriptedRequest, recorder: Recorder, url: number): Action[] {
   let sample: RequestSample;
   const actions: Action[] = [];
   const add = (tUs: number | null, act: (tUs: number) => void) => {
@@ -123,7 +131,7 @@ function requestActions(request: ScriptedRequest, recorder: Recorder): Action[] 
   };
   const { stage, dueUs, user, connectUs, events, drop, end } = request;
   add(dueUs, () => {
-    sample = recorder.offer({ stage, dueUs, user, askedPromptTokens: 7, askedOutputTokens: 9 });
+    sample = recorder.offer({ stage, dueUs, user, askedPromptTokens: 7, askedOutputTokens: 9, url });
   });
   if (drop !== null) add(drop.tUs, (tUs) => recorder.drop(sample, tUs, drop.reason));
   add(request.beginUs, (tUs) => {

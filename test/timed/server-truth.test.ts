@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { RunReport } from "@tokenstorm/core";
-import { runCli, scratch, startSimulator } from "./cli.js";
+import { runCli, scratch, startSimulator } from "../integration/cli.js";
 
 async function report(t: TestContext, plan: object): Promise<RunReport> {
   const folder = scratch(t);

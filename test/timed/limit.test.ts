@@ -2,12 +2,22 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { judgeLimit, type RunEvent, type RunReport, type ServerSample } from "@tokenstorm/core";
-import { runCli, scratch, startSimulator } from "./cli.js";
+import {
+  type DefinitionsReport,
+  judgeLimit,
+  type RunEvent,
+  type RunReport,
+  type ServerSample,
+} from "@tokenstorm/core";
+import { runCli, scratch, startSimulator } from "../integration/cli.js";
 
 interface Result {
   readonly report: RunReport;
   readonly samples: readonly ServerSample[];
+  /** The same report, made anew from the run directory. */
+  readonly again: RunReport;
+  /** The run in the definitions of vllm bench serve. */
+  readonly told: DefinitionsReport;
 }
 
 /** Twenty users before one simulator. */
@@ -30,9 +40,14 @@ async function runBefore(t: TestContext, simulator: readonly string[]): Promise<
   const lines = readFileSync(join(out, name, "events.ndjson"), "utf8")
     .trim()
     .split("\n");
+  const again = await runCli(t, ["report", join(out, name), "--json"]);
+  const told = await runCli(t, ["report", join(out, name), "--definitions", "vllm", "--json"]);
+  assert.deepEqual([again.stderr, again.code, told.stderr, told.code], ["", 0, "", 0]);
   const events: RunEvent[] = lines.map((line) => JSON.parse(line));
   return {
     report: JSON.parse(run.stdout),
+    again: JSON.parse(again.stdout),
+    told: JSON.parse(told.stdout),
     samples: events.flatMap((event) => (event.kind === "server" ? [event.sample] : [])),
   };
 }
@@ -44,6 +59,22 @@ function serverLimit({ report, samples }: Result) {
     isNeverFull: false,
   }));
   return judgeLimit({ red: { red: 0, measured: 5, share: 0 }, levels, samples });
+}
+
+/** The level is all of this run, so counts are those of the totals, and what bounds a rate bounds it to an interval. */
+function checkDefinitions({ report, told }: Result): void {
+  const [level] = told.levels;
+  const of = (name: string) => level?.values[name];
+  const { completed } = report.totals.requests;
+  assert.deepEqual(of("completed"), { kind: "value", value: completed });
+  const [duration, rate] = [of("duration"), of("request_throughput")];
+  assert.ok(duration?.kind === "between" && rate?.kind === "between");
+  assert.ok(duration.atLeast >= 5 && duration.atMost <= 30, `${duration.atLeast} to ${duration.atMost} s`);
+  assert.ok(duration.atMost - duration.atLeast <= 1.001);
+  assert.ok(Math.abs(rate.atLeast - completed / duration.atMost) < 1e-9);
+  for (const name of ["median_ttft_ms", "median_tpot_ms", "median_itl_ms", "median_e2el_ms"]) {
+    assert.equal(of(name)?.kind, "value", name);
+  }
 }
 
 const setUps = [
@@ -65,6 +96,8 @@ test("a real run says that the queue was the limit, or the KV cache, and holds t
     const limit = serverLimit(result);
     assert.deepEqual([limit.by, sentence.test(limit.sentence)], [by, true], limit.sentence);
     const { verdict, totals, stages } = result.report;
+    assert.deepEqual(result.again, result.report, "a run directory gives the report that its leader wrote");
+    checkDefinitions(result);
     if (verdict.limitedBy !== "client") assert.deepEqual(verdict.limitSentence, limit.sentence);
     const { latencies = [], checks = [] } = totals.server;
     assert.deepEqual(

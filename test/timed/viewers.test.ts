@@ -3,9 +3,16 @@ import { availableParallelism, constants, setPriority } from "node:os";
 import { type TestContext, test } from "node:test";
 import type { LiveUpdate, RunReport } from "@tokenstorm/core";
 import { rolePermissions } from "@tokenstorm/protocol/nats";
-import { type Finished, type Running, runCli, scratch, startCli, startSimulator } from "./cli.js";
-import { startAgent, startCoordinator, startNats, type TestNats } from "./cluster.js";
-import { cpuMs, machineCpuMs } from "./cpu-time.js";
+import {
+  type Finished,
+  type Running,
+  runCli,
+  scratch,
+  startCli,
+  startSimulator,
+} from "../integration/cli.js";
+import { startAgent, startCoordinator, startNats, type TestNats } from "../integration/cluster.js";
+import { cpuMs, machineCpuMs } from "../integration/cpu-time.js";
 
 const VIEWERS = 20;
 const LAG_LIMIT_US = 2000;

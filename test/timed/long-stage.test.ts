@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { RunReport } from "@tokenstorm/core";
-import { readTruth, runCli, scratch, startCli } from "./cli.js";
+import { readTruth, runCli, scratch, startCli } from "../integration/cli.js";
 
 test("a stage of 60 s with requests of two minutes counts tokens when they arrive, and says that it is too short", async (t) => {
   const folder = scratch(t);

@@ -1,0 +1,137 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  judgeProof,
+  LoadError,
+  measuredWindow,
+  type ProofEvidence,
+  type ProofReport,
+  proofEvidence,
+  type RunRecord,
+  resolveStages,
+  type TestPlan,
+} from "@tokenstorm/core";
+import { lineToResult } from "@tokenstorm/protocol";
+import { renderJson } from "@tokenstorm/report";
+import type { Conducted } from "./conduct-run.js";
+import { reasonOf } from "./plan-file.js";
+
+export interface ProveOptions {
+  readonly conducted: Conducted;
+  /** Agent processes of the first run; null where it was no run of several processes. */
+  readonly processes: number | null;
+  /** Runs a plan on so many agent processes of this machine. */
+  readonly runWith: (plan: TestPlan, processes: number) => Promise<Conducted | undefined>;
+  readonly onNote: (text: string) => void;
+}
+
+/**
+ * The last level once more with twice the agent processes, and the comparison in the report. The first run stays what it
+ * was: nothing that happens here changes its verdict or its exit code, and what fails is said in the proof.
+ */
+export async function proveClient(options: ProveOptions): Promise<Conducted> {
+  const { conducted, processes, runWith, onNote } = options;
+  const { record, report } = conducted;
+  if (record === null || report === null || record.state !== "completed") return conducted;
+  const last = lastLevel(record.plan);
+  const agents = processes ?? report.agents.length;
+  const without = (why: string): ProofReport => ({
+    level: last?.name ?? "",
+    run: "",
+    agents,
+    agentsDoubled: 2 * agents,
+    figures: [],
+    holds: null,
+    sentence: `Whether the client was the limit was not proved: ${why}.`,
+  });
+  let proof: ProofReport;
+  if (processes === null)
+    proof = without("there is no nats-server here, and one process alone cannot be doubled");
+  else if (last === null) proof = without("the plan has no measured level");
+  else {
+    onNote(
+      `--prove: level ${last.name} once more, with ${2 * processes} agent processes in place of ${processes}`,
+    );
+    try {
+      const again = await runWith(last.plan, 2 * processes);
+      proof =
+        again?.record?.state === "completed"
+          ? await compare(record, again.record, last)
+          : without("the run with twice the agents did not complete");
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      proof = without(error.message);
+    }
+  }
+  const proved = { ...report, proof };
+  await keep(record, proved, onNote);
+  return { record, report: proved };
+}
+
+interface LastLevel {
+  readonly name: string;
+  readonly index: number;
+  /** The level alone. */
+  readonly plan: TestPlan;
+}
+
+/** Its users start over a ramp of their own: by default that of all of them. */
+function lastLevel(plan: TestPlan): LastLevel | null {
+  const stages = resolveStages(plan);
+  const last = stages.findLast((stage) => measuredWindow(stage) !== null);
+  if (last === undefined) return null;
+  const { load } = plan;
+  const at = last.index - (stages.length - load.stages.length);
+  const name = `${plan.name ?? "run"}-prove`;
+  const of = { name, index: last.index };
+  // Thresholds are the first run's.
+  const rest = { ...plan, name, thresholds: [] };
+  if (load.kind === "users") {
+    const stage = load.stages[at];
+    if (stage === undefined) return null;
+    const { rampUpMs: _, ...level } = stage;
+    return { ...of, name: last.name, plan: { ...rest, load: { ...load, stages: [level] } } };
+  }
+  const stage = load.stages[at];
+  if (stage === undefined) return null;
+  return { ...of, name: last.name, plan: { ...rest, load: { ...load, stages: [stage] } } };
+}
+
+async function compare(first: RunRecord, again: RunRecord, { name, index }: LastLevel): Promise<ProofReport> {
+  const stages = resolveStages(again.plan);
+  const only = stages.findLast((stage) => measuredWindow(stage) !== null);
+  const single = await evidenceOf(first, index);
+  const doubled = await evidenceOf(again, only?.index ?? index);
+  return judgeProof({ level: name, run: again.id, single, doubled });
+}
+
+/** Throws RESULTS_UNREADABLE naming the file. */
+async function evidenceOf(record: RunRecord, stage: number): Promise<ProofEvidence> {
+  const file = join(record.result?.directory ?? "", "snapshots.ndjson");
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    throw new LoadError("RESULTS_UNREADABLE", `${file} cannot be read: ${reasonOf(cause)}`, { cause });
+  }
+  const results = text.split("\n").filter((line) => line !== "");
+  return proofEvidence(
+    stage,
+    results.map(lineToResult).flatMap((result) => (result.kind === "snapshot" ? [result.snapshot] : [])),
+  );
+}
+
+/** Beside the run's other files, so that `report` shows it too. */
+async function keep(
+  record: RunRecord,
+  report: NonNullable<Conducted["report"]>,
+  onNote: ProveOptions["onNote"],
+): Promise<void> {
+  const directory = record.result?.directory ?? "";
+  if (directory === "") return;
+  try {
+    await writeFile(join(directory, "report.json"), `${renderJson(report)}\n`);
+  } catch (error) {
+    onNote(`the proof could not be kept in ${directory}: ${reasonOf(error)}`);
+  }
+}
