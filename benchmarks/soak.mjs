@@ -115,8 +115,15 @@ function report() {
     const growth = growthOf(samples);
     const limit = Math.max(size * MAX_GROWTH_SHARE, MAX_GROWTH_BYTES);
     const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
-    check(growth <= limit, `${name}: RSS ${mib(size)} MiB, grows by ${mib(growth)} (at most ${mib(limit)})`);
-    figures[name.replace(/ \d+$/, "")] = { rssBytes: Math.round(size), growthBytes: Math.round(growth) };
+    const text = `${name}: RSS ${mib(size)} MiB, grows by ${mib(growth)} (at most ${mib(limit)})`;
+    // What grows at the target is shown, and is no fault of the load generator.
+    if (name.startsWith("simulate ")) console.log(`     ${text}`);
+    else check(growth <= limit, text);
+    const alike = Object.keys(figures).filter((one) => one.startsWith(name.replace(/\d+$/, ""))).length;
+    figures[name.replace(/\d+$/, String(alike + 1))] = {
+      rssBytes: Math.round(size),
+      growthBytes: Math.round(growth),
+    };
   }
   for (const [agent, samples] of lags()) {
     const growth = growthOf(samples);
