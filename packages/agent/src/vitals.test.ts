@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { test } from "node:test";
 import { systemClock } from "@tokenstorm/protocol";
-import { createVitals } from "./vitals.js";
+import { createVitals, type ProcessVitals } from "./vitals.js";
 
 const { nowUs } = systemClock();
 const HOST = { nowUs, onNoProbe: (why: string) => assert.fail(why) };
@@ -29,10 +29,15 @@ test("a blocked event loop shows in delay and utilisation of its own interval al
   assert.ok(busy.loopDelayMaxUs > 40_000, `${busy.loopDelayMaxUs}`);
   assert.ok(busy.loopDelayP99Us > 40_000, `${busy.loopDelayP99Us}`);
   assert.ok(busy.utilisation > 0.5, `${busy.utilisation}`);
-  await turnsOfTheLoop(50);
-  const idle = vitals.read();
-  assert.ok(idle.utilisation < busy.utilisation, `${idle.utilisation}`);
-  assert.ok(idle.loopDelayP99Us < busy.loopDelayP99Us, `${idle.loopDelayP99Us}`);
+  // A busy machine may hold up a later interval as well, for reasons of its own, but not all of them.
+  const later: ProcessVitals[] = [];
+  const isIdle = (one: ProcessVitals) =>
+    one.utilisation < busy.utilisation && one.loopDelayP99Us < busy.loopDelayP99Us;
+  while (later.length < 50 && !later.some(isIdle)) {
+    await turnsOfTheLoop(50);
+    later.push(vitals.read());
+  }
+  assert.ok(later.some(isIdle), JSON.stringify({ busy, later }));
 });
 
 test("every figure is a finite number, the counts are whole, and starvation is utilisation minus CPU", async (t) => {
