@@ -21,6 +21,9 @@ interface Calibration {
   readonly capacity: Readonly<Record<string, { eventsPerS: number; isAtLeast: boolean }>>;
 }
 
+/** Without taskset: a machine of two CPUs need not have one to itself. */
+const UNPINNED = { PATH: "" };
+
 /** Null servers and clients of any calibration of this checkout. */
 const parts = (): string[] =>
   [...commandLines().values()].filter((line) => line.includes(`${cliFile} calibrate --part`));
@@ -30,8 +33,7 @@ test("a calibration of the smallest kind says what it found with each reader, ke
   const result = await runCli(
     t,
     ["calibrate", "--quick", "--streams", "20", "--rates", "500", "--json", "--file", file],
-    // Without taskset: a machine of two CPUs need not have one to itself.
-    { env: { PATH: "" } },
+    { env: UNPINNED },
   );
   // On a busy machine no level may be clean: then that is said, and nothing is kept.
   assert.ok(result.code === 0 || /error: no level was clean/.test(result.stderr), result.stderr);
@@ -58,15 +60,18 @@ test("a calibration of the smallest kind says what it found with each reader, ke
 
 test("Ctrl-C ends a calibration with 105 while its client measures, and leaves no process and no file", async (t) => {
   const file = join(scratch(t), "calibration.json");
-  const running = startCli(t, ["calibrate", "--streams", "20", "--file", file], { limitMs: 60_000 });
+  const running = startCli(t, ["calibrate", "--streams", "20", "--file", file], {
+    env: UNPINNED,
+    limitMs: 60_000,
+  });
   let isOver = false;
   void running.finished.then(() => {
     isOver = true;
   });
   while (!isOver && !parts().some((line) => line.includes('"kind":"client"'))) await wait(50);
   running.signal("SIGINT");
-  const { code, stdout } = await running.finished;
-  assert.deepEqual([code, stdout], [105, ""]);
+  const { code, stdout, stderr } = await running.finished;
+  assert.deepEqual([code, stdout], [105, ""], stderr);
   assert.deepEqual(parts(), []);
   assert.throws(() => readFileSync(file), /ENOENT/);
 });

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { autoProcesses } from "@tokenstorm/agent";
-import { LoadError } from "@tokenstorm/core";
+import { LoadError, READER_NAMES } from "@tokenstorm/core";
 import { paint } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -115,14 +115,12 @@ async function keep(
       ? JSON.stringify(calibration, null, 2)
       : calibrationText(calibration, { width: Math.min(80, stdout.width()), paint: paint(stdout.colour) }),
   );
-  const { undici, raw } = calibration.capacity;
-  if (undici.eventsPerS === 0 || raw.eventsPerS === 0) {
+  const untold = READER_NAMES.filter((reader) => calibration.capacity[reader].eventsPerS === 0);
+  if (untold.length > 0) {
     throw new LoadError(
       "AGENT_NOT_READY",
-      "no level was clean: this says nothing of the host, and is not kept",
-      {
-        hint: "end what else runs here, and calibrate again",
-      },
+      `no level was clean with ${untold.join(" and ")}: this says nothing of the host, and is not kept`,
+      { hint: "end what else runs here, and calibrate again" },
     );
   }
   const file = calibrationPath(env, flags.file);

@@ -35,8 +35,8 @@ for (const [name, change, factor, colour] of [
   ["coalesced reads over 2 % are red however slow the tokens", { coalescedShare: 0.021 }, 4, "red"],
   ["coalesced reads of 1 % are yellow", { coalescedShare: 0.01 }, 1, "yellow"],
   ["starvation alone is yellow, never red", { starvation: 0.9 }, 1, "yellow"],
-  ["a self-probe p99 of 3 ms is yellow", { selfProbe: probe({ p99Us: 3000 }) }, 1, "yellow"],
-  ["a self-probe p99 under 3 ms x f is green", { selfProbe: probe({ p99Us: 5900 }) }, 2, "green"],
+  ["a self-probe p99 of 3 ms / 1.6 is yellow", { selfProbe: probe({ p99Us: 1875 }) }, 1, "yellow"],
+  ["a self-probe p99 under 3 ms / 1.6 x f is green", { selfProbe: probe({ p99Us: 3749 }) }, 2, "green"],
   [
     "a self-probe p99 is never red, for it may be one stall",
     { selfProbe: probe({ p99Us: 900_000 }) },

@@ -122,7 +122,8 @@ class StampedRecorder implements Recorder {
     if (!(Number.isSafeInteger(tokens) && tokens > 0)) assert(false, `not a number of tokens: ${tokens}`);
     const { flow } = this.#clock.block;
     flow.events += 1;
-    this.#receive(request, tokens);
+    this.#clock.receive(tokens);
+    if (request.url >= 0) this.#receiveFrom(request.url, tokens);
     request.tokens += tokens;
     if (sameRead && request.arrivalTokens > 0) {
       request.arrivalTokens += tokens;
@@ -228,11 +229,9 @@ class StampedRecorder implements Recorder {
     return request.sentUs;
   }
 
-  /** Tokens belong to the time at which they come, those of a target kept apart as well. */
-  #receive(request: TrackedRequest, tokens: number): void {
-    this.#clock.receive(tokens);
-    if (request.url < 0) return;
-    const target = this.#book.target(this.#clock.block, request.url);
+  /** Tokens of a target that is kept apart belong to the time at which they come, as all do. */
+  #receiveFrom(url: number, tokens: number): void {
+    const target = this.#book.target(this.#clock.block, url);
     if (target !== null) target.outputTokens += tokens;
   }
 
@@ -270,7 +269,9 @@ class StampedRecorder implements Recorder {
     if (usage === null) return;
     const { flow } = this.#clock.block;
     flow.promptTokens += usage.prompt;
-    this.#receive(request, usage.output - request.tokens);
+    const missed = usage.output - request.tokens;
+    this.#clock.receive(missed);
+    if (request.url >= 0) this.#receiveFrom(request.url, missed);
     request.tokens = usage.output;
   }
 
