@@ -144,7 +144,8 @@ function plotRequest({ calls, recorder, random, tokens, user, dueUs }) {
     tUs += (400_000 / tokens) * (0.5 + random());
   }
   const usage = { prompt: 512, cachedPrompt: 0, output: tokens };
-  at(tUs, (us) => recorder.end(sample, us, { outcome: { kind: "completed" }, usage, tokenSource: "usage" }));
+  const end = { outcome: { kind: "completed" }, usage, tokenSource: "usage", finish: "length" };
+  at(tUs, (us) => recorder.end(sample, us, end));
 }
 
 /** Mulberry32: the same numbers from the same seed. */
