@@ -36,7 +36,7 @@ try {
           seed,
         })
       : JSON.parse(readFileSync(values.judge, "utf8"));
-  const found = confusion(evidence.intervals);
+  const found = confusion(evidence);
   const text = matrixText(evidence, found);
   if (values.out !== undefined) {
     writeFileSync(values.out, JSON.stringify({ ...evidence, matrix: found.matrix, text: text.split("\n") }));

@@ -25,7 +25,7 @@ export function machine() {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    kernel: release().split(".", 2).join("."),
     node: process.version,
     ...speed(),
   };

@@ -9,9 +9,11 @@ const CLASSES = [
 const COLOURS = ["green", "yellow", "red"];
 /** Of the intervals beyond 3f ms so many must not be green. */
 const NOT_GREEN_SHARE = 0.95;
+/** More events without their write than that, and the errors of the others prove nothing. */
+const MOST_UNMATCHED = 0.01;
 
 /** Counts by class and colour, and what of the rule does not hold. */
-export function confusion(intervals) {
+export function confusion({ intervals, matched = 0, unmatched = 0 }) {
   const matrix = CLASSES.map(({ name }) => ({ name, green: 0, yellow: 0, red: 0 }));
   const greenButBad = [];
   for (const interval of intervals) {
@@ -26,6 +28,8 @@ export function confusion(intervals) {
   const bad = all(some) + all(most);
   const notGreen = bad === 0 ? 1 : 1 - (some.green + most.green) / bad;
   const problems = [];
+  if (unmatched > MOST_UNMATCHED * (matched + unmatched))
+    problems.push(`${unmatched} of ${matched + unmatched} events have no write of the server's`);
   if (notGreen < NOT_GREEN_SHARE) {
     problems.push(
       `${percent(notGreen)} of the ${bad} intervals beyond 3f ms were not green, 95 % are wanted`,
@@ -35,7 +39,8 @@ export function confusion(intervals) {
   return { matrix, bad, notGreen, problems, greenButBad };
 }
 
-export function matrixText({ seed, reader, agents, seconds, intervals, levels }, found) {
+export function matrixText(evidence, found) {
+  const { seed, reader, agents, seconds, intervals, levels, unmatched = 0, sparse = [] } = evidence;
   const { matrix, bad, notGreen, problems, greenButBad } = found;
   const lines = [
     `${intervals.length} intervals of ${agents} agents in ${seconds} s, ${reader} reader, seed ${seed}`,
@@ -47,6 +52,7 @@ export function matrixText({ seed, reader, agents, seconds, intervals, levels },
     ...matrix.map(
       (row) => row.name.padEnd(20) + COLOURS.map((colour) => String(row[colour]).padStart(8)).join(""),
     ),
+    `left out: ${sparse.length} intervals with too few events for a p90; ${unmatched} events without a write`,
     `beyond 3f ms: ${bad} intervals, ${percent(notGreen)} not green (at least 95 % wanted)`,
     ...problems.map((problem) => `FAIL: ${problem}`),
     ...greenButBad.map((one) => `  green but bad: ${describe(one)}`),

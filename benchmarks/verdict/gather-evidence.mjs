@@ -203,13 +203,17 @@ function evidenceOf({ folder, report, truthFile, phases, seconds, agents, reader
     .map(lineToResult)
     .flatMap((result) => (result.kind === "snapshot" ? [result.snapshot] : []));
   const errors = trueErrors({ truthFile, stampsFolder: join(folder, "stamps") });
+  const sparse = [];
   const intervals = snapshots.flatMap((snapshot) => {
     const zeroUs = record.start.localUs[snapshot.agent];
     const measured = snapshot.blocks.filter(({ phase, flow }) => phase === "measured" && flow.durationUs > 0);
     if (measured.length === 0) return [];
     const [fromUs, toUs] = [zeroUs + snapshot.fromUs, zeroUs + snapshot.toUs];
     const own = errors.between(snapshot.agent, fromUs, toUs);
-    if (own.length < FEWEST_EVENTS) return [];
+    if (own.length < FEWEST_EVENTS) {
+      sparse.push({ events: own.length, vitals: snapshot.vitals });
+      return [];
+    }
     return [
       {
         agent: snapshot.agent,
@@ -230,7 +234,17 @@ function evidenceOf({ folder, report, truthFile, phases, seconds, agents, reader
     factor: Math.round((factors.get(stage.name) ?? 1) * 100) / 100,
     eventsPerS: Math.round(stage.rates.eventsPerS),
   }));
-  return { seed, reader, agents, seconds, levels, unmatched: errors.unmatched, intervals };
+  return {
+    seed,
+    reader,
+    agents,
+    seconds,
+    levels,
+    matched: errors.matched,
+    unmatched: errors.unmatched,
+    sparse,
+    intervals,
+  };
 }
 
 function phaseAt(phases, tUs) {

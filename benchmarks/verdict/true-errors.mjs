@@ -29,6 +29,7 @@ export function trueErrors({ truthFile, stampsFolder }) {
   }
   return {
     unmatched,
+    matched: [...byAgent.values()].reduce((sum, { readUs }) => sum + readUs.length, 0),
     /** Sorted errors of what the agent stamped in [fromUs, toUs). */
     between: (agent, fromUs, toUs) => {
       const { readUs, errorUs } = byAgent.get(agent) ?? { readUs: [], errorUs: [] };

@@ -18,7 +18,12 @@ const VIEWERS = 20;
 const LAG_LIMIT_US = 2000;
 const MOST_FOREIGN_SHARE = 0.1;
 /** The first one, and two more where the machine was too busy to judge by. */
-const ATTEMPTS = 3;
+const ATTEMPTS = 4;
+/**
+ * Of two runs without viewers one may have twice the lag of the other: a lag over the limit counts when two attempts in a
+ * row show it, and is said where one does.
+ */
+const MOST_LATE = 2;
 /** As many processes may start side by side on two cores without one of them being given up. */
 const STARTED_AT_ONCE = 5;
 const LONGEST_MS = 900_000;
@@ -184,6 +189,7 @@ test("twenty viewers, one of them stopped, cost a run nothing that it can measur
     if (noise.length > 0) t.diagnostic(`THIS MACHINE CANNOT BE JUDGED BY NOW: ${noise.join(", ")}`);
     return noise.length > 0;
   };
+  const late: string[] = [];
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const before = await measured(`attempt ${attempt}, before`);
     if (isNoisy([...complaints(before), ...disturbance(before)])) continue;
@@ -197,12 +203,14 @@ test("twenty viewers, one of them stopped, cost a run nothing that it can measur
     if (isNoisy([...disturbance(watched), ...complaints(after), ...disturbance(after)])) continue;
     assert.deepEqual(complaints(watched), []);
     const baselineUs = Math.min(before.lagUs, after.lagUs);
-    assert.ok(
-      watched.lagUs <= baselineUs + LAG_LIMIT_US,
+    if (watched.lagUs <= baselineUs + LAG_LIMIT_US) return;
+    late.push(
       `schedule lag p99 ${watched.lagUs} us with viewers, ${before.lagUs} and ${after.lagUs} us without`,
     );
-    return;
+    t.diagnostic(`OVER THE LIMIT: ${late.at(-1)}`);
+    assert.ok(late.length < MOST_LATE, late.join("; "));
   }
+  assert.deepEqual(late, [], "the one attempt that could be judged was over the limit");
   // A run that nobody can judge is no fault of the viewers; that nothing was shown is said where nobody overlooks it.
   t.skip(
     `NOT JUDGED: in ${ATTEMPTS} attempts this machine gave no clean run without viewers; run it alone on a quiet one`,

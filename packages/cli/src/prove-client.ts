@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   judgeProof,
@@ -59,8 +59,8 @@ export async function proveClient(options: ProveOptions): Promise<Conducted> {
           ? await compare(record, again.record, last)
           : without("the run with twice the agents did not complete");
     } catch (error) {
-      if (!(error instanceof LoadError)) throw error;
-      proof = without(error.message);
+      // Whatever it was, the first run has its report.
+      proof = without(reasonOf(error));
     }
   }
   const proved = { ...report, proof };
@@ -85,7 +85,9 @@ function lastLevel(plan: TestPlan): LastLevel | null {
   const name = `${plan.name ?? "run"}-prove`;
   const of = { name, index: last.index };
   // Thresholds are the first run's.
-  const rest = { ...plan, name, thresholds: [] };
+  // With the same salt every prompt would be in the target's prefix cache already.
+  const { salt: _salt, ...unsalted } = plan;
+  const rest = { ...unsalted, name, thresholds: [] };
   if (load.kind === "users") {
     const stage = load.stages[at];
     if (stage === undefined) return null;
@@ -130,7 +132,9 @@ async function keep(
   const directory = record.result?.directory ?? "";
   if (directory === "") return;
   try {
-    await writeFile(join(directory, "report.json"), `${renderJson(report)}\n`);
+    const draft = join(directory, ".report.json.draft");
+    await writeFile(draft, `${renderJson(report)}\n`);
+    await rename(draft, join(directory, "report.json"));
   } catch (error) {
     onNote(`the proof could not be kept in ${directory}: ${reasonOf(error)}`);
   }

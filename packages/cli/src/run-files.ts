@@ -36,7 +36,13 @@ export async function rebuildFromDirectory(directory: string): Promise<RunReport
 
 /** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */
 async function keptProof(file: string): Promise<RunReport["proof"]> {
-  return existsSync(file) ? reportFromJson(await readText(file), file).proof : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    return reportFromJson(await readText(file), file).proof;
+  } catch {
+    // All that the run measured is in its lines: a report that cannot be read takes nothing but the proof away.
+    return undefined;
+  }
 }
 
 /** A run directory in somebody else's definitions. Throws RESULTS_UNREADABLE naming file and line. */

@@ -9,7 +9,7 @@ type Outlier = NonNullable<StageReport["outliers"]>[number];
 
 /** Outliers that a report names; the rest are in its JSON. */
 const MOST_OUTLIERS = 4;
-/** Rows of the table of targets, the slowest first. */
+/** Rows of the table of targets, in the order of the plan. */
 const MOST_TARGETS = 16;
 
 /** Several targets side by side, of the last level that has them; nothing for one. */

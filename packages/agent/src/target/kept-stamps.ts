@@ -89,7 +89,8 @@ class StampKeeper implements Target {
       onEnd: (tUs, end) => {
         kept.endUs = tUs;
         kept.outcome = end.outcome.kind;
-        if (this.#events < this.#options.mostEvents) this.#requests.push(kept);
+        if (this.#requests.length < this.#options.mostEvents) this.#requests.push(kept);
+        else this.#missed += kept.eventsUs.length;
         sink.onEnd(tUs, end);
       },
     };

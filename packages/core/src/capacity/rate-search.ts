@@ -59,7 +59,13 @@ export function carriedRate(trials: readonly Trial[]): ReaderCapacity {
 
 /** The lowest of several: what a process carries whatever the number of its streams. */
 export function lowestCapacity(found: readonly ReaderCapacity[]): ReaderCapacity {
-  return found.reduce((low, one) => (one.eventsPerS < low.eventsPerS ? one : low));
+  return found.reduce((low, one) => (isLower(one, low) ? one : low));
+}
+
+/** Of two equal ones, the one that is known to be the limit. */
+function isLower(one: ReaderCapacity, other: ReaderCapacity): boolean {
+  if (one.eventsPerS !== other.eventsPerS) return one.eventsPerS < other.eventsPerS;
+  return other.isAtLeast && !one.isAtLeast;
 }
 
 function bestClean(trials: readonly Trial[]): number {

@@ -64,6 +64,16 @@ test("a difference that is surely under 2 % is none that matters", () => {
   assert.equal(proof(steady(5000), steady(5110)).figures[0]?.isSame, false);
 });
 
+test("an interval that holds 0 and much else is no proof", () => {
+  const uneven = (...tokens: number[]): ProofEvidence => ({
+    ...evidence(2, 5000, 80_000, seeded(SEED)),
+    intervals: tokens.map((outputTokens) => ({ us: 1_000_000, outputTokens, completed: outputTokens / 50 })),
+  });
+  const found = proof(uneven(100, 200), uneven(300, 150));
+  assert.equal(found.figures[0]?.isSame, null);
+  assert.equal(found.holds, null);
+});
+
 test("of a level with next to nothing in it there is no proof", () => {
   const none: ProofEvidence = { agents: 1, intervals: [], histograms: new Map() };
   const found = proof(none, { ...none, agents: 2 });

@@ -11,6 +11,8 @@ const CONFIDENCE = 0.95;
 const BATCHES = 10;
 /** A difference that is surely smaller than this share is none that matters, however exactly it is known. */
 const TOLERANCE = 0.02;
+/** So much of a figure may its interval reach to, where it holds 0, for the figure to count as the same. */
+const MOST_NOISE = 0.1;
 
 /** What one run left of a level. */
 export interface ProofEvidence {
@@ -158,7 +160,8 @@ function figureOf(
 ): ProofFigure {
   if (difference === null || single === null) return { name, single, doubled, difference, isSame: null };
   const isNoise = difference.low <= 0 && difference.high >= 0;
-  const isSmall =
-    Math.max(Math.abs(difference.low), Math.abs(difference.high)) <= TOLERANCE * Math.abs(single);
-  return { name, single, doubled, difference, isSame: isNoise || isSmall };
+  const apart = Math.max(Math.abs(difference.low), Math.abs(difference.high)) / Math.abs(single);
+  // An interval that holds 0 proves nothing where it holds nearly everything else as well.
+  const isSame = apart <= TOLERANCE || (isNoise && apart <= MOST_NOISE) ? true : isNoise ? null : false;
+  return { name, single, doubled, difference, isSame };
 }

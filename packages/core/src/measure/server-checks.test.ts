@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Length } from "../plan/schema.js";
 import type { RunFacts, ServerTimes } from "../run/facts.js";
 import type { RunReport } from "../run/report.js";
 import { foldAll, playOn } from "./testing/cluster.js";
 import { closedLoop, counters, factsOf, planOf, reportOf, runOf } from "./testing/run-facts.js";
 
 const S = 1_000_000;
-const plan = planOf({});
+// As the scripted requests ask for.
+const plan = planOf({ workload: { inputTokens: 7, outputTokens: 9 } });
 
 /** Four users, each answered after 0.5 s with 11 tokens: 96 requests; `cut` of them fail. */
 function reportWith(change: {
@@ -14,19 +16,21 @@ function reportWith(change: {
   readonly before?: Parameters<typeof counters>[0];
   readonly isQuiescent?: boolean;
   readonly cut?: number;
+  readonly plan?: typeof plan;
   /** Number of an interval that is missing of the first agent. */
   readonly lacks?: number;
 }): RunReport {
   const fails = (user: number, j: number) => user === 0 && j < (change.cut ?? 0);
+  const { plan: planned = plan } = change;
   const run = runOf(
-    plan,
+    planned,
     closedLoop({ stage: 0, fromUs: 0, toUs: 12 * S, users: 4, e2eUs: () => 500_000, fails }),
   );
   const scrapes: Pick<RunFacts, "serverBefore" | "serverAfter"> = {
     serverBefore: { quiescent: true, counters: counters(change.before) },
     serverAfter: { quiescent: change.isQuiescent ?? true, counters: counters(change.after) },
   };
-  const facts = factsOf(plan, run, 2, { facts: scrapes });
+  const facts = factsOf(planned, run, 2, { facts: scrapes });
   const played = playOn(run, 2).map((one, agent) => ({
     ...one,
     snapshots: one.snapshots.filter(({ seq }) => agent > 0 || seq !== change.lacks),
@@ -121,7 +125,7 @@ test("a count that differs beyond what is explained degrades a result, and one t
       "degraded",
       [
         "the target counted 1000 output tokens, the client 1056: " +
-          "its count must be the same, since every request completed",
+          "its count must be the same, since every request completed, unless its metrics are those of some replicas only",
       ],
     ],
   );
@@ -154,4 +158,20 @@ test("where intervals of the client are missing its sums are too small, and nobo
     [null, null],
   ]);
   assert.equal(lacking.verdict.reasons.filter((reason) => /the target counted/.test(reason)).length, 0);
+});
+
+test("one open request may be the longest that the plan asks for, and without a longest nothing is judged", () => {
+  const varied = (outputTokens: Length) =>
+    verdicts(
+      reportWith({
+        after: { promptTokens: 9600, generationTokens: 1023 + 60, successes: 96 },
+        cut: 3,
+        plan: planOf({ workload: { inputTokens: { kind: "uniform", min: 5, max: 9 }, outputTokens } }),
+      }).totals,
+    );
+  assert.deepEqual(varied({ kind: "uniform", min: 1, max: 20 })["output"], [60, true]);
+  assert.deepEqual(varied({ kind: "uniform", min: 1, max: 19 })["output"], [57, false]);
+  assert.deepEqual(varied({ kind: "lognormal", median: 9, sigma: 1 })["output"], [null, null]);
+  // 100 tokens each where 7 were asked: the two more of the longest are 2 x 100 / 7.
+  assert.deepEqual(varied(9)["prompt"], [386, true]);
 });

@@ -21,8 +21,10 @@ export function serverChecks(totals: {
   readonly server: RunReport["totals"]["server"];
   /** Every interval and sample of the client is in its sums. */
   readonly isWhole: boolean;
+  /** Longest lengths that the plan asks for, tokens; null where nothing bounds them. */
+  readonly longest: { readonly prompt: number | null; readonly output: number | null };
 }): ServerCheck[] {
-  const { requests, tokens, server, isWhole } = totals;
+  const { requests, tokens, server, isWhole, longest } = totals;
   const { failed, cancelled, unknown, censored, staleRetries } = requests;
   const open = failed + cancelled + unknown + censored + staleRetries;
   const isCountedByEvents = (tokens.sources["events"] ?? 0) > 0;
@@ -45,10 +47,16 @@ export function serverChecks(totals: {
     return [{ of, server: theirs, client: ours, tolerance, because, agrees }];
   };
   return [
-    ...check("output", server.output, tokens.output, tokens.askedOutputMean),
-    ...check("prompt", server.prompt, tokens.prompt, tokens.promptMean),
+    ...check("output", server.output, tokens.output, tokens.askedOutputMean === null ? null : longest.output),
+    ...check("prompt", server.prompt, tokens.prompt, longestPrompt(tokens, longest.prompt)),
     ...check("successes", server.successes, requests.completed, 1),
   ];
+}
+
+/** The longest prompt that was asked for, in the target's own tokens: template and tokeniser make all of them longer. */
+function longestPrompt({ promptMean, askedPromptMean }: TokenCounts, longest: number | null): number | null {
+  if (promptMean === null || askedPromptMean === null || longest === null) return null;
+  return promptMean + Math.max(0, longest - askedPromptMean) * Math.max(1, promptMean / askedPromptMean);
 }
 
 /** The target's mean TTFT and E2E beside the client's, of all requests of the run; none without quiescent scrapes. */

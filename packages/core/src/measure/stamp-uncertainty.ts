@@ -16,11 +16,13 @@ export function stampUncertainty(
   const own = intervals.filter(({ measuredStages }) => measuredStages.includes(stage));
   if (own.length === 0) return null;
   const all = uncertaintyOf(own);
-  const agents = new Set(own.map(({ agent }) => agent));
-  const byAgent = [...agents].map((agent) => ({
-    agent,
-    us: uncertaintyOf(own.filter((one) => one.agent === agent)).p99Us,
-  }));
+  const intervalsOf = new Map<string, IntervalVitals[]>();
+  for (const one of own) {
+    const ones = intervalsOf.get(one.agent);
+    if (ones === undefined) intervalsOf.set(one.agent, [one]);
+    else ones.push(one);
+  }
+  const byAgent = [...intervalsOf].map(([agent, ones]) => ({ agent, us: uncertaintyOf(ones).p99Us }));
   const worst = byAgent.toSorted((a, b) => b.us - a.us || (a.agent < b.agent ? -1 : 1))[0];
   return { ...all, worst: worst !== undefined && worst.us > OUTLIER * all.p99Us ? worst : null };
 }

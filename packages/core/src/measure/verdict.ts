@@ -126,12 +126,12 @@ function prefixReasons({ facts, totals }: VerdictInput): string[] {
 }
 
 /**
- * Tokens of one prompt that the cache may hold though nothing but the template is shared. Where a block is a token or a
- * few, as with MLA on ROCm, the first tokens of a salt are shared with some other salt by chance.
+ * Tokens of one prompt that the cache may hold though nothing but the template is shared. The first tokens of a
+ * salt are shared with some other salt by chance, which counts where they fill a block: one of a token, as with MLA on
+ * ROCm, or one that the template has nearly filled.
  */
 function sparedByTemplate(templateTokens: number, blockTokens: number): number {
-  const byChance = blockTokens < SALT_CHANCE_TOKENS ? SALT_CHANCE_TOKENS : 0;
-  return Math.floor((templateTokens + byChance) / blockTokens) * blockTokens;
+  return Math.floor((templateTokens + SALT_CHANCE_TOKENS) / blockTokens) * blockTokens;
 }
 
 const COUNTED = { output: "output tokens", prompt: "prompt tokens", successes: "successes" } as const;
@@ -143,7 +143,8 @@ function countReasons({ totals }: VerdictInput): string[] {
     const explained = tolerance === 0 ? "must be the same" : `may be up to ${tolerance} more`;
     return [
       `the target counted ${server} ${COUNTED[of]}, the client ${client}: ` +
-        `its count ${explained}, since ${because}`,
+        `its count ${explained}, since ${because}` +
+        (server < client ? ", unless its metrics are those of some replicas only" : ""),
     ];
   });
 }

@@ -35,6 +35,20 @@ export function shortestLength(length: Length): number {
   }
 }
 
+/** The longest length that can be drawn; null where the plan bounds it by nothing. */
+export function longestLength(length: Length): number | null {
+  if (typeof length === "number") return length;
+  switch (length.kind) {
+    case "fixed":
+      return length.tokens;
+    case "uniform":
+      return length.max;
+    case "normal":
+    case "lognormal":
+      return length.max ?? null;
+  }
+}
+
 /** Mean of the lengths that are drawn, where no bound cuts much of them off. */
 export function meanLength(length: Length): number {
   if (typeof length === "number") return length;
