@@ -31,7 +31,7 @@ report=${1:-}
 scratch=$(mktemp -d)
 project=tokenstorm-demo-$$
 random() { printf 'p%s' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; }
-export COMPOSE_PROJECT_NAME=$project TOKENSTORM_TIME_SCALE=2
+export COMPOSE_PROJECT_NAME=$project TOKENSTORM_TIME_SCALE=0.6 TOKENSTORM_DATA_PARALLEL_SIZE=4
 export TOKENSTORM_NATS_ADDRESS=127.0.0.1:0 TOKENSTORM_HTTP_ADDRESS=127.0.0.1:0 # ports chosen by the engine
 for name in COORDINATOR_PASSWORD AGENT_PASSWORD OPERATOR_PASSWORD VIEWER_PASSWORD HTTP_TOKEN; do
   export "TOKENSTORM_$name=$(random)"

@@ -70,7 +70,10 @@ export interface Aggregate {
   /** By agent, for outliers. */
   agentBlock(agent: string, stage: number, phase: Phase): Block["flow"] | undefined;
   blocks(): readonly FoldedBlock[];
+  /** Without the buckets of their self-probes, which `probes` has. */
   intervalVitals(): readonly IntervalVitals[];
+  /** Of a stage's measured intervals, by agent: how many self-probes fell into each bucket of `probeBucketUs`. */
+  probes(stage: number): ReadonlyMap<string, readonly number[]>;
   /** The last intervals that all agents have delivered, newest last; at most 60 are kept. */
   recentIntervals(): readonly IntervalSummary[];
   samplesMerged(): number;

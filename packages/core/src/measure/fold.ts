@@ -4,6 +4,7 @@ import { AgentBook } from "./agent-book.js";
 import type { AgentIntervals, Aggregate, FoldedBlock, IntervalSummary, IntervalVitals } from "./aggregate.js";
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
+import { ProbeFold } from "./probe-fold.js";
 import { RecentIntervals } from "./recent-intervals.js";
 import {
   type Final,
@@ -30,6 +31,7 @@ class Fold implements Aggregate {
   readonly #agents: ReadonlyMap<string, AgentBook>;
   readonly #blocks = new Map<number, BlockFold>();
   readonly #vitals: IntervalVitals[] = [];
+  readonly #probes = new ProbeFold();
   readonly #recent = new RecentIntervals();
   #samples = 0;
 
@@ -49,7 +51,7 @@ class Fold implements Aggregate {
     for (const block of blocks) {
       this.#samples += this.#block(block.stage, block.phase).add(book.shard, block, { fromUs, toUs });
     }
-    this.#vitals.push(vitalsOf(snapshot));
+    this.#vitals.push(this.#probes.add(vitalsOf(snapshot)));
     this.#recent.add(snapshot);
     return "folded";
   }
@@ -92,6 +94,10 @@ class Fold implements Aggregate {
     return this.#vitals.toSorted(
       (a, b) => a.fromUs - b.fromUs || a.seq - b.seq || (a.agent < b.agent ? -1 : 1),
     );
+  }
+
+  probes(stage: number): ReadonlyMap<string, readonly number[]> {
+    return this.#probes.ofStage(stage);
   }
 
   recentIntervals(): readonly IntervalSummary[] {

@@ -46,11 +46,11 @@ export function summariseProbes(delaysUs: readonly number[]): ProbeDelays | unde
   return { count: sorted.length, p50Us: at(50), p90Us: at(90), p99Us: at(99), maxUs: at(100), buckets };
 }
 
-/** Percentile over several intervals, us, rounded up to a bucket's edge; null where no probe came. */
-export function probePercentile(percentile: number, intervals: readonly ProbeDelays[]): number | null {
+/** Percentile over several counts by bucket, us, rounded up to a bucket's edge; null where no probe came. */
+export function probePercentile(percentile: number, several: readonly (readonly number[])[]): number | null {
   const sums: number[] = [];
   let count = 0;
-  for (const { buckets } of intervals) {
+  for (const buckets of several) {
     for (const [bucket, times] of buckets.entries()) {
       sums[bucket] = (sums[bucket] ?? 0) + times;
       count += times;

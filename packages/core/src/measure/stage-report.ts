@@ -69,7 +69,11 @@ export function stageReport(
     latencyUs: latenciesOf(level),
     ...furtherFigures(level),
     ...membersOf(input.aggregate.block(stage.index, "measured"), windowUs, input.facts.record),
-    stampUncertainty: stampUncertainty(stage.index, input.aggregate.intervalVitals()),
+    stampUncertainty: stampUncertainty(
+      stage.index,
+      input.aggregate.intervalVitals(),
+      input.aggregate.probes(stage.index),
+    ),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
     stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IntervalVitals } from "./aggregate.js";
 import { summariseProbes } from "./probe-delays.js";
+import { ProbeFold } from "./probe-fold.js";
 import { stampUncertainty } from "./stamp-uncertainty.js";
 import { IDLE_VITALS } from "./testing/scripted-run.js";
 
@@ -24,10 +25,17 @@ function interval(
   };
 }
 
+function uncertainty(stage: number, intervals: readonly IntervalVitals[]) {
+  const probes = new ProbeFold();
+  const kept = intervals.map((one) => probes.add(one));
+  assert.ok(kept.every(({ vitals }) => (vitals.selfProbe?.buckets ?? []).length === 0));
+  return stampUncertainty(stage, kept, probes.ofStage(stage));
+}
+
 const many = (delayUs: number, times = 200) => Array.from({ length: times }, () => delayUs);
 
 test("stamps are as good as the p99 of all probes of the level x 1.6", () => {
-  const found = stampUncertainty(1, [
+  const found = uncertainty(1, [
     interval("a", 1, many(200)),
     interval("a", 1, [...many(200, 199), 9000]),
     interval("a", 2, many(50_000)),
@@ -38,18 +46,18 @@ test("stamps are as good as the p99 of all probes of the level x 1.6", () => {
 });
 
 test("of several agents one that is more than twice as bad as all together is named with its own figure", () => {
-  const found = stampUncertainty(1, [interval("a", 1, many(200)), interval("b", 1, many(4000, 2))]);
+  const found = uncertainty(1, [interval("a", 1, many(200)), interval("b", 1, many(4000, 2))]);
   assert.equal(found?.worst?.agent, "b");
   assert.ok((found?.worst?.us ?? 0) >= 6400, JSON.stringify(found));
 });
 
 test("where an interval has no probe its loop delay stands in, the worst of them, and never less than the probes say", () => {
-  const lateLoop = stampUncertainty(1, [interval("a", 1, many(200)), interval("a", 1, null, 7000)]);
+  const lateLoop = uncertainty(1, [interval("a", 1, many(200)), interval("a", 1, null, 7000)]);
   assert.deepEqual(lateLoop, { p99Us: 7000, source: "event-loop delay", worst: null });
-  const lateProbe = stampUncertainty(1, [interval("a", 1, many(9000)), interval("a", 1, null, 700)]);
+  const lateProbe = uncertainty(1, [interval("a", 1, many(9000)), interval("a", 1, null, 700)]);
   assert.ok((lateProbe?.p99Us ?? 0) >= 14_400, JSON.stringify(lateProbe));
 });
 
 test("a level without a measured interval says nothing", () => {
-  assert.equal(stampUncertainty(3, [interval("a", 1, many(200))]), null);
+  assert.equal(uncertainty(3, [interval("a", 1, many(200))]), null);
 });

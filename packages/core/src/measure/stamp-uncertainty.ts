@@ -1,6 +1,6 @@
 import type { StampUncertainty } from "../run/report.js";
 import type { IntervalVitals } from "./aggregate.js";
-import { PROBE_UNDER_READING, type ProbeDelays, probePercentile } from "./probe-delays.js";
+import { PROBE_UNDER_READING, probePercentile } from "./probe-delays.js";
 
 /** An agent is named from here on: so many times what all agents together have. */
 const OUTLIER = 2;
@@ -12,27 +12,32 @@ const OUTLIER = 2;
 export function stampUncertainty(
   stage: number,
   intervals: readonly IntervalVitals[],
+  probes: ReadonlyMap<string, readonly number[]>,
 ): StampUncertainty | null {
   const own = intervals.filter(({ measuredStages }) => measuredStages.includes(stage));
   if (own.length === 0) return null;
-  const all = uncertaintyOf(own);
+  const all = uncertaintyOf(own, [...probes.values()]);
   const intervalsOf = new Map<string, IntervalVitals[]>();
   for (const one of own) {
     const ones = intervalsOf.get(one.agent);
     if (ones === undefined) intervalsOf.set(one.agent, [one]);
     else ones.push(one);
   }
-  const byAgent = [...intervalsOf].map(([agent, ones]) => ({ agent, us: uncertaintyOf(ones).p99Us }));
+  const byAgent = [...intervalsOf].map(([agent, ones]) => ({
+    agent,
+    us: uncertaintyOf(ones, [probes.get(agent) ?? []]).p99Us,
+  }));
   const worst = byAgent.toSorted((a, b) => b.us - a.us || (a.agent < b.agent ? -1 : 1))[0];
   return { ...all, worst: worst !== undefined && worst.us > OUTLIER * all.p99Us ? worst : null };
 }
 
-function uncertaintyOf(intervals: readonly IntervalVitals[]): Omit<StampUncertainty, "worst"> {
-  const probes: ProbeDelays[] = [];
+function uncertaintyOf(
+  intervals: readonly IntervalVitals[],
+  probes: readonly (readonly number[])[],
+): Omit<StampUncertainty, "worst"> {
   let loopDelayUs: number | null = null;
   for (const { vitals } of intervals) {
     if (vitals.selfProbe === undefined) loopDelayUs = Math.max(loopDelayUs ?? 0, vitals.loopDelayP99Us);
-    else probes.push(vitals.selfProbe);
   }
   const probed = Math.round((probePercentile(99, probes) ?? 0) * PROBE_UNDER_READING);
   if (loopDelayUs === null) return { p99Us: probed, source: "self-probe" };
