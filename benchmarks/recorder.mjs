@@ -12,6 +12,7 @@ import {
   resolveStages,
   summariseRun,
 } from "../packages/core/dist/index.js";
+import { factsOf, vitals } from "./lib/recorded.mjs";
 
 const rounds = Number(process.argv[2] ?? 3);
 const MAX_EVENT_NS = 500;
@@ -31,19 +32,6 @@ const plan = requirePlan({
   thresholds: ["ttft.p99 < 1s", "success.rate >= 99.9%"],
 });
 const stages = resolveStages(plan);
-const vitals = {
-  loopDelayP99Us: 500,
-  loopDelayMaxUs: 900,
-  utilisation: 0.2,
-  cpu: 0.2,
-  starvation: 0,
-  gcUs: 0,
-  throttledUs: 0,
-  rssBytes: 5e7,
-  openSockets: 1,
-  descriptors: 20,
-  descriptorLimit: 1024,
-};
 
 /** One agent's minute: its users in step, 48,000 events a second for 1,000 of them, a request every 40 tokens. */
 function record(agent, users) {
@@ -110,47 +98,7 @@ const shard = (index) => ({
   clockErrorUs: 0,
 });
 const shards = Array.from({ length: AGENTS }, (_, index) => shard(index));
-const counters = {
-  promptTokens: 0,
-  generationTokens: 0,
-  successes: 0,
-  preemptions: 0,
-  prefixHits: 0,
-  prefixQueries: 0,
-};
-const facts = {
-  schemaVersion: 1,
-  record: {
-    v: 1,
-    id: "bench",
-    name: "bench",
-    createdAtMs: 0,
-    plan,
-    planDigest: "",
-    salt: "s",
-    state: "completed",
-    term: 1,
-    leader: "l",
-    revision: 1,
-    shards,
-    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 0, localUs: {} },
-    stageStartsUs: [0],
-    stop: { level: "none", reason: "" },
-    problem: null,
-    result: null,
-  },
-  transport: "memory",
-  version: "0",
-  model: null,
-  wordsPerToken: null,
-  templateTokens: null,
-  serverVersion: null,
-  endedAtMs: 0,
-  endUs: 61 * S,
-  serverBefore: { quiescent: true, counters },
-  serverAfter: { quiescent: true, counters },
-  refusals: 0,
-};
+const facts = factsOf({ plan, shards, endUs: 61 * S });
 
 const best = { eventNs: Infinity, foldMs: Infinity, reportMs: Infinity };
 for (let round = 0; round <= rounds; round += 1) {
