@@ -5,6 +5,7 @@ import { rebuildReport } from "@tokenstorm/report";
 import { proveClient } from "./prove-client.js";
 
 const plan = requirePlan({
+  salt: "k3v9",
   version: 1,
   target: { urls: ["http://127.0.0.1:8000"] },
   load: {
@@ -56,7 +57,7 @@ const report = await rebuildReport({ facts, results: [], events: [] });
 
 const never = () => assert.fail("nothing is run a second time");
 
-test("what is run again is the last level alone, with twice the processes, a ramp of its own and no thresholds", async () => {
+test("what is run again is the last level alone, with twice the processes, a ramp and prompts of its own and no thresholds", async () => {
   const asked: { plan: TestPlan; processes: number }[] = [];
   const { report: proved } = await proveClient({
     conducted: { record, report },
@@ -71,6 +72,7 @@ test("what is run again is the last level alone, with twice the processes, a ram
   assert.equal(asked[0]?.processes, 6);
   const { load, thresholds } = asked[0]?.plan ?? {};
   assert.deepEqual(thresholds, []);
+  assert.equal(asked[0]?.plan.salt, undefined, "with the same salt every prompt would be cached");
   assert.ok(load?.kind === "users");
   assert.deepEqual(
     load.stages.map(({ users, durationMs, rampUpMs }) => [users, durationMs, rampUpMs]),
@@ -96,6 +98,13 @@ test("where processes cannot be doubled, or the second run cannot begin, the rep
       throw new LoadError("AGENTS_INSUFFICIENT", "2 of 4 agents came");
     },
   });
+  const broken = await proveClient({
+    conducted: { record, report },
+    processes: 2,
+    onNote: () => undefined,
+    runWith: () => Promise.reject(new Error("EMFILE")),
+  });
+  assert.match(broken.report?.proof?.sentence ?? "", /not proved: EMFILE/);
   assert.match(refused.report?.proof?.sentence ?? "", /not proved: 2 of 4 agents came/);
   assert.deepEqual([refused.report?.proof?.holds, refused.report?.proof?.figures], [null, []]);
   const { proof: _, ...rest } = refused.report ?? {};
