@@ -34,7 +34,7 @@ export * from "./measure/proof.js";
 export * from "./measure/recorder.js";
 export * from "./measure/snapshot.js";
 export { createRecorder } from "./measure/stamped-recorder.js";
-export * from "./measure/statistics.js";
+
 export { type SummaryInput, summariseRun } from "./measure/summarise-run.js";
 export * from "./measure/thresholds.js";
 export * from "./measure/vitals.js";
@@ -76,6 +76,7 @@ export * from "./run/live-update.js";
 export * from "./run/record-change.js";
 export * from "./run/report.js";
 export * from "./run/run-record.js";
+export * from "./statistics/index.js";
 export { isLoopbackHost } from "./target/ip-address.js";
 export * from "./target/target-rules.js";
 export * from "./workload/calibration.js";

@@ -1,9 +1,9 @@
 import type { ProofFigure, ProofReport } from "../run/report.js";
+import { percentileRankBounds } from "../statistics/order-statistics.js";
+import { welchInterval } from "../statistics/welch-interval.js";
 import { createHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import type { MetricName, Snapshot } from "./snapshot.js";
-import { percentileRankBounds } from "./statistics.js";
-import { welchInterval } from "./student-t.js";
 
 /** Of a difference; each percentile's own interval has half of the risk, so that both hold together. */
 const CONFIDENCE = 0.95;
@@ -109,8 +109,16 @@ function rate(
   return figureOf(name, {
     single: meanOf(a),
     doubled: meanOf(b),
-    difference: welchInterval(a ?? [], b ?? [], CONFIDENCE),
+    difference: rateDifference(a ?? [], b ?? []),
   });
+}
+
+/** Parts that are all equal leave nothing open. */
+function rateDifference(a: readonly number[], b: readonly number[]): ProofFigure["difference"] {
+  const found = welchInterval(a, b, CONFIDENCE);
+  if (found.kind === "interval") return { low: found.low, high: found.high };
+  const isExact = found.kind === "point" && a.length > 1 && b.length > 1;
+  return isExact ? { low: found.difference, high: found.difference } : null;
 }
 
 /** Per second, in equal parts of the window. */
