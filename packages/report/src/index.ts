@@ -1,5 +1,6 @@
 export * from "./audit-text.js";
 export * from "./columns.js";
+export * from "./compare-text.js";
 export * from "./definitions-text.js";
 export * from "./json-report.js";
 export * from "./live-line.js";

@@ -3,11 +3,14 @@ import {
   type Definitions,
   type DefinitionsReport,
   type Final,
+  IntervalSeries,
   type RunEvent,
+  type RunEvidence,
   type RunFacts,
   type RunReport,
   recompute,
   resolveStages,
+  runEvidence,
   type Snapshot,
   type SummaryInput,
   summariseRun,
@@ -40,7 +43,16 @@ export async function rebuildDefinitions(
   return recompute(definitions, await foldLines(lines));
 }
 
-async function foldLines({ facts, results, events, expected = [] }: RunLines): Promise<SummaryInput> {
+/** A run for a comparison: its report, and what its windows varied by. */
+export async function rebuildEvidence(lines: RunLines): Promise<RunEvidence> {
+  const series = new IntervalSeries();
+  return runEvidence(await foldLines(lines, (snapshot) => series.add(snapshot)), series);
+}
+
+async function foldLines(
+  { facts, results, events, expected = [] }: RunLines,
+  onFolded: (snapshot: Snapshot) => void = () => undefined,
+): Promise<SummaryInput> {
   const stages = resolveStages(facts.record.plan);
   const aggregate = createAggregate({ stages, shards: facts.record.shards });
   for (const { agent, lastSeq } of expected) {
@@ -48,8 +60,8 @@ async function foldLines({ facts, results, events, expected = [] }: RunLines): P
     if (shard !== undefined) aggregate.expectAtLeast(agent, shard.epoch, lastSeq);
   }
   for await (const result of results) {
-    if (result.kind === "snapshot") aggregate.fold(result.snapshot);
-    else aggregate.foldFinal(result.final);
+    if (result.kind === "final") aggregate.foldFinal(result.final);
+    else if (aggregate.fold(result.snapshot) === "folded") onFolded(result.snapshot);
   }
   const serverSamples = [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
   return { facts, stages, aggregate, serverSamples };

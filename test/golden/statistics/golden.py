@@ -63,7 +63,7 @@ def pooled(groups):
     for values in groups:
         middle = numpy.median(values)
         own = sorted(abs(value - middle) / middle for value in values)
-        shares += own[1:] if len(own) % 2 == 1 else own
+        shares += own[1:] if len(own) % 2 == 1 else [math.sqrt(2) * own[0], *own[2:]]
     return shares
 
 

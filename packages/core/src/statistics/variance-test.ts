@@ -39,8 +39,8 @@ export function varianceTest(a: readonly number[], b: readonly number[]): Varian
 }
 
 /**
- * The same over several levels at once: distances from the median, as shares of it, of all levels together. The structural zero of
- * an odd group (its own median) is left out, without which few values a group make the test blind (Hines and Hines,
+ * The same over several levels at once: distances from the median, as shares of it, of all levels together. What a group's median fixes is
+ * taken out first, without which few values a group make the test blind, or count one distance twice (Hines and Hines,
  * Biometrics 56, 2000). Levels that cannot be used are passed over.
  */
 export function varianceTestOverLevels(
@@ -54,10 +54,18 @@ export function varianceTestOverLevels(
     usable.flatMap((level) => {
       const values = level[side];
       const middle = medianOf(values);
-      const shares = distances(values).map((distance) => distance / middle);
-      return shares.length % 2 === 1 ? shares.toSorted((x, y) => x - y).slice(1) : shares;
+      return withoutStructure(distances(values).map((distance) => distance / middle));
     });
   return compareDistances(pool("a"), pool("b"));
+}
+
+/**
+ * The median of an odd group lies at a distance of 0 from itself. Of an even group the two in the middle lie equally far: turned by 45
+ * degrees they are one distance times the root of 2, and a 0.
+ */
+function withoutStructure(found: readonly number[]): number[] {
+  const [first = 0, second = 0, ...rest] = found.toSorted((x, y) => x - y);
+  return found.length % 2 === 1 ? [second, ...rest] : [Math.hypot(first, second), ...rest];
 }
 
 function unfit(values: readonly number[], side: string): string | null {
