@@ -14,6 +14,8 @@ import {
 } from "@tokenstorm/core";
 import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/protocol";
 import {
+  foldIntervals,
+  type IntervalsOfRun,
   type RunLines,
   type RunResult,
   rebuildDefinitions,
@@ -46,6 +48,15 @@ export async function rebuildFromDirectory(directory: string): Promise<RunReport
 export async function evidenceFromDirectory(directory: string): Promise<RunEvidence> {
   const lines = await linesOf(directory);
   return lines === null ? reportAlone(await readLocalReport(directory)) : rebuildEvidence(lines);
+}
+
+/** A run directory interval by interval. Throws RESULTS_UNREADABLE naming file and line. */
+export async function intervalsFromDirectory(directory: string): Promise<IntervalsOfRun> {
+  const lines = await linesOf(directory);
+  if (lines !== null) return foldIntervals(lines);
+  throw new LoadError("RESULTS_UNREADABLE", `${directory} holds a report and no intervals`, {
+    hint: "name the run directory that the coordinator wrote, with run.json and snapshots.ndjson",
+  });
 }
 
 /** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */

@@ -3,6 +3,8 @@ import {
   type Definitions,
   type DefinitionsReport,
   type Final,
+  type FoldedInterval,
+  IntervalFold,
   IntervalSeries,
   type RunEvent,
   type RunEvidence,
@@ -11,6 +13,7 @@ import {
   recompute,
   resolveStages,
   runEvidence,
+  type ServerSample,
   type Snapshot,
   type SummaryInput,
   summariseRun,
@@ -49,6 +52,38 @@ export async function rebuildEvidence(lines: RunLines): Promise<RunEvidence> {
   return runEvidence(await foldLines(lines, (snapshot) => series.add(snapshot)), series);
 }
 
+/** What of a run comes interval by interval, in the order of time. */
+export interface IntervalsOfRun {
+  readonly facts: RunFacts;
+  readonly stageNames: readonly string[];
+  readonly serverSamples: readonly ServerSample[];
+  readonly intervals: AsyncGenerator<FoldedInterval>;
+}
+
+/** A run interval by interval: never held as a whole where its agents delivered in time. */
+export function foldIntervals(lines: RunLines): IntervalsOfRun {
+  const { facts } = lines;
+  const serverSamples = samplesOf(lines.events);
+  const stageNames = resolveStages(facts.record.plan).map(({ name }) => name);
+  return { facts, stageNames, serverSamples, intervals: intervalsOf(lines) };
+}
+
+async function* intervalsOf({ facts, results }: RunLines): AsyncGenerator<FoldedInterval> {
+  const { plan, shards } = facts.record;
+  // Knows what is a duplicate, foreign or broken.
+  const aggregate = createAggregate({ stages: resolveStages(plan), shards });
+  const fold = new IntervalFold(shards.length);
+  for await (const result of results) {
+    if (result.kind === "final" || aggregate.fold(result.snapshot) !== "folded") continue;
+    fold.add(result.snapshot);
+    yield* fold.takeComplete();
+  }
+  yield* fold.takeRest();
+}
+
+const samplesOf = (events: Iterable<RunEvent>): ServerSample[] =>
+  [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
+
 async function foldLines(
   { facts, results, events, expected = [] }: RunLines,
   onFolded: (snapshot: Snapshot) => void = () => undefined,
@@ -63,6 +98,5 @@ async function foldLines(
     if (result.kind === "final") aggregate.foldFinal(result.final);
     else if (aggregate.fold(result.snapshot) === "folded") onFolded(result.snapshot);
   }
-  const serverSamples = [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
-  return { facts, stages, aggregate, serverSamples };
+  return { facts, stages, aggregate, serverSamples: samplesOf(events) };
 }
