@@ -29,7 +29,7 @@ export { type AggregateOptions, createAggregate } from "./measure/fold.js";
 export { checkEncoded, createHistogram, decodeHistogram } from "./measure/hdr-histogram.js";
 export * from "./measure/histogram.js";
 export { type FoldedInterval, IntervalFold } from "./measure/interval-fold.js";
-export { IntervalSeries, type LevelInterval } from "./measure/interval-series.js";
+export type { LevelInterval } from "./measure/interval-series.js";
 export * from "./measure/judge-limit.js";
 export * from "./measure/judge-vitals.js";
 export type { LimitRow } from "./measure/limit-evidence.js";

@@ -5,7 +5,6 @@ import {
   type Final,
   type FoldedInterval,
   IntervalFold,
-  IntervalSeries,
   type RunEvent,
   type RunEvidence,
   type RunFacts,
@@ -48,8 +47,7 @@ export async function rebuildDefinitions(
 
 /** A run for a comparison: its report, and what its windows varied by. */
 export async function rebuildEvidence(lines: RunLines): Promise<RunEvidence> {
-  const series = new IntervalSeries();
-  return runEvidence(await foldLines(lines, (snapshot) => series.add(snapshot)), series);
+  return runEvidence(await foldLines(lines));
 }
 
 /** What of a run comes interval by interval, in the order of time. */
@@ -84,10 +82,7 @@ async function* intervalsOf({ facts, results }: RunLines): AsyncGenerator<Folded
 const samplesOf = (events: Iterable<RunEvent>): ServerSample[] =>
   [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
 
-async function foldLines(
-  { facts, results, events, expected = [] }: RunLines,
-  onFolded: (snapshot: Snapshot) => void = () => undefined,
-): Promise<SummaryInput> {
+async function foldLines({ facts, results, events, expected = [] }: RunLines): Promise<SummaryInput> {
   const stages = resolveStages(facts.record.plan);
   const aggregate = createAggregate({ stages, shards: facts.record.shards });
   for (const { agent, lastSeq } of expected) {
@@ -95,8 +90,8 @@ async function foldLines(
     if (shard !== undefined) aggregate.expectAtLeast(agent, shard.epoch, lastSeq);
   }
   for await (const result of results) {
-    if (result.kind === "final") aggregate.foldFinal(result.final);
-    else if (aggregate.fold(result.snapshot) === "folded") onFolded(result.snapshot);
+    if (result.kind === "snapshot") aggregate.fold(result.snapshot);
+    else aggregate.foldFinal(result.final);
   }
   return { facts, stages, aggregate, serverSamples: samplesOf(events) };
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAggregate } from "../measure/fold.js";
-import { IntervalSeries } from "../measure/interval-series.js";
 import { assignment, playOn } from "../measure/testing/cluster.js";
 import { closedLoop, factsOf, planOf, runOf } from "../measure/testing/run-facts.js";
 import { seeded } from "../measure/testing/seeded.js";
@@ -36,15 +35,12 @@ function measured(
   );
   const run = runOf(plan, requests);
   const aggregate = createAggregate({ stages: run.stages, shards: [0, 1].map(assignment) });
-  const series = new IntervalSeries();
   for (const { snapshots, final } of playOn(run, 2)) {
-    for (const snapshot of snapshots) {
-      if (aggregate.fold(snapshot) === "folded") series.add(snapshot);
-    }
+    for (const snapshot of snapshots) aggregate.fold(snapshot);
     aggregate.foldFinal(final);
   }
   const facts = factsOf(plan, run, 2, { record: { id, salt: change.salt ?? id } });
-  return runEvidence({ facts, aggregate, stages: run.stages, serverSamples: [] }, series);
+  return runEvidence({ facts, aggregate, stages: run.stages, serverSamples: [] });
 }
 
 function differenceOf(comparison: Comparison, level: number, name: ComparedName, side = 0): Difference {

@@ -1,5 +1,5 @@
 import type { Histogram } from "../measure/histogram.js";
-import type { IntervalSeries, LevelInterval } from "../measure/interval-series.js";
+import type { LevelInterval } from "../measure/interval-series.js";
 import type { MetricName } from "../measure/snapshot.js";
 import { type SummaryInput, summariseRun } from "../measure/summarise-run.js";
 import type { TestPlan } from "../plan/schema.js";
@@ -22,12 +22,13 @@ export interface RunEvidence {
   readonly levels: ReadonlyMap<string, LevelEvidence>;
 }
 
-/** From a folded run, and the intervals of the same snapshots. */
-export function runEvidence(input: SummaryInput, series: IntervalSeries): RunEvidence {
+/** From a folded run. */
+export function runEvidence(input: SummaryInput): RunEvidence {
   const levels = new Map<string, LevelEvidence>();
   for (const stage of input.stages) {
     const histograms = input.aggregate.block(stage.index, "measured")?.histograms;
-    if (histograms !== undefined) levels.set(stage.name, { intervals: series.of(stage.index), histograms });
+    if (histograms !== undefined)
+      levels.set(stage.name, { intervals: input.aggregate.levelIntervals(stage.index), histograms });
   }
   const { record, serverVersion } = input.facts;
   return { report: summariseRun(input), plan: record.plan, serverVersion, levels };

@@ -4,6 +4,7 @@ import { AgentBook } from "./agent-book.js";
 import type { AgentIntervals, Aggregate, FoldedBlock, IntervalSummary, IntervalVitals } from "./aggregate.js";
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
+import { IntervalSeries, type LevelInterval } from "./interval-series.js";
 import { ProbeFold } from "./probe-fold.js";
 import { RecentIntervals } from "./recent-intervals.js";
 import {
@@ -33,6 +34,7 @@ class Fold implements Aggregate {
   readonly #vitals: IntervalVitals[] = [];
   readonly #probes = new ProbeFold();
   readonly #recent = new RecentIntervals();
+  readonly #series = new IntervalSeries();
   #samples = 0;
 
   constructor({ stages, shards }: AggregateOptions) {
@@ -53,6 +55,7 @@ class Fold implements Aggregate {
     }
     this.#vitals.push(this.#probes.add(vitalsOf(snapshot)));
     this.#recent.add(snapshot);
+    this.#series.add(snapshot);
     return "folded";
   }
 
@@ -102,6 +105,10 @@ class Fold implements Aggregate {
 
   recentIntervals(): readonly IntervalSummary[] {
     return this.#recent.complete([...this.#agents.values()].map(({ endUs }) => endUs));
+  }
+
+  levelIntervals(stage: number): readonly LevelInterval[] {
+    return this.#series.of(stage);
   }
 
   samplesMerged(): number {
