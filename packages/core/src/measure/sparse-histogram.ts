@@ -24,7 +24,8 @@ export class SparseHistogram {
   /** One that passed `checkEncoded`. */
   mergeChecked(other: EncodedHistogram): void {
     if (other.count === 0) return;
-    readPayload(other.payload, (bucket, count) => this.#add(bucket, count));
+    const { size, buckets, counts } = readPayload(other.payload);
+    for (let i = 0; i < size; i += 1) this.#add(buckets[i] ?? 0, counts[i] ?? 0);
     this.#count += other.count;
     this.#sum += other.sum;
     this.#min = Math.min(this.#min, other.min);
