@@ -74,7 +74,8 @@ async function linesOf(directory: string): Promise<RunLines | null> {
   };
 }
 
-async function* readResults(file: string): AsyncGenerator<RunResult> {
+/** Each interval and final word of a run directory's snapshots.ndjson, as it is read. Throws RESULTS_UNREADABLE naming file and line. */
+export async function* readResults(file: string): AsyncGenerator<RunResult> {
   for await (const { line, place } of readLines(file)) {
     try {
       yield lineToResult(line);

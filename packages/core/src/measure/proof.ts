@@ -26,13 +26,16 @@ export interface ProofEvidence {
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
 }
 
-/** From the intervals that all agents delivered; the same one twice counts once. */
-export function proofEvidence(stage: number, snapshots: Iterable<Snapshot>): ProofEvidence {
+/** From the intervals that all agents delivered; the same one twice counts once. None of them is kept. */
+export async function proofEvidence(
+  stage: number,
+  snapshots: Iterable<Snapshot> | AsyncIterable<Snapshot>,
+): Promise<ProofEvidence> {
   const seen = new Set<string>();
   const agents = new Set<string>();
   const byStart = new Map<number, { us: number; outputTokens: number; completed: number; agents: number }>();
   const histograms = new Map<MetricName, Histogram>();
-  for (const { agent, epoch, seq, fromUs, toUs, blocks } of snapshots) {
+  for await (const { agent, epoch, seq, fromUs, toUs, blocks } of snapshots) {
     const key = `${agent} ${epoch} ${seq}`;
     if (seen.has(key)) continue;
     seen.add(key);
