@@ -163,9 +163,9 @@ function createMetrics(engine: number, config: SimulatorConfig): EngineMetrics {
     createdS: Date.now() / 1000,
     cacheConfig: {
       block_size: String(blockSize),
-      cache_dtype: "auto",
+      cache_dtype: config.kvCacheDtype,
       enable_prefix_caching: prefixCache ? "True" : "False",
-      gpu_memory_utilization: "0.9",
+      gpu_memory_utilization: String(config.gpuMemoryUtilization),
       num_gpu_blocks: String(kvBlocks),
     },
   });

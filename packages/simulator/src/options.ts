@@ -1,8 +1,20 @@
-import { LoadError } from "@tokenstorm/core";
 import type { EngineConfig } from "./engine/engine.js";
 import type { StepTable } from "./engine/step-time.js";
 import { FAULT_KINDS, type FaultRates } from "./faults.js";
+import { accelerators, type HardwareName } from "./hardware/accelerators.js";
+import {
+  type DerivedServer,
+  deriveServer,
+  type HardwareFacts,
+  isHardwareName,
+} from "./hardware/derived-server.js";
+import type { KvCacheType } from "./hardware/kv-cache.js";
+import { choice, integer, invalid, positive, share } from "./option-checks.js";
 import { type Profile, type ProfileName, profiles } from "./profiles.js";
+
+export type StepModelName = "table" | "roofline";
+export const STEP_MODELS: readonly StepModelName[] = ["table", "roofline"];
+export const KV_CACHE_TYPES: readonly KvCacheType[] = ["auto", "fp8"];
 
 /** Everything that can be set; what is absent or undefined is taken from `SIMULATOR_DEFAULTS` or the profile. */
 export interface SimulatorOptions {
@@ -21,7 +33,18 @@ export interface SimulatorOptions {
   readonly kvBlocks?: number | undefined;
   readonly blockSize?: number | undefined;
   readonly maxModelLen?: number | undefined;
+  /**
+   * How long a step takes: by the profile's table, read from published measurements; or derived from data sheet and model
+   * shape (docs/simulator.md), which any of the four options below asks for too.
+   */
+  readonly stepModel?: StepModelName | undefined;
+  readonly hardware?: HardwareName | undefined;
+  readonly tensorParallelSize?: number | undefined;
+  readonly gpuMemoryUtilization?: number | undefined;
+  readonly kvCacheDtype?: KvCacheType | undefined;
+  /** Of the table. */
   readonly prefillTokensPerS?: number | undefined;
+  /** Of the table. */
   readonly decodeStepMs?: StepTable | undefined;
   readonly prefixCache?: boolean | undefined;
   /** When set, /v1 wants `Authorization: Bearer <key>`. */
@@ -58,6 +81,11 @@ export const SIMULATOR_DEFAULTS = {
   kvBlocks: null,
   blockSize: null,
   maxModelLen: null,
+  stepModel: "table",
+  hardware: "mi325x",
+  tensorParallelSize: null,
+  gpuMemoryUtilization: 0.9,
+  kvCacheDtype: "auto",
   prefillTokensPerS: null,
   prefixCache: true,
   keepAliveMs: 5000,
@@ -82,6 +110,11 @@ export interface SimulatorConfig {
   readonly maxModelLen: number;
   readonly tokensPerImage: number;
   readonly dataParallelSize: number;
+  readonly stepModel: StepModelName;
+  /** What the roofline model rests on; undefined for the table. */
+  readonly hardware: HardwareFacts | undefined;
+  readonly gpuMemoryUtilization: number;
+  readonly kvCacheDtype: KvCacheType;
   readonly engine: Omit<EngineConfig, "vocabulary" | "eosToken">;
   readonly apiKey: string | undefined;
   readonly truthLogFile: string | undefined;
@@ -102,7 +135,9 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
   const defaults = SIMULATOR_DEFAULTS;
   const profileName = options.profile ?? defaults.profile;
   const profile = profileOf(profileName);
-  const engine = resolveEngine(options, profile);
+  const stepModel = resolveStepModel(options);
+  const derived = stepModel === "table" ? undefined : resolveHardware(options, profileName);
+  const engine = resolveEngine(options, profile, derived);
   return {
     profile: profileName,
     host: options.host ?? defaults.host,
@@ -114,6 +149,10 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
       least: 1,
       most: MOST_ENGINES,
     }),
+    stepModel,
+    hardware: derived?.facts,
+    gpuMemoryUtilization: options.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
+    kvCacheDtype: options.kvCacheDtype ?? defaults.kvCacheDtype,
     engine,
     apiKey: options.apiKey,
     truthLogFile: options.truthLogFile,
@@ -132,14 +171,59 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
   };
 }
 
-function resolveEngine(options: SimulatorOptions, profile: Profile): SimulatorConfig["engine"] {
+function resolveStepModel(options: SimulatorOptions): StepModelName {
+  const asked = Object.entries({
+    hardware: options.hardware,
+    tensorParallelSize: options.tensorParallelSize,
+    gpuMemoryUtilization: options.gpuMemoryUtilization,
+    kvCacheDtype: options.kvCacheDtype,
+  }).find(([, value]) => value !== undefined);
+  const stepModel = options.stepModel ?? (asked === undefined ? SIMULATOR_DEFAULTS.stepModel : "roofline");
+  choice("stepModel", stepModel, STEP_MODELS);
+  if (stepModel === "table") {
+    if (asked === undefined) return stepModel;
+    throw invalid(asked[0], "the table of measured step times knows no other hardware", "stepModel roofline");
+  }
+  const ofTable = Object.entries({
+    decodeStepMs: options.decodeStepMs,
+    prefillTokensPerS: options.prefillTokensPerS,
+  }).find(([, value]) => value !== undefined);
+  if (ofTable === undefined) return stepModel;
+  throw invalid(ofTable[0], "the roofline model has no table and no rate", "stepModel table");
+}
+
+function resolveHardware(options: SimulatorOptions, profile: ProfileName): DerivedServer {
+  const defaults = SIMULATOR_DEFAULTS;
+  const hardware: string = options.hardware ?? defaults.hardware;
+  if (!isHardwareName(hardware)) {
+    const known = Object.keys(accelerators).join(", ");
+    throw invalid("hardware", `there is no accelerator ${hardware}`, `one of ${known}`);
+  }
+  const { tensorParallelSize: ranks } = options;
+  const utilization = options.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization;
+  return deriveServer(profile, {
+    hardware,
+    tensorParallelSize:
+      ranks === undefined ? undefined : integer("tensorParallelSize", ranks, { least: 1, most: 64 }),
+    gpuMemoryUtilization: positive("gpuMemoryUtilization", share("gpuMemoryUtilization", utilization, 1)),
+    kvCacheType: choice("kvCacheDtype", options.kvCacheDtype ?? defaults.kvCacheDtype, KV_CACHE_TYPES),
+  });
+}
+
+function resolveEngine(
+  options: SimulatorOptions,
+  profile: Profile,
+  derived: DerivedServer | undefined,
+): SimulatorConfig["engine"] {
   const defaults = SIMULATOR_DEFAULTS;
   const blockSize = integer("blockSize", options.blockSize ?? profile.blockSize, { least: 1, most: 4096 });
-  const kvBlocks = options.kvBlocks ?? Math.floor(profile.kvTokens / blockSize);
+  const kvBlocks =
+    options.kvBlocks ?? Math.max(1, Math.floor((derived?.kvTokens ?? profile.kvTokens) / blockSize));
   const budget = options.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens;
   return {
     decodeStepMs: checkTable(options.decodeStepMs ?? profile.decodeStepMs),
     prefillTokensPerS: positive("prefillTokensPerS", options.prefillTokensPerS ?? profile.prefillTokensPerS),
+    stepModel: derived?.stepModel,
     timeScale: positive("timeScale", options.timeScale ?? defaults.timeScale),
     maxNumSeqs: integer("maxNumSeqs", options.maxNumSeqs ?? defaults.maxNumSeqs, { least: 1 }),
     maxNumBatchedTokens: integer("maxNumBatchedTokens", budget, { least: 1 }),
@@ -191,25 +275,4 @@ function checkFaults(faults: FaultRates): FaultRates {
   }
   if (sum > 1) throw invalid("faults", `the rates add up to ${sum}, more than 1`);
   return faults;
-}
-
-function integer(name: string, value: number, range: { least: number; most?: number }): number {
-  const most = range.most ?? Number.MAX_SAFE_INTEGER;
-  if (Number.isSafeInteger(value) && value >= range.least && value <= most) return value;
-  const upper = range.most === undefined ? "" : ` and at most ${most}`;
-  throw invalid(name, `${value} is not a whole number of at least ${range.least}${upper}`);
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isFinite(value) && value > 0) return value;
-  throw invalid(name, `${value} is not a positive number`);
-}
-
-function share(name: string, value: number, most: number): number {
-  if (Number.isFinite(value) && value >= 0 && value <= most) return value;
-  throw invalid(name, `${value} is not between 0 and ${most}`);
-}
-
-function invalid(option: string, problem: string, hint?: string): LoadError {
-  return new LoadError("PLAN_INVALID", `simulator option ${option}: ${problem}`, { hint });
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { LoadError } from "@tokenstorm/core";
+import { cautions } from "./cautions.js";
 import type { EngineStats } from "./engine/engine.js";
 import { GenerationService } from "./generation-service.js";
 import { HttpConnection } from "./http/connection.js";
@@ -29,6 +30,8 @@ export interface Simulator {
   readonly port: number;
   /** The name it serves its model under. */
   readonly model: string;
+  /** What must not be taken for a measurement, in sentences. */
+  readonly cautions: readonly string[];
   stats(): SimulatorStats;
   /** Cuts what is under way, writes the truth log to its end, and frees the port. May be called twice. */
   close(): Promise<void>;
@@ -71,6 +74,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     port,
     model: config.model,
+    cautions: cautions(config),
     stats: () => ({
       ...service.engines.stats(),
       requests: service.requests,

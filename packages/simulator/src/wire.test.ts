@@ -248,6 +248,20 @@ test("the whole surface beside the streams answers as vLLM does", async () => {
   });
 });
 
+test("the simulator tells at a path of its own what it simulates and what of it was never measured", async () => {
+  await withSimulator(
+    { decodeStepMs: undefined, prefillTokensPerS: undefined, hardware: "mi300x" },
+    async (_, client) => {
+      client.send("GET /simulator HTTP/1.1\r\n\r\n");
+      const about = JSON.parse((await client.answer()).body);
+      assert.deepEqual([about.stepModel, about.hardware.hardware], ["roofline", "AMD Instinct MI300X"]);
+      assert.match(about.notes[0], /nothing of it was measured/);
+      client.post(CHAT, chat());
+      assert.equal((await client.answer()).chunks.length, 4);
+    },
+  );
+});
+
 test("wrong requests get vLLM's errors, and the connection lives on", async () => {
   const cases: [string, Record<string, unknown>, number, string, RegExp][] = [
     ["unknown model", { model: "x" }, 404, "NotFoundError", /^The model `x` does not exist\.$/],

@@ -1,11 +1,16 @@
 import { LoadError } from "@tokenstorm/core";
 import {
+  accelerators,
   FAULT_KINDS,
   type FaultKind,
+  type HardwareName,
+  KV_CACHE_TYPES,
   type ProfileName,
   profiles,
   type Simulator,
   type SimulatorOptions,
+  STEP_MODELS,
+  type StepModelName,
   startSimulator,
 } from "@tokenstorm/simulator";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -27,6 +32,11 @@ interface SimulateFlags {
   readonly kvBlocks?: number;
   readonly blockSize?: number;
   readonly maxModelLen?: number;
+  readonly stepModel?: StepModelName;
+  readonly hardware?: HardwareName;
+  readonly tensorParallelSize?: number;
+  readonly gpuMemoryUtilization?: number;
+  readonly kvCacheDtype?: NonNullable<SimulatorOptions["kvCacheDtype"]>;
   readonly prefillRate?: number;
   readonly prefixCache: boolean;
   readonly apiKey?: string;
@@ -54,7 +64,27 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option("--kv-blocks <n>", "blocks of an engine's KV cache", count)
     .option("--block-size <n>", "tokens in a block", count)
     .option("--max-model-len <n>", "longest prompt and answer together", count)
-    .option("--prefill-rate <x>", "prompt tokens per second", positiveNumber)
+    .addOption(
+      new Option(
+        "--step-model <name>",
+        "time of a step: the profile's table, or from hardware and model shape",
+      ).choices(STEP_MODELS),
+    )
+    .addOption(
+      new Option("--hardware <name>", "for roofline; mi325x by default").choices(Object.keys(accelerators)),
+    )
+    .option("--tensor-parallel-size <n>", "GPUs of an engine, for roofline", count)
+    .option(
+      "--gpu-memory-utilization <x>",
+      "share of the memory, for roofline; 0.9 by default",
+      positiveNumber,
+    )
+    .addOption(
+      new Option("--kv-cache-dtype <type>", "precision of the KV cache, for roofline").choices(
+        KV_CACHE_TYPES,
+      ),
+    )
+    .option("--prefill-rate <x>", "prompt tokens per second, for table", positiveNumber)
     .option("--no-prefix-cache", "without the prefix cache")
     .option("--api-key <key>", "want this key from every client")
     .option("--api-key-env <name>", "environment variable with that key")
@@ -88,6 +118,11 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     kvBlocks: flags.kvBlocks,
     blockSize: flags.blockSize,
     maxModelLen: flags.maxModelLen,
+    stepModel: flags.stepModel,
+    hardware: flags.hardware,
+    tensorParallelSize: flags.tensorParallelSize,
+    gpuMemoryUtilization: flags.gpuMemoryUtilization,
+    kvCacheDtype: flags.kvCacheDtype,
     prefillTokensPerS: flags.prefillRate,
     prefixCache: flags.prefixCache,
     apiKey: flags.apiKey ?? keyFrom(flags.apiKeyEnv, env),
@@ -97,15 +132,15 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     multiByteText: flags.multiByte,
     faults: flags.fault,
   });
-  const { url, model } = simulator;
+  const { url, model, cautions } = simulator;
   const ended = new Promise<string>((resolve) => {
     onInterrupt((_, cause) => resolve(cause));
   });
   const health = await tellHealth({ ...context, isFit: () => true });
   await terminal.print(
     flags.json === true
-      ? JSON.stringify({ url, model })
-      : `simulating ${model} at ${url}\ntry it: tokenstorm run --target ${url} --users 1,10,100 --duration 10s\nCtrl-C ends it`,
+      ? JSON.stringify({ url, model, cautions })
+      : `simulating ${model} at ${url}\n${cautions.map((note) => `note: ${note}\n`).join("")}try it: tokenstorm run --target ${url} --users 1,10,100 --duration 10s\nCtrl-C ends it`,
   );
   await ended;
   await simulator.close();

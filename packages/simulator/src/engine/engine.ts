@@ -1,11 +1,14 @@
 import { assert } from "@tokenstorm/core";
 import { BlockPool } from "./block-pool.js";
 import { type EngineRequest, Sequence } from "./sequence.js";
-import { decodeStepMs, type StepTable } from "./step-time.js";
+import { type StepModel, tableModel } from "./step-model.js";
+import type { StepTable } from "./step-time.js";
 
 export interface EngineConfig {
   readonly decodeStepMs: StepTable;
   readonly prefillTokensPerS: number;
+  /** In place of the two above, which then count for nothing. */
+  readonly stepModel?: StepModel | undefined;
   /** 10 makes every step ten times shorter. */
   readonly timeScale: number;
   readonly maxNumSeqs: number;
@@ -79,6 +82,7 @@ export function createEngine(config: EngineConfig): Engine {
 class StepEngine implements Engine {
   readonly #config: EngineConfig;
   readonly #pool: BlockPool;
+  readonly #stepModel: StepModel;
   readonly #sequences = new Map<number, Sequence>();
   #waiting: Sequence[] = [];
   #running: Sequence[] = [];
@@ -91,6 +95,7 @@ class StepEngine implements Engine {
   constructor(config: EngineConfig) {
     this.#config = config;
     this.#pool = new BlockPool(config.kvBlocks);
+    this.#stepModel = config.stepModel ?? tableModel(config.decodeStepMs, config.prefillTokensPerS);
   }
 
   add(request: EngineRequest): void {
@@ -121,7 +126,7 @@ class StepEngine implements Engine {
     if (step.sequences.length === 0) return undefined;
     this.#stepping = step.sequences;
     this.#steps++;
-    return step.plan(this.#config);
+    return step.plan(this.#stepModel, this.#config.timeScale);
   }
 
   endStep(): StepOutput[] {
@@ -293,11 +298,11 @@ class StepDraft {
     if (sequence.computed + tokens === sequence.length) this.#sampled++;
   }
 
-  plan(config: EngineConfig): StepPlan {
-    const stepMs = decodeStepMs(config.decodeStepMs, this.#sampled);
-    const prefillUs = (this.#prefillTokens * 1e6) / config.prefillTokensPerS;
+  plan(model: StepModel, timeScale: number): StepPlan {
+    const { sequences } = this;
+    const load = { sequences, sampled: this.#sampled, prefillTokens: this.#prefillTokens };
     return {
-      durationUs: (stepMs * 1000 + prefillUs) / config.timeScale,
+      durationUs: model.stepUs(load) / timeScale,
       sampled: this.#sampled,
       prefillTokens: this.#prefillTokens,
       scheduledTokens: this.#scheduledTokens,
