@@ -83,6 +83,7 @@ export class EngineCore {
     this.#engine.add({
       id: ordinal,
       promptTokens: request.promptTokens,
+      images: request.images,
       maxTokens: request.maxTokens,
       stopAfter: request.ignoreEos ? undefined : this.#naturalLength(outputSeed, request.minTokens),
       cacheSalt: request.cacheSalt,

@@ -31,7 +31,7 @@ test("wrong options are refused by name", () => {
 
 test("the defaults are the profile's, and a small KV cache shortens the context", () => {
   assert.equal(resolveOptions({}).model, "meta-llama/Llama-3.1-405B-Instruct");
-  assert.equal(resolveOptions({ profile: "qwen3-vl-235b" }).tokensPerImage, 1060);
+  assert.equal(resolveOptions({ profile: "qwen3-vl-235b" }).vision?.tokensOfUnseen, 1060);
   assert.equal(resolveOptions({ kvBlocks: 10 }).maxModelLen, 160);
   assert.equal(resolveOptions({ host: undefined, port: undefined }).port, 0);
 });

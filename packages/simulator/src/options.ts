@@ -11,6 +11,8 @@ import {
 import type { KvCacheType } from "./hardware/kv-cache.js";
 import { choice, integer, invalid, positive, share } from "./option-checks.js";
 import { type Profile, type ProfileName, profiles } from "./profiles.js";
+import type { VisionOptions } from "./vision/image-part.js";
+import { imageRules } from "./vision/image-rules.js";
 
 export type StepModelName = "table" | "roofline";
 export const STEP_MODELS: readonly StepModelName[] = ["table", "roofline"];
@@ -59,6 +61,8 @@ export interface SimulatorOptions {
   readonly naturalStopSigma?: number | undefined;
   /** Puts words of two to four bytes per character into the output. */
   readonly multiByteText?: boolean | undefined;
+  /** Images in one prompt, as vLLM's --limit-mm-per-prompt. */
+  readonly imagesPerPrompt?: number | undefined;
   /** Tells cached tokens in `usage.prompt_tokens_details`. */
   readonly promptTokensDetails?: boolean | undefined;
   /** Share of requests that get each fault. */
@@ -94,6 +98,7 @@ export const SIMULATOR_DEFAULTS = {
   naturalStopMedian: 128,
   naturalStopSigma: 0.4,
   multiByteText: false,
+  imagesPerPrompt: 999,
   promptTokensDetails: false,
   version: "0.14.1",
   maxBodyBytes: 64 * 1024 * 1024,
@@ -108,7 +113,8 @@ export interface SimulatorConfig {
   readonly port: number;
   readonly model: string;
   readonly maxModelLen: number;
-  readonly tokensPerImage: number;
+  /** Undefined where the model does not see images. */
+  readonly vision: VisionOptions | undefined;
   readonly dataParallelSize: number;
   readonly stepModel: StepModelName;
   /** What the roofline model rests on; undefined for the table. */
@@ -144,7 +150,7 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     port: integer("port", options.port ?? defaults.port, { least: 0, most: 65_535 }),
     model: options.model ?? profile.model,
     maxModelLen: resolveModelLength(options, profile, engine.kvBlocks * engine.blockSize),
-    tokensPerImage: profile.tokensPerImage ?? 0,
+    vision: resolveVision(options, profileName, profile),
     dataParallelSize: integer("dataParallelSize", options.dataParallelSize ?? defaults.dataParallelSize, {
       least: 1,
       most: MOST_ENGINES,
@@ -210,6 +216,19 @@ function resolveHardware(options: SimulatorOptions, profile: ProfileName): Deriv
   });
 }
 
+function resolveVision(
+  options: SimulatorOptions,
+  name: ProfileName,
+  profile: Profile,
+): VisionOptions | undefined {
+  const asked = options.imagesPerPrompt ?? SIMULATOR_DEFAULTS.imagesPerPrompt;
+  const mostPerPrompt = integer("imagesPerPrompt", asked, { least: 0 });
+  const rules = imageRules[name];
+  return rules === undefined
+    ? undefined
+    : { rules, tokensOfUnseen: profile.tokensPerImage ?? 0, mostPerPrompt };
+}
+
 function resolveEngine(
   options: SimulatorOptions,
   profile: Profile,
@@ -224,6 +243,7 @@ function resolveEngine(
     decodeStepMs: checkTable(options.decodeStepMs ?? profile.decodeStepMs),
     prefillTokensPerS: positive("prefillTokensPerS", options.prefillTokensPerS ?? profile.prefillTokensPerS),
     stepModel: derived?.stepModel,
+    encoderTokensPerS: imageRules[options.profile ?? defaults.profile]?.encoderTokensPerS,
     timeScale: positive("timeScale", options.timeScale ?? defaults.timeScale),
     maxNumSeqs: integer("maxNumSeqs", options.maxNumSeqs ?? defaults.maxNumSeqs, { least: 1 }),
     maxNumBatchedTokens: integer("maxNumBatchedTokens", budget, { least: 1 }),

@@ -262,6 +262,43 @@ test("the simulator tells at a path of its own what it simulates and what of it 
   );
 });
 
+/** Header of a PNG; the simulator reads no further. */
+function pngUrl(width: number, height: number): string {
+  const head = Buffer.alloc(33);
+  Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13]).copy(head);
+  head.write("IHDR", 12, "latin1");
+  head.writeUInt32BE(width, 16);
+  head.writeUInt32BE(height, 20);
+  return `data:image/png;base64,${head.toString("base64")}`;
+}
+
+test("images count as prompt tokens, by the model's rule for their size, and cost the encoder's time once", async () => {
+  const options: SimulatorOptions = { profile: "qwen3-vl-235b", imagesPerPrompt: 2, timeScale: 100 };
+  await withSimulator(options, async (_, client) => {
+    const text = { type: "text", text: "what is this" };
+    const image = (width: number, height: number) => ({
+      type: "image_url",
+      image_url: { url: pngUrl(width, height) },
+    });
+    const promptTokens = async (content: unknown[]) => {
+      client.post(CHAT, chat({ messages: [{ role: "user", content }], stream: false }));
+      const { status, body } = await client.answer();
+      assert.equal(status, 200, body);
+      return JSON.parse(body).usage.prompt_tokens;
+    };
+    const plain = await promptTokens([text]);
+    assert.equal(await promptTokens([image(1920, 1080), text]), plain + 2040 + 2);
+    assert.equal(await promptTokens([image(224, 224), text, image(3840, 2160)]), plain + 64 + 8160 + 4);
+    client.post(CHAT, chat({ messages: [{ role: "user", content: [1, 2, 3].map(() => image(64, 64)) }] }));
+    const { error } = JSON.parse((await client.answer()).body);
+    assert.deepEqual([error.type, error.code], ["BadRequestError", 400]);
+    assert.match(
+      error.message,
+      /^At most 2 image\(s\) may be provided in one prompt\. Set `--limit-mm-per-prompt`/,
+    );
+  });
+});
+
 test("wrong requests get vLLM's errors, and the connection lives on", async () => {
   const cases: [string, Record<string, unknown>, number, string, RegExp][] = [
     ["unknown model", { model: "x" }, 404, "NotFoundError", /^The model `x` does not exist\.$/],

@@ -22,6 +22,7 @@ test("wrong use is exit code 2 with an error that says what is wrong", async () 
     [["simulate", "--time-scale", "fast"], /not a positive number/],
     [["simulate", "--fault", "quake=1"], /kind=share/],
     [["simulate", "--profile", "gpt"], /no such profile/],
+    [["simulate", "--limit-mm-per-prompt", "video=1"], /write 2, image=2/],
     [["simulate", "--hardware", "abacus"], /Allowed choices are mi325x/],
     [
       ["run", "--target", "http://h:1", "--nats", "nats://h:2", "--prove"],

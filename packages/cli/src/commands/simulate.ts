@@ -42,6 +42,7 @@ interface SimulateFlags {
   readonly apiKey?: string;
   readonly apiKeyEnv?: string;
   readonly truthLog?: string;
+  readonly limitMmPerPrompt?: number;
   readonly streamInterval?: number;
   readonly seed?: number;
   readonly multiByte?: boolean;
@@ -92,6 +93,11 @@ export function addSimulate(program: Command, context: CommandContext): void {
       "--truth-log <file>",
       "write what was received and when each byte was sent, as JSON lines, at the end",
     )
+    .option(
+      "--limit-mm-per-prompt <n>",
+      'images in one prompt, as vLLM takes it: 2, image=2 or {"image":2}; 999 by default',
+      imageLimit,
+    )
     .option("--stream-interval <n>", "tokens per event", count)
     .option("--seed <n>", "of every random choice", count)
     .option("--multi-byte", "words of several bytes per character in the output")
@@ -127,6 +133,7 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     prefixCache: flags.prefixCache,
     apiKey: flags.apiKey ?? keyFrom(flags.apiKeyEnv, env),
     truthLogFile: flags.truthLog,
+    imagesPerPrompt: flags.limitMmPerPrompt,
     streamInterval: flags.streamInterval,
     seed: flags.seed,
     multiByteText: flags.multiByte,
@@ -171,6 +178,13 @@ function profileName(text: string): ProfileName {
   const isName = (name: string): name is ProfileName => names.includes(name);
   if (isName(text)) return text;
   throw new InvalidArgumentError(`there is no such profile; one of ${names.join(", ")}.`);
+}
+
+function imageLimit(text: string): number {
+  const match =
+    /^(?:image=)?(\d{1,6})$/.exec(text.trim()) ?? /^\{\s*"image"\s*:\s*(\d{1,6})\s*\}$/.exec(text.trim());
+  if (match !== null) return Number(match[1]);
+  throw new InvalidArgumentError('write 2, image=2 or {"image":2}.');
 }
 
 function faultShare(text: string, before: SimulateFlags["fault"]): SimulateFlags["fault"] {

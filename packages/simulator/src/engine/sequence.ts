@@ -1,11 +1,14 @@
 import { hashText, mix32 } from "../random.js";
 import { blockHash, ROOT_HASH } from "./block-hash.js";
+import type { EngineImage } from "./encoder-cache.js";
 
 /** One request as the engine sees it. */
 export interface EngineRequest {
   /** The caller's own number, unique among the requests in the engine. */
   readonly id: number;
   readonly promptTokens: ArrayLike<number>;
+  /** Images among the prompt's tokens, in their order: their encoder outputs must be there when the tokens are computed. */
+  readonly images?: readonly EngineImage[] | undefined;
   readonly maxTokens: number;
   /** The end-of-sequence token is output number `stopAfter`; absent where the request ignores it. */
   readonly stopAfter?: number | undefined;
@@ -26,6 +29,8 @@ export class Sequence {
   prefillTarget: number;
   /** Tokens given to it in the step under way. */
   scheduled = 0;
+  /** Images whose encoder outputs it holds. */
+  heldImages: EngineImage[] = [];
   cachedTokens = 0;
   preemptions = 0;
   wasAdmitted = false;

@@ -1,14 +1,10 @@
 import { createHash } from "node:crypto";
-import { type ChatMessage, type ChatPart, tokenize, tokenizeChat } from "../text/tokenizer.js";
+import type { EngineImage } from "../engine/encoder-cache.js";
+import { type ChatTokens, tokenize, tokenizeChat } from "../text/tokenizer.js";
+import type { VisionOptions } from "../vision/image-part.js";
 import { badRequest, invalidBody, modelNotFound } from "./api-error.js";
-import {
-  booleanField,
-  integerField,
-  isObject,
-  type JsonObject,
-  objectField,
-  stringField,
-} from "./json-fields.js";
+import { parseMessages } from "./chat-messages.js";
+import { booleanField, integerField, type JsonObject, objectField, stringField } from "./json-fields.js";
 
 export type Endpoint = "chat" | "completions";
 
@@ -16,6 +12,8 @@ export type Endpoint = "chat" | "completions";
 export interface GenerationRequest {
   readonly endpoint: Endpoint;
   readonly promptTokens: readonly number[];
+  /** Images among them; their tokens and markers count as prompt tokens. */
+  readonly images: readonly EngineImage[];
   /** First 16 hexadecimal digits of the SHA-256 of the canonical prompt. */
   readonly promptDigest: string;
   /** `request_id` of the body; the header goes before it. */
@@ -33,8 +31,8 @@ export interface GenerationRequest {
 export interface ModelLimits {
   readonly model: string;
   readonly maxModelLen: number;
-  /** 0 where the model does not see images. */
-  readonly tokensPerImage: number;
+  /** Absent where the model does not see images. */
+  readonly vision: VisionOptions | undefined;
 }
 
 /** Completions without `max_tokens` get this many, as OpenAI's API had it. */
@@ -57,11 +55,12 @@ export function parseGenerationRequest(
   if (cacheSalt === "") throw invalidBody("Parameter 'cache_salt' must be a non-empty string if provided.");
   const asked = outputLength(endpoint, body);
   checkModel(body, limits);
-  const promptTokens = prompt.tokens();
+  const { tokens: promptTokens, images } = prompt.tokens();
   const maxTokens = boundedOutput(asked, promptTokens.length, limits.maxModelLen);
   return {
     endpoint,
     promptTokens,
+    images,
     promptDigest: digest(prompt.canonical()),
     requestId: stringField(body, "request_id"),
     stream,
@@ -80,7 +79,7 @@ export function parseGenerationRequest(
 export function parseTokenizeRequest(body: JsonObject, limits: ModelLimits): readonly number[] {
   const prompt = body["messages"] === undefined ? completionsPrompt(body) : chatPrompt(body, limits);
   checkModel(body, limits);
-  return prompt.tokens();
+  return prompt.tokens().tokens;
 }
 
 /**
@@ -93,7 +92,7 @@ export function promptDigest(canonicalPrompt: string): string {
 
 /** Evaluated late: a request that is refused for its model is not tokenized. */
 interface Prompt {
-  tokens(): readonly number[];
+  tokens(): ChatTokens;
   canonical(): string;
 }
 
@@ -109,45 +108,23 @@ function checkModel(body: JsonObject, limits: ModelLimits): void {
 function chatPrompt(body: JsonObject, limits: ModelLimits): Prompt {
   const raw = body["messages"];
   if (!Array.isArray(raw) || raw.length === 0) throw invalidBody("messages: Field required", "messages");
-  const messages = raw.map((message) => parseMessage(message, limits));
-  return {
-    tokens: () => tokenizeChat(messages, limits.tokensPerImage),
-    canonical: () => JSON.stringify(raw),
-  };
-}
-
-function parseMessage(message: unknown, limits: ModelLimits): ChatMessage {
-  if (!isObject(message) || typeof message["role"] !== "string") {
-    throw invalidBody("messages: each needs a role", "messages");
-  }
-  const content = message["content"] ?? "";
-  if (typeof content === "string") return { role: message["role"], parts: [{ kind: "text", text: content }] };
-  if (!Array.isArray(content)) throw invalidBody("messages: content is neither text nor parts", "messages");
-  return { role: message["role"], parts: content.map((part) => parsePart(part, limits)) };
-}
-
-function parsePart(part: unknown, limits: ModelLimits): ChatPart {
-  if (isObject(part) && part["type"] === "text" && typeof part["text"] === "string") {
-    return { kind: "text", text: part["text"] };
-  }
-  if (!isObject(part) || part["type"] !== "image_url" || !isObject(part["image_url"])) {
-    throw invalidBody("messages: only text and image_url parts are understood", "messages");
-  }
-  if (limits.tokensPerImage === 0) throw badRequest(`${limits.model} is not a multimodal model`);
-  const url = part["image_url"]["url"];
-  if (typeof url !== "string") throw invalidBody("image_url: url is required", "messages");
-  return { kind: "image", url };
+  const messages = parseMessages(raw, limits);
+  return { tokens: () => tokenizeChat(messages), canonical: () => JSON.stringify(raw) };
 }
 
 function completionsPrompt(body: JsonObject): Prompt {
   const raw = body["prompt"];
   const value: unknown = Array.isArray(raw) && typeof raw[0] !== "number" ? onlyPrompt(raw) : raw;
-  if (typeof value === "string") return { tokens: () => tokenize(value), canonical: () => value };
+  if (typeof value === "string") return { tokens: () => textOnly(tokenize(value)), canonical: () => value };
   if (!Array.isArray(value) || value.length === 0 || !value.every(isTokenId)) {
     throw invalidBody("prompt: Input should be a string or a list of token ids", "prompt");
   }
   const ids: readonly number[] = value;
-  return { tokens: () => ids, canonical: () => JSON.stringify(ids) };
+  return { tokens: () => textOnly(ids), canonical: () => JSON.stringify(ids) };
+}
+
+function textOnly(tokens: readonly number[]): ChatTokens {
+  return { tokens, images: [] };
 }
 
 function onlyPrompt(prompts: readonly unknown[]): unknown {

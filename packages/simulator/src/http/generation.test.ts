@@ -10,6 +10,7 @@ import { Generation } from "./generation.js";
 const REQUEST: GenerationRequest = {
   endpoint: "chat",
   promptTokens: [1, 2, 3],
+  images: [],
   promptDigest: "d",
   requestId: undefined,
   stream: true,
