@@ -9,6 +9,7 @@ export {
 export type { EngineRequest } from "./engine/sequence.js";
 export { decodeStepMs, type StepTable } from "./engine/step-time.js";
 export { runInVirtualTime, type VirtualEvent, type VirtualRun } from "./engine/virtual-run.js";
+export { type FaultWindow, isFaultSchedule, parseFaultSchedule } from "./fault-schedule.js";
 export { FAULT_KINDS, type FaultKind, type FaultRates } from "./faults.js";
 export { accelerators, type HardwareName } from "./hardware/accelerators.js";
 export { promptDigest } from "./http/api-request.js";

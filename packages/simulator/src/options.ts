@@ -1,5 +1,6 @@
 import type { EngineConfig } from "./engine/engine.js";
 import type { StepTable } from "./engine/step-time.js";
+import type { FaultWindow } from "./fault-schedule.js";
 import { FAULT_KINDS, type FaultRates } from "./faults.js";
 import { accelerators, type HardwareName } from "./hardware/accelerators.js";
 import {
@@ -67,6 +68,8 @@ export interface SimulatorOptions {
   readonly promptTokensDetails?: boolean | undefined;
   /** Share of requests that get each fault. */
   readonly faults?: FaultRates | undefined;
+  /** What goes wrong when; goes before the rates. */
+  readonly faultSchedule?: readonly FaultWindow[] | undefined;
   /** Version answered by /version. */
   readonly version?: string | undefined;
   readonly maxBodyBytes?: number | undefined;
@@ -132,6 +135,7 @@ export interface SimulatorConfig {
   readonly multiByteText: boolean;
   readonly promptTokensDetails: boolean;
   readonly faults: FaultRates;
+  readonly faultSchedule: readonly FaultWindow[];
   readonly version: string;
   readonly maxBodyBytes: number;
 }
@@ -172,6 +176,7 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     multiByteText: options.multiByteText ?? defaults.multiByteText,
     promptTokensDetails: options.promptTokensDetails ?? defaults.promptTokensDetails,
     faults: checkFaults(options.faults ?? {}),
+    faultSchedule: options.faultSchedule ?? [],
     version: options.version ?? defaults.version,
     maxBodyBytes: integer("maxBodyBytes", options.maxBodyBytes ?? defaults.maxBodyBytes, { least: 1 }),
   };

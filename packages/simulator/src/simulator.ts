@@ -7,6 +7,7 @@ import { HttpConnection } from "./http/connection.js";
 import { createRouter } from "./http/router.js";
 import { monotonicUs } from "./monotonic.js";
 import { resolveOptions, type SimulatorConfig, type SimulatorOptions } from "./options.js";
+import { scheduleRefusals } from "./refusals.js";
 import { TruthLogWriter } from "./truth-log-writer.js";
 
 /** vLLM's own: connections beyond it wait in the client. */
@@ -60,16 +61,25 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     finish();
     throw error;
   }
-  const forgetProcess = finishWithProcess(finish);
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : config.port;
   let closing: Promise<void> | undefined;
+  const endRefusals = scheduleRefusals(config.faultSchedule, {
+    tell: (state) => truth.addRefusal(state),
+    deafen: () => {
+      server.close();
+      for (const connection of connections.values()) if (connection.isIdle) connection.close();
+    },
+    listenAgain: () => listenAgain(server, { ...config, port }, () => closing === undefined),
+  });
+  const forgetProcess = finishWithProcess(finish);
   const close = async (): Promise<void> => {
     forgetProcess();
+    endRefusals();
     finish();
     for (const connection of connections.values()) connection.close();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   };
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : config.port;
   return {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     port,
@@ -106,6 +116,16 @@ function listen(server: Server, config: SimulatorConfig): Promise<void> {
       reject(new LoadError("PLAN_INVALID", message, { cause, hint: "choose another host or port" }));
     });
     server.listen({ host, port, backlog: ACCEPT_BACKLOG }, resolve);
+  });
+}
+
+const LISTEN_AGAIN_MS = 50;
+
+/** After a refusal; whoever took the port meanwhile is waited for. */
+function listenAgain(server: Server, config: SimulatorConfig, isWanted: () => boolean): void {
+  if (server.listening || !isWanted()) return;
+  listen(server, config).catch(() => {
+    setTimeout(() => listenAgain(server, config, isWanted), LISTEN_AGAIN_MS).unref();
   });
 }
 

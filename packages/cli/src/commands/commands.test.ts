@@ -37,6 +37,18 @@ test("wrong use is exit code 2 with an error that says what is wrong", async () 
   }
 });
 
+test("a fault schedule that cannot be read or understood is one clear line", async () => {
+  for (const [text, says] of [
+    ["10..5:reset", /fault schedule, 10\.\.5:reset: it ends at 5 s/],
+    ["1..2:quake", /there is no fault quake\nhint: one of http-500/],
+    ["/nowhere/at/all", /the fault schedule \/nowhere\/at\/all cannot be read/],
+  ] as const) {
+    const result = await runCommand("simulate", "--fault-schedule", text);
+    assert.equal(result.code, 1, text);
+    assert.match(result.stderr, says);
+  }
+});
+
 test("what init writes is a plan that validates, and no file is written over unasked", async (t) => {
   const file = join(scratch(t), "plan.yaml");
   assert.equal((await runCommand("init", file)).code, 0);

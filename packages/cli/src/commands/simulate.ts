@@ -1,11 +1,14 @@
+import { readFile } from "node:fs/promises";
 import { LoadError } from "@tokenstorm/core";
 import {
   accelerators,
   FAULT_KINDS,
   type FaultKind,
   type HardwareName,
+  isFaultSchedule,
   KV_CACHE_TYPES,
   type ProfileName,
+  parseFaultSchedule,
   profiles,
   type Simulator,
   type SimulatorOptions,
@@ -47,6 +50,7 @@ interface SimulateFlags {
   readonly seed?: number;
   readonly multiByte?: boolean;
   readonly fault: Partial<Record<FaultKind, number>>;
+  readonly faultSchedule?: string;
   readonly json?: boolean;
 }
 
@@ -106,6 +110,10 @@ export function addSimulate(program: Command, context: CommandContext): void {
         .default({}, "none")
         .argParser(faultShare),
     )
+    .option(
+      "--fault-schedule <file|text>",
+      "what fails when, in seconds since the start: 10..20:reset=0.05;after=5,30..32:refuse",
+    )
     .option("--json", "one line of JSON with the URL")
     .action((flags: SimulateFlags) => context.finish(simulate(flags, context)));
 }
@@ -138,6 +146,7 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     seed: flags.seed,
     multiByteText: flags.multiByte,
     faults: flags.fault,
+    faultSchedule: await readSchedule(flags.faultSchedule),
   });
   const { url, model, cautions } = simulator;
   const ended = new Promise<string>((resolve) => {
@@ -162,6 +171,21 @@ async function started(options: SimulatorOptions): Promise<Simulator> {
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     throw new LoadError("TARGET_UNREACHABLE", error.message, { hint: error.hint, cause: error });
+  }
+}
+
+/** A schedule itself, or a file with one entry a line. */
+async function readSchedule(text: string | undefined): Promise<SimulatorOptions["faultSchedule"]> {
+  if (text === undefined) return undefined;
+  try {
+    return parseFaultSchedule(isFaultSchedule(text) ? text : await readFile(text, "utf8"));
+  } catch (error) {
+    if (error instanceof LoadError)
+      throw new LoadError("TARGET_UNREACHABLE", error.message, { hint: error.hint });
+    throw new LoadError("TARGET_UNREACHABLE", `the fault schedule ${text} cannot be read`, {
+      cause: error,
+      hint: "write FROM..TO:KIND=RATE, or a file with one such entry a line",
+    });
   }
 }
 

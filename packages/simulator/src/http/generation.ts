@@ -1,5 +1,5 @@
 import type { StepOutput } from "../engine/engine.js";
-import type { Fault } from "../faults.js";
+import type { Fault, FaultSource } from "../faults.js";
 import type { Vocabulary } from "../text/vocabulary.js";
 import type { TruthRequest } from "../truth-log.js";
 import type { RequestRecord } from "../truth-log-writer.js";
@@ -17,7 +17,7 @@ export interface GenerationOptions {
   readonly format: EventFormat;
   readonly words: Vocabulary["words"];
   readonly streamInterval: number;
-  readonly fault: Fault | undefined;
+  readonly fault: (Fault & { readonly by: FaultSource }) | undefined;
   readonly nowUs: () => number;
   /** Takes the request out of the engine; called when the answer ends before its tokens do. */
   readonly abort: () => void;
@@ -212,7 +212,7 @@ export class Generation {
       maxTokens: request.maxTokens,
       outputTokens: this.#generated,
       finishReason: ending,
-      ...(fault === undefined ? {} : { fault: fault.kind }),
+      ...(fault === undefined ? {} : { fault: fault.kind, faultBy: fault.by }),
       receivedUs: exchange.receivedUs,
       headersUs: this.#headersUs,
       firstTokenUs: this.#firstTokenUs,
