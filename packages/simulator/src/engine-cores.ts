@@ -28,6 +28,11 @@ export class EngineCores {
     return chosen.core;
   }
 
+  /** The front end is one; vLLM books what it prepares on the first engine. */
+  countImages(queries: number, hits: number): void {
+    this.#cores[0]?.countImages(queries, hits);
+  }
+
   views(): EngineView[] {
     return this.#cores.map((core) => core.view());
   }

@@ -14,6 +14,7 @@ import { monotonicUs } from "./monotonic.js";
 import type { SimulatorConfig } from "./options.js";
 import { createVocabulary, type Vocabulary } from "./text/vocabulary.js";
 import type { TruthLogWriter } from "./truth-log-writer.js";
+import { ProcessorCache } from "./vision/processor-cache.js";
 
 /** A request's fault and where it came from. */
 interface GivenFault extends Fault {
@@ -47,6 +48,7 @@ export class GenerationService {
   /** Which engine works on a request, by its ordinal. */
   readonly #placed = new Map<number, EngineCore>();
   readonly engines: EngineCores;
+  readonly #preparedImages = new ProcessorCache();
   readonly #startedUs = monotonicUs();
   #ordinal = 0;
 
@@ -99,7 +101,8 @@ export class GenerationService {
       exchange,
       format: this.#formatFor(id, request, () => generation.cachedTokens),
       words: this.#words,
-      streamInterval: this.#config.streamInterval,
+      streamInterval: request.streamInterval ?? this.#config.streamInterval,
+      reasoningTokens: request.endpoint === "chat" ? this.#config.reasoningTokens : 0,
       fault,
       nowUs: monotonicUs,
       abort: () => this.#placed.get(ordinal)?.abort(ordinal),
@@ -118,6 +121,8 @@ export class GenerationService {
   #enqueue(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
     if (generation.isEnded) return;
     generation.start();
+    const { images } = request;
+    if (images.length > 0) this.engines.countImages(images.length, this.#preparedImages.take(images));
     const core = this.engines.choose();
     this.#placed.set(ordinal, core);
     core.add(id, ordinal, request, generation);
@@ -130,6 +135,7 @@ export class GenerationService {
       createdS: Math.floor(Date.now() / 1000),
       model: this.#config.model,
       cachedTokens: this.#config.promptTokensDetails ? cachedTokens : () => undefined,
+      emulation: this.#config.emulation,
     });
   }
 
@@ -183,7 +189,7 @@ export class GenerationService {
   ): void {
     const { error, status = error.status, more } = about;
     const endUs = monotonicUs();
-    answerJson(exchange, status, errorJson(error), more);
+    answerJson(exchange, status, errorJson(error, this.#config.emulation.errorParam), more);
     this.#recordRejection(exchange, { ...about, status, reason: error.type, endUs });
   }
 

@@ -1,3 +1,4 @@
+export { EMULATED_VERSIONS, type EmulatedVersion, emulations } from "./emulation.js";
 export {
   createEngine,
   type Engine,

@@ -1,3 +1,4 @@
+import { EMULATED_VERSIONS, type EmulatedVersion, type Emulation, emulations } from "./emulation.js";
 import type { EngineConfig } from "./engine/engine.js";
 import type { StepTable } from "./engine/step-time.js";
 import type { FaultWindow } from "./fault-schedule.js";
@@ -66,11 +67,17 @@ export interface SimulatorOptions {
   readonly imagesPerPrompt?: number | undefined;
   /** Tells cached tokens in `usage.prompt_tokens_details`. */
   readonly promptTokensDetails?: boolean | undefined;
+  /** Usage on streams that did not ask for it, as vLLM's --enable-force-include-usage. */
+  readonly forceIncludeUsage?: boolean | undefined;
   /** Share of requests that get each fault. */
   readonly faults?: FaultRates | undefined;
   /** What goes wrong when; goes before the rates. */
   readonly faultSchedule?: readonly FaultWindow[] | undefined;
-  /** Version answered by /version. */
+  /** Which vLLM's wire: names of metrics and fields, errors. */
+  readonly emulate?: EmulatedVersion | undefined;
+  /** The first so many tokens of each chat answer are thoughts, told in the version's reasoning fields. */
+  readonly reasoningTokens?: number | undefined;
+  /** Version answered by /version; by default as emulated. */
   readonly version?: string | undefined;
   readonly maxBodyBytes?: number | undefined;
 }
@@ -103,7 +110,10 @@ export const SIMULATOR_DEFAULTS = {
   multiByteText: false,
   imagesPerPrompt: 999,
   promptTokensDetails: false,
-  version: "0.14.1",
+  forceIncludeUsage: false,
+  emulate: "0.14",
+  reasoningTokens: 0,
+  version: null,
   maxBodyBytes: 64 * 1024 * 1024,
 } as const;
 
@@ -134,8 +144,11 @@ export interface SimulatorConfig {
   readonly naturalStopSigma: number;
   readonly multiByteText: boolean;
   readonly promptTokensDetails: boolean;
+  readonly forceIncludeUsage: boolean;
   readonly faults: FaultRates;
   readonly faultSchedule: readonly FaultWindow[];
+  readonly emulation: Emulation;
+  readonly reasoningTokens: number;
   readonly version: string;
   readonly maxBodyBytes: number;
 }
@@ -145,6 +158,7 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
   const defaults = SIMULATOR_DEFAULTS;
   const profileName = options.profile ?? defaults.profile;
   const profile = profileOf(profileName);
+  const emulation = emulations[choice("emulate", options.emulate ?? defaults.emulate, EMULATED_VERSIONS)];
   const stepModel = resolveStepModel(options);
   const derived = stepModel === "table" ? undefined : resolveHardware(options, profileName);
   const engine = resolveEngine(options, profile, derived);
@@ -175,9 +189,14 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     naturalStopSigma: share("naturalStopSigma", options.naturalStopSigma ?? defaults.naturalStopSigma, 10),
     multiByteText: options.multiByteText ?? defaults.multiByteText,
     promptTokensDetails: options.promptTokensDetails ?? defaults.promptTokensDetails,
+    forceIncludeUsage: options.forceIncludeUsage ?? defaults.forceIncludeUsage,
     faults: checkFaults(options.faults ?? {}),
     faultSchedule: options.faultSchedule ?? [],
-    version: options.version ?? defaults.version,
+    emulation,
+    reasoningTokens: integer("reasoningTokens", options.reasoningTokens ?? defaults.reasoningTokens, {
+      least: 0,
+    }),
+    version: options.version ?? emulation.version,
     maxBodyBytes: integer("maxBodyBytes", options.maxBodyBytes ?? defaults.maxBodyBytes, { least: 1 }),
   };
 }

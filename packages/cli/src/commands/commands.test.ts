@@ -22,6 +22,7 @@ test("wrong use is exit code 2 with an error that says what is wrong", async () 
     [["simulate", "--time-scale", "fast"], /not a positive number/],
     [["simulate", "--fault", "quake=1"], /kind=share/],
     [["simulate", "--profile", "gpt"], /no such profile/],
+    [["simulate", "--emulate", "0.9"], /Allowed choices are 0\.11, 0\.14, latest/],
     [["simulate", "--limit-mm-per-prompt", "video=1"], /write 2, image=2/],
     [["simulate", "--hardware", "abacus"], /Allowed choices are mi325x/],
     [

@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import { LoadError } from "@tokenstorm/core";
 import {
   accelerators,
+  EMULATED_VERSIONS,
+  type EmulatedVersion,
   FAULT_KINDS,
   type FaultKind,
   type HardwareName,
@@ -46,6 +48,10 @@ interface SimulateFlags {
   readonly apiKeyEnv?: string;
   readonly truthLog?: string;
   readonly limitMmPerPrompt?: number;
+  readonly emulate?: EmulatedVersion;
+  readonly reasoningTokens?: number;
+  readonly enablePromptTokensDetails?: boolean;
+  readonly enableForceIncludeUsage?: boolean;
   readonly streamInterval?: number;
   readonly seed?: number;
   readonly multiByte?: boolean;
@@ -102,6 +108,12 @@ export function addSimulate(program: Command, context: CommandContext): void {
       'images in one prompt, as vLLM takes it: 2, image=2 or {"image":2}; 999 by default',
       imageLimit,
     )
+    .addOption(
+      new Option("--emulate <version>", "wire of which vLLM; 0.14 by default").choices(EMULATED_VERSIONS),
+    )
+    .option("--reasoning-tokens <n>", "thoughts at the start of each chat answer", count)
+    .option("--enable-prompt-tokens-details", "tell cached tokens in usage")
+    .option("--enable-force-include-usage", "usage on streams that did not ask for it")
     .option("--stream-interval <n>", "tokens per event", count)
     .option("--seed <n>", "of every random choice", count)
     .option("--multi-byte", "words of several bytes per character in the output")
@@ -142,6 +154,10 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     apiKey: flags.apiKey ?? keyFrom(flags.apiKeyEnv, env),
     truthLogFile: flags.truthLog,
     imagesPerPrompt: flags.limitMmPerPrompt,
+    emulate: flags.emulate,
+    reasoningTokens: flags.reasoningTokens,
+    promptTokensDetails: flags.enablePromptTokensDetails,
+    forceIncludeUsage: flags.enableForceIncludeUsage,
     streamInterval: flags.streamInterval,
     seed: flags.seed,
     multiByteText: flags.multiByte,

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import type { Emulation } from "../emulation.js";
 import type { EngineImage } from "../engine/encoder-cache.js";
 import { type ChatTokens, tokenize, tokenizeChat } from "../text/tokenizer.js";
 import type { VisionOptions } from "../vision/image-part.js";
-import { badRequest, invalidBody, modelNotFound } from "./api-error.js";
+import { type ApiError, badRequest, invalidBody, modelNotFound } from "./api-error.js";
 import { parseMessages } from "./chat-messages.js";
 import { booleanField, integerField, type JsonObject, objectField, stringField } from "./json-fields.js";
 
@@ -26,6 +27,8 @@ export interface GenerationRequest {
   readonly minTokens: number;
   readonly ignoreEos: boolean;
   readonly cacheSalt: string | undefined;
+  /** Its own tokens per event, where the version lets it choose. */
+  readonly streamInterval: number | undefined;
 }
 
 export interface ModelLimits {
@@ -33,6 +36,9 @@ export interface ModelLimits {
   readonly maxModelLen: number;
   /** Absent where the model does not see images. */
   readonly vision: VisionOptions | undefined;
+  readonly emulation: Emulation;
+  /** Usage whether it was asked for or not. */
+  readonly forceIncludeUsage: boolean;
 }
 
 /** Completions without `max_tokens` get this many, as OpenAI's API had it. */
@@ -50,13 +56,13 @@ export function parseGenerationRequest(
   if (streamOptions !== undefined && !stream) {
     throw invalidBody("Stream options can only be defined when `stream=True`.", "stream_options");
   }
-  const includeUsage = streamOptions !== undefined && booleanField(streamOptions, "include_usage");
+  const usage = usageOf(streamOptions, limits);
   const cacheSalt = stringField(body, "cache_salt");
   if (cacheSalt === "") throw invalidBody("Parameter 'cache_salt' must be a non-empty string if provided.");
   const asked = outputLength(endpoint, body);
   checkModel(body, limits);
   const { tokens: promptTokens, images } = prompt.tokens();
-  const maxTokens = boundedOutput(asked, promptTokens.length, limits.maxModelLen);
+  const maxTokens = boundedOutput(asked, promptTokens.length, limits);
   return {
     endpoint,
     promptTokens,
@@ -64,14 +70,13 @@ export function parseGenerationRequest(
     promptDigest: digest(prompt.canonical()),
     requestId: stringField(body, "request_id"),
     stream,
-    includeUsage,
-    continuousUsage:
-      includeUsage && streamOptions !== undefined && booleanField(streamOptions, "continuous_usage_stats"),
+    ...usage,
     returnTokenIds: booleanField(body, "return_token_ids"),
     maxTokens,
     minTokens: minTokens(body, maxTokens),
     ignoreEos: booleanField(body, "ignore_eos"),
     cacheSalt,
+    streamInterval: limits.emulation.streamIntervalField ? streamInterval(body) : undefined,
   };
 }
 
@@ -151,25 +156,56 @@ function outputLength(endpoint: Endpoint, body: JsonObject): number | undefined 
   return maxTokens;
 }
 
-function boundedOutput(asked: number | undefined, promptTokens: number, maxModelLen: number): number {
+function usageOf(options: JsonObject | undefined, { emulation, forceIncludeUsage }: ModelLimits) {
+  const isAsked = options !== undefined && booleanField(options, "include_usage");
+  const isContinuous = isAsked && booleanField(options, "continuous_usage_stats");
+  return {
+    includeUsage: isAsked || forceIncludeUsage,
+    continuousUsage: isContinuous || (forceIncludeUsage && emulation.forcedUsageOnAllEvents),
+  };
+}
+
+function streamInterval(body: JsonObject): number | undefined {
+  const interval = integerField(body, "stream_interval");
+  if (interval === undefined || interval >= 1) return interval;
+  throw invalidBody(`stream_interval must be at least 1, got ${interval}.`, "stream_interval");
+}
+
+function boundedOutput(asked: number | undefined, promptTokens: number, limits: ModelLimits): number {
   if (promptTokens === 0) throw badRequest("The decoder prompt cannot be empty", "prompt");
-  if (promptTokens >= maxModelLen) {
-    throw badRequest(
+  const room = limits.maxModelLen - promptTokens;
+  if (room >= (asked ?? 1)) return asked ?? room;
+  throw limits.emulation.lengthError === "by sum"
+    ? tooLongBySum(asked ?? 0, promptTokens, limits.maxModelLen)
+    : tooLongByPart(asked, promptTokens, limits.maxModelLen);
+}
+
+function tooLongByPart(asked: number | undefined, promptTokens: number, maxModelLen: number): ApiError {
+  if (asked === undefined || promptTokens >= maxModelLen) {
+    return badRequest(
       `This model's maximum context length is ${maxModelLen} tokens. However, your request has ` +
         `${promptTokens} input tokens. Please reduce the length of the input messages.`,
       "input_tokens",
     );
   }
-  const room = maxModelLen - promptTokens;
-  if (asked !== undefined && asked > room) {
-    throw badRequest(
-      `'max_tokens' or 'max_completion_tokens' is too large: ${asked}. This model's maximum context length ` +
-        `is ${maxModelLen} tokens and your request has ${promptTokens} input tokens ` +
-        `(${asked} > ${maxModelLen} - ${promptTokens}).`,
-      "max_tokens",
-    );
-  }
-  return asked ?? room;
+  return badRequest(
+    `'max_tokens' or 'max_completion_tokens' is too large: ${asked}. This model's maximum context length ` +
+      `is ${maxModelLen} tokens and your request has ${promptTokens} input tokens ` +
+      `(${asked} > ${maxModelLen} - ${promptTokens}).`,
+    "max_tokens",
+  );
+}
+
+/** The prompt is tokenized only as far as it could fit, so that "at least" is one more than there was room for. */
+function tooLongBySum(asked: number, promptTokens: number, maxModelLen: number): ApiError {
+  const seen = Math.min(promptTokens, Math.max(0, maxModelLen - asked) + 1);
+  return badRequest(
+    `This model's maximum context length is ${maxModelLen} tokens. However, you requested ${asked} output tokens and ` +
+      `your prompt contains at least ${seen} input tokens, for a total of at least ${asked + seen} tokens. Please ` +
+      "reduce the length of the input prompt or the number of requested output tokens. " +
+      `(parameter=input_tokens, value=${seen})`,
+    "input_tokens",
+  );
 }
 
 function minTokens(body: JsonObject, maxTokens: number): number {

@@ -18,6 +18,7 @@ export function parseMessages(raw: readonly unknown[], limits: MessageLimits): C
     if (images <= most) return;
     throw badRequest(
       `At most ${most} image(s) may be provided in one prompt. Set \`--limit-mm-per-prompt\` to increase this limit.`,
+      "image",
     );
   };
   return raw.map((message) => parseMessage(message, limits, countImage));

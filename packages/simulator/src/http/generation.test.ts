@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { emulations } from "../emulation.js";
 import type { StepOutput } from "../engine/engine.js";
 import type { RequestRecord } from "../truth-log-writer.js";
 import type { GenerationRequest } from "./api-request.js";
@@ -21,6 +22,7 @@ const REQUEST: GenerationRequest = {
   minTokens: 0,
   ignoreEos: true,
   cacheSalt: undefined,
+  streamInterval: undefined,
 };
 
 /** A generation on a fake connection and a clock that counts: every look at it is a microsecond later. */
@@ -55,9 +57,11 @@ function scripted() {
       createdS: 1,
       model: "m",
       cachedTokens: () => undefined,
+      emulation: emulations["0.14"],
     }),
     words: ["do", "re", "mi"],
     streamInterval: 1,
+    reasoningTokens: 0,
     fault: undefined,
     nowUs: () => nowUs++,
     abort: () => {},

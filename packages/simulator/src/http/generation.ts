@@ -17,6 +17,8 @@ export interface GenerationOptions {
   readonly format: EventFormat;
   readonly words: Vocabulary["words"];
   readonly streamInterval: number;
+  /** The first so many tokens are thoughts. */
+  readonly reasoningTokens: number;
   readonly fault: (Fault & { readonly by: FaultSource }) | undefined;
   readonly nowUs: () => number;
   /** Takes the request out of the engine; called when the answer ends before its tokens do. */
@@ -44,6 +46,7 @@ export class Generation {
   #written = 0;
   /** Not yet written: tokens held by the stream interval or by a socket that is backed up. */
   #heldText = "";
+  #heldReasoning = "";
   #heldTokens: number[] = [];
   #finish: "length" | "stop" | null = null;
   #hasWrittenGarbage = false;
@@ -71,6 +74,11 @@ export class Generation {
     return this.#cachedTokens;
   }
 
+  /** The read that brought the request's last byte. */
+  get receivedUs(): number {
+    return this.#options.exchange.receivedUs;
+  }
+
   get isEnded(): boolean {
     return this.#state === "ended";
   }
@@ -83,9 +91,12 @@ export class Generation {
   /** Hands one token to the client, or holds it. */
   release(output: StepOutput): void {
     if (this.#state !== "open") return;
-    const { words, request, streamInterval } = this.#options;
-    if (output.word >= 0)
-      this.#heldText += output.ordinal === 1 ? words[output.word] : ` ${words[output.word]}`;
+    const { words, request, streamInterval, reasoningTokens } = this.#options;
+    if (output.word >= 0) {
+      const text = output.ordinal === 1 ? words[output.word] : ` ${words[output.word]}`;
+      if (output.ordinal <= reasoningTokens) this.#heldReasoning += text;
+      else this.#heldText += text;
+    }
     this.#heldTokens.push(output.token);
     this.#finish = output.finish;
     if (!request.stream) {
@@ -111,9 +122,12 @@ export class Generation {
     const role = this.#written === 0 ? format.role() : "";
     this.#written += tokens.length;
     const finish = this.#options.fault?.kind === "no-finish" ? null : this.#finish;
-    let bytes = role + format.event({ text: this.#heldText, tokens, finish, outputTokens: this.#written });
+    const reasoning = this.#heldReasoning;
+    const content = { text: this.#heldText, reasoning, tokens, finish, outputTokens: this.#written };
+    let bytes = role + format.event(content);
     if (this.#finish !== null) bytes += format.ending(this.#written) + LAST_CHUNK;
     this.#heldText = "";
+    this.#heldReasoning = "";
     this.#heldTokens = [];
     const stampUs = nowUs();
     this.#firstTokenUs ??= stampUs;
@@ -127,6 +141,7 @@ export class Generation {
     if (this.#breaksAnswer()) return;
     const body = format.answer({
       text: this.#heldText,
+      reasoning: this.#heldReasoning,
       tokens: this.#heldTokens,
       finish: this.#finish,
       outputTokens: this.#generated,

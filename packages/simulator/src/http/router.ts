@@ -30,7 +30,7 @@ export function createRouter(config: SimulatorConfig, service: GenerationService
     ["/version", { method: "GET", handle: (exchange) => answerJson(exchange, 200, versionJson(config)) }],
     ["/simulator", { method: "GET", handle: (exchange) => answerJson(exchange, 200, describe(config)) }],
     ["/tokenize", { method: "POST", handle: (exchange) => answerTokenize(exchange, config) }],
-    ["/metrics", { method: "GET", handle: (exchange) => answerMetrics(exchange, service) }],
+    ["/metrics", { method: "GET", handle: (exchange) => answerMetrics(exchange, service, config) }],
   ]);
   return (exchange) => {
     const { path, method, headers } = exchange.request;
@@ -97,11 +97,11 @@ function answerTokenize(exchange: Exchange, config: SimulatorConfig): void {
     answerJson(exchange, 200, JSON.stringify(answer));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    answerJson(exchange, error.status, errorJson(error));
+    answerJson(exchange, error.status, errorJson(error, config.emulation.errorParam));
   }
 }
 
-function answerMetrics(exchange: Exchange, service: GenerationService): void {
-  const text = metricsPage(service.engines.views());
+function answerMetrics(exchange: Exchange, service: GenerationService, config: SimulatorConfig): void {
+  const text = metricsPage(service.engines.views(), config.emulation.metrics);
   answerText(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
