@@ -147,7 +147,7 @@ class StepEngine implements Engine {
     for (const sequence of sequences) {
       if (sequence.isDone) continue;
       sequence.computed += sequence.scheduled;
-      this.#encoder.letGo(sequence, sequence.computed);
+      if (sequence.heldImages.length > 0) this.#encoder.letGo(sequence, sequence.computed);
       if (sequence.computed < sequence.length) continue;
       const output = this.#sample(sequence);
       outputs.push(output);
@@ -178,7 +178,11 @@ class StepEngine implements Engine {
       const sequence = this.#running[i];
       if (sequence === undefined) break;
       const wanted = Math.min(sequence.length - sequence.computed, step.budget);
-      const { tokens, images } = this.#encoder.fit(sequence, sequence.computed, wanted, step);
+      // Past its prompt a request needs no image, and this is the path of every token.
+      const fit = sequence.needsImages
+        ? this.#encoder.fit(sequence, sequence.computed, wanted, step)
+        : undefined;
+      const tokens = fit?.tokens ?? wanted;
       if (tokens === 0) continue;
       while (!this.#allocate(sequence, tokens)) {
         const last = this.#running.pop();
@@ -187,7 +191,7 @@ class StepEngine implements Engine {
         step.preempted++;
         if (last === sequence) return;
       }
-      if (images.length > 0) this.#encoder.hold(sequence, images, step);
+      if (fit !== undefined) this.#encoder.hold(sequence, fit.images, step);
       step.schedule(sequence, tokens);
     }
   }
@@ -205,7 +209,7 @@ class StepEngine implements Engine {
       const { tokens, images } = this.#encoder.fit(sequence, cachedTokens, wanted, step);
       if (tokens === 0 || !this.#allocate(sequence, tokens, hits)) break;
       this.#admit(sequence, cachedTokens, step);
-      if (images.length > 0) this.#encoder.hold(sequence, images, step);
+      this.#encoder.hold(sequence, images, step);
       step.schedule(sequence, tokens);
       admitted++;
     }

@@ -35,12 +35,16 @@ export class Sequence {
   preemptions = 0;
   wasAdmitted = false;
   isDone = false;
+  /** Where the last image of the prompt ends; 0 without one. */
+  readonly #imagesEnd: number;
   readonly #hashes: number[] = [];
   readonly #rootHash: number;
   readonly #tokenAt: (index: number) => number;
 
   constructor(request: EngineRequest) {
     this.request = request;
+    const lastImage = request.images?.at(-1);
+    this.#imagesEnd = lastImage === undefined ? 0 : lastImage.start + lastImage.tokens;
     this.prefillTarget = request.promptTokens.length;
     this.#rootHash = request.cacheSalt === undefined ? ROOT_HASH : hashText(request.cacheSalt, ROOT_HASH);
     this.#tokenAt = (index) =>
@@ -50,6 +54,11 @@ export class Sequence {
   /** Tokens known so far: the prompt and every output. */
   get length(): number {
     return this.request.promptTokens.length + this.outputs.length;
+  }
+
+  /** Whether an image lies among the tokens that are still to be computed. */
+  get needsImages(): boolean {
+    return this.#imagesEnd > this.computed;
   }
 
   /** Hash of the full block number `index`; the caller sees to it that the block is full. */
