@@ -4,7 +4,7 @@ import type { Generation } from "./http/generation.js";
 import { EngineMetrics, type EngineView } from "./metrics/engine-metrics.js";
 import { monotonicUs } from "./monotonic.js";
 import type { SimulatorConfig } from "./options.js";
-import type { OutputRelease } from "./output-release.js";
+import type { OutputQueue } from "./output-release.js";
 import { hashIntegers, hashText, logNormal, uniformAt } from "./random.js";
 import { StepLoop } from "./step-loop.js";
 
@@ -17,7 +17,7 @@ export interface EngineCoreOptions {
   /** Token id of each word that can come out. */
   readonly vocabulary: ArrayLike<number>;
   /** The front end's, shared by all engines. */
-  readonly release: OutputRelease;
+  readonly release: OutputQueue;
 }
 
 interface Active {
@@ -33,7 +33,7 @@ interface Active {
 /** One of vLLM's engine cores: a scheduler with a step clock, KV blocks and metrics of its own. */
 export class EngineCore {
   readonly #config: SimulatorConfig;
-  readonly #release: OutputRelease;
+  readonly #release: OutputQueue;
   readonly #active = new Map<number, Active>();
   readonly #engine;
   readonly #metrics: EngineMetrics;

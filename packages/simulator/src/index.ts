@@ -13,6 +13,9 @@ export { runInVirtualTime, type VirtualEvent, type VirtualRun } from "./engine/v
 export { type FaultWindow, isFaultSchedule, parseFaultSchedule } from "./fault-schedule.js";
 export { FAULT_KINDS, type FaultKind, type FaultRates } from "./faults.js";
 export { accelerators, type HardwareName } from "./hardware/accelerators.js";
+export { type DerivedServer, deriveServer, type HardwareFacts } from "./hardware/derived-server.js";
+export { modelShapes } from "./hardware/model-shapes.js";
+export { EFFICIENCY_ESTIMATES, IDEAL, rooflineModel, rooflineStep } from "./hardware/roofline.js";
 export { promptDigest } from "./http/api-request.js";
 export {
   KV_CACHE_TYPES,

@@ -58,6 +58,11 @@ export interface SimulatorOptions {
   readonly seed?: number | undefined;
   /** Tokens per event, as vLLM's --stream-interval: the first and the last token do not wait. */
   readonly streamInterval?: number | undefined;
+  /**
+   * What the front end takes to hand one token to its answer, us: where it cannot keep up it merges tokens, as vLLM's does. 0 is a
+   * front end that costs nothing.
+   */
+  readonly frontEndUs?: number | undefined;
   /** Without `ignore_eos` an answer ends after a log-normal number of tokens, EOS included. */
   readonly naturalStopMedian?: number | undefined;
   readonly naturalStopSigma?: number | undefined;
@@ -105,6 +110,7 @@ export const SIMULATOR_DEFAULTS = {
   keepAliveMs: 5000,
   seed: 1,
   streamInterval: 1,
+  frontEndUs: 0,
   naturalStopMedian: 128,
   naturalStopSigma: 0.4,
   multiByteText: false,
@@ -140,6 +146,7 @@ export interface SimulatorConfig {
   readonly keepAliveMs: number;
   readonly seed: number;
   readonly streamInterval: number;
+  readonly frontEndUs: number;
   readonly naturalStopMedian: number;
   readonly naturalStopSigma: number;
   readonly multiByteText: boolean;
@@ -185,6 +192,7 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     streamInterval: integer("streamInterval", options.streamInterval ?? defaults.streamInterval, {
       least: 1,
     }),
+    frontEndUs: share("frontEndUs", options.frontEndUs ?? defaults.frontEndUs, 1e6),
     naturalStopMedian: positive("naturalStopMedian", options.naturalStopMedian ?? defaults.naturalStopMedian),
     naturalStopSigma: share("naturalStopSigma", options.naturalStopSigma ?? defaults.naturalStopSigma, 10),
     multiByteText: options.multiByteText ?? defaults.multiByteText,

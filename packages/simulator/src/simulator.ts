@@ -13,6 +13,8 @@ import { TruthLogWriter } from "./truth-log-writer.js";
 /** vLLM's own: connections beyond it wait in the client. */
 const ACCEPT_BACKLOG = 2048;
 const MAX_HEAD_BYTES = 64 * 1024;
+/** asyncio's, at which uvicorn waits for the client and vLLM begins to merge. */
+const WRITE_BUFFER_BYTES = 64 * 1024;
 
 export interface SimulatorStats extends EngineStats {
   /** Requests to the generation endpoints so far, refused ones included. */
@@ -45,7 +47,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const service = new GenerationService(config, truth);
   const connections = new Map<Socket, HttpConnection>();
   const handle = createRouter(config, service);
-  const server = createServer({ noDelay: true }, (socket) => {
+  const server = createServer({ noDelay: true, highWaterMark: WRITE_BUFFER_BYTES }, (socket) => {
     const limits = { headBytes: MAX_HEAD_BYTES, bodyBytes: config.maxBodyBytes };
     const { keepAliveMs } = config;
     connections.set(socket, new HttpConnection({ socket, limits, keepAliveMs, nowUs: monotonicUs, handle }));

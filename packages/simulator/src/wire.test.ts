@@ -228,6 +228,35 @@ test("a client that does not read gets its tokens merged, and all of them", asyn
   });
 });
 
+test("a slow front end merges tokens into one event, and every token arrives", async () => {
+  await withSimulator({ decodeStepMs: [[1, 2]], frontEndUs: 9000 }, async (_, client) => {
+    client.post(CHAT, chat({ max_tokens: 60, return_token_ids: true }));
+    const events = (await client.answer()).chunks.slice(1, -1).map((event) => JSON.parse(payload(event)));
+    const counts = events.map((event): number => event.choices[0].token_ids.length);
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      60,
+    );
+    assert.ok(Math.max(...counts) >= 3, `events of ${counts}`);
+  });
+});
+
+test("preemptions, and what they cost, show in /metrics", async () => {
+  await withSimulator({ kvBlocks: 12, decodeStepMs: [[1, 1]] }, async (simulator, client) => {
+    const other = await RawClient.open(simulator.port);
+    for (const one of [client, other]) one.post(CHAT, chat({ max_tokens: 120 }));
+    for (const one of [client, other]) assert.match((await one.answer()).body, /"finish_reason":"length"/);
+    client.send("GET /metrics HTTP/1.1\r\n\r\n");
+    const page = (await client.answer()).body;
+    assert.equal(metric(page, "vllm:num_preemptions_total"), simulator.stats().preemptions);
+    assert.ok(simulator.stats().preemptions >= 1);
+    assert.equal(metric(page, "vllm:generation_tokens_total"), 240);
+    assert.equal(metric(page, "vllm:prompt_tokens_total"), 26, "what is computed again is no prompt");
+    assert.equal(metric(page, "vllm:kv_cache_usage_perc"), 0);
+    other.close();
+  });
+});
+
 test("the whole surface beside the streams answers as vLLM does", async () => {
   await withSimulator({ maxModelLen: 100 }, async (_, client) => {
     const get = async (path: string) => {

@@ -53,6 +53,7 @@ interface SimulateFlags {
   readonly enablePromptTokensDetails?: boolean;
   readonly enableForceIncludeUsage?: boolean;
   readonly streamInterval?: number;
+  readonly frontEndUs?: number;
   readonly seed?: number;
   readonly multiByte?: boolean;
   readonly fault: Partial<Record<FaultKind, number>>;
@@ -115,6 +116,11 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option("--enable-prompt-tokens-details", "tell cached tokens in usage")
     .option("--enable-force-include-usage", "usage on streams that did not ask for it")
     .option("--stream-interval <n>", "tokens per event", count)
+    .option(
+      "--front-end-us <x>",
+      "what handing out a token takes; a front end that is late merges",
+      positiveNumber,
+    )
     .option("--seed <n>", "of every random choice", count)
     .option("--multi-byte", "words of several bytes per character in the output")
     .addOption(
@@ -159,6 +165,7 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     promptTokensDetails: flags.enablePromptTokensDetails,
     forceIncludeUsage: flags.enableForceIncludeUsage,
     streamInterval: flags.streamInterval,
+    frontEndUs: flags.frontEndUs,
     seed: flags.seed,
     multiByteText: flags.multiByte,
     faults: flags.fault,

@@ -88,10 +88,10 @@ export class Generation {
     this.#generated++;
   }
 
-  /** Hands one token to the client, or holds it. */
-  release(output: StepOutput): void {
+  /** Takes one token; it leaves with the next that is released. */
+  hold(output: StepOutput): void {
     if (this.#state !== "open") return;
-    const { words, request, streamInterval, reasoningTokens } = this.#options;
+    const { words, reasoningTokens } = this.#options;
     if (output.word >= 0) {
       const text = output.ordinal === 1 ? words[output.word] : ` ${words[output.word]}`;
       if (output.ordinal <= reasoningTokens) this.#heldReasoning += text;
@@ -99,12 +99,19 @@ export class Generation {
     }
     this.#heldTokens.push(output.token);
     this.#finish = output.finish;
+  }
+
+  /** Takes one token and hands to the client what is held, or waits for more by the stream interval. */
+  release(output: StepOutput): void {
+    if (this.#state !== "open") return;
+    this.hold(output);
+    const { request, streamInterval } = this.#options;
     if (!request.stream) {
-      if (output.ordinal === 1) this.#firstTokenUs = this.#options.nowUs();
+      this.#firstTokenUs ??= this.#options.nowUs();
       if (output.finish !== null) this.#answer();
       return;
     }
-    const isDue = output.ordinal === 1 || output.finish !== null || this.#heldTokens.length >= streamInterval;
+    const isDue = this.#written === 0 || output.finish !== null || this.#heldTokens.length >= streamInterval;
     if (isDue) this.#flush();
   }
 
