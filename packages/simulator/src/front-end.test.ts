@@ -44,12 +44,19 @@ function scripted(costUs: number) {
     }
     nowUs = us;
   };
+  /** The timer that was due before comes only now. */
+  const jumpTo = (us: number): void => {
+    nowUs = us;
+    const due = wake;
+    wake = undefined;
+    due?.call();
+  };
   const step = (atUs: number, ids: readonly number[], ordinal: number): void => {
     goTo(atUs);
     for (const id of ids) frontEnd.push(consumerOf(id), output(id, ordinal));
     frontEnd.run();
   };
-  return { events, step, goTo, frontEnd, isIdle: () => wake === undefined };
+  return { events, step, goTo, jumpTo, frontEnd, isIdle: () => wake === undefined };
 }
 
 test("a front end that keeps up hands out each token alone, one after the other", () => {
@@ -84,11 +91,23 @@ test("a front end that is late merges the tokens of one answer, loses none, and 
   assert.ok(isIdle());
 });
 
-test("a timer that comes late makes up for it in one go, and a closed front end hands out nothing more", () => {
-  const late = scripted(100);
-  late.step(1000, [1, 2, 3, 4], 1);
-  late.goTo(1050);
-  late.frontEnd.close();
-  late.goTo(1e6);
-  assert.equal(late.events.length, 0);
+test("a timer that comes late makes up for it in one go, and the grid of turns stays", () => {
+  const { events, step, jumpTo, goTo } = scripted(100);
+  step(1000, [0, 1, 2, 3, 4, 5, 6, 7], 1);
+  jumpTo(1550);
+  assert.equal(events.length, 5, "the turns of 1100 to 1500");
+  goTo(10_000);
+  assert.deepEqual(
+    events.slice(5).map(({ atUs }) => atUs),
+    [1600, 1700, 1800],
+  );
+});
+
+test("a closed front end hands out nothing more", () => {
+  const { events, step, goTo, frontEnd } = scripted(100);
+  step(1000, [1, 2, 3, 4], 1);
+  goTo(1050);
+  frontEnd.close();
+  goTo(1e6);
+  assert.equal(events.length, 0);
 });

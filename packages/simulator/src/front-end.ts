@@ -33,14 +33,18 @@ export class FrontEnd implements OutputQueue {
 
   run(): void {
     if (this.#cancel !== undefined || this.#waiting.size === 0) return;
-    const { nowUs, at, costUs } = this.#deps;
-    this.#freeUs = Math.max(this.#freeUs, nowUs()) + costUs;
-    this.#cancel = at(this.#freeUs, () => this.#work());
+    this.#serveFrom(Math.max(this.#freeUs, this.#deps.nowUs()));
   }
 
   close(): void {
     this.#cancel?.();
     this.#waiting.clear();
+  }
+
+  /** The first in the queue has its turn from here. */
+  #serveFrom(us: number): void {
+    this.#freeUs = us + this.#deps.costUs;
+    this.#cancel = this.#deps.at(this.#freeUs, () => this.#work());
   }
 
   /** Hands over as many as had their time by now. */
@@ -54,7 +58,8 @@ export class FrontEnd implements OutputQueue {
       if (this.#waiting.size === 0 || this.#freeUs + costUs > untilUs) break;
       this.#freeUs += costUs;
     }
-    this.run();
+    // Who waits has waited since the last turn ended, however late the timer was.
+    if (this.#waiting.size > 0) this.#serveFrom(this.#freeUs);
   }
 }
 

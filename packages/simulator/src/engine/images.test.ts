@@ -129,6 +129,17 @@ test("any mix of images, sizes and aborts comes to its end, with no more held th
   assert.ok(engine.stats().preemptions > 0, "the mix was meant to preempt");
 });
 
+test("what two hold is held until both have let go", () => {
+  const cache = new EncoderCache(100);
+  const image = { hash: 1, start: 0, tokens: 80 };
+  cache.hold(image);
+  cache.hold(image);
+  cache.letGo(1);
+  assert.deepEqual([cache.isHeld(1), cache.hasRoom(80, 0)], [true, false]);
+  cache.letGo(1);
+  assert.deepEqual([cache.isHeld(1), cache.has(1), cache.hasRoom(80, 0)], [false, true, true]);
+});
+
 test("the cache evicts what nobody holds, the oldest first, and never what is held", () => {
   const cache = new EncoderCache(100);
   const image = (hash: number) => ({ hash, start: 0, tokens: 40 });

@@ -75,6 +75,8 @@ test("sides are rounded to even halves, tiny images grow, huge ones shrink, and 
   assert.ok(qwenImageTokens({ width: 20_000, height: 20_000 }) <= 16_384);
   assert.ok(kimiImageTokens({ width: 20_000, height: 20_000 }) <= 65 * 65);
   assert.equal(kimiImageTokens({ width: 1, height: 1 }), 1);
+  // Few patches, but a side beyond 7,168: 7168 x 35, padded to 7168 x 56.
+  assert.equal(kimiImageTokens({ width: 20_000, height: 100 }), 256 * 2);
   assert.throws(() => qwenImageTokens({ width: 1000, height: 4 }), RangeError);
 });
 
