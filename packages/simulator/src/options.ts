@@ -1,7 +1,9 @@
 import { LoadError } from "@tokenstorm/core";
+import { AITER_STATES, type AiterState, inOtherState } from "./aiter.js";
 import type { EngineConfig } from "./engine/engine.js";
 import type { StepTable } from "./engine/step-time.js";
 import { FAULT_KINDS, type FaultRates } from "./faults.js";
+import { OUTPUT_LENGTH_PROFILES, type OutputLengthProfile } from "./output-length.js";
 import { type Profile, type ProfileName, profiles } from "./profiles.js";
 
 /** Everything that can be set; what is absent or undefined is taken from `SIMULATOR_DEFAULTS` or the profile. */
@@ -34,6 +36,14 @@ export interface SimulatorOptions {
   /** Without `ignore_eos` an answer ends after a log-normal number of tokens, EOS included. */
   readonly naturalStopMedian?: number | undefined;
   readonly naturalStopSigma?: number | undefined;
+  /** By which rule answers end without `ignore_eos`. */
+  readonly outputLengthProfile?: OutputLengthProfile | undefined;
+  /** AITER kernels; by default as in the rows to which the profile was fitted. */
+  readonly aiter?: AiterState | undefined;
+  /** Coefficient of variation of one factor on all step times, drawn at the start: servers that were started anew differ. */
+  readonly runNoiseCov?: number | undefined;
+  /** The same of each step's own factor. */
+  readonly stepNoiseCov?: number | undefined;
   /** Puts words of two to four bytes per character into the output. */
   readonly multiByteText?: boolean | undefined;
   /** Tells cached tokens in `usage.prompt_tokens_details`. */
@@ -65,6 +75,10 @@ export const SIMULATOR_DEFAULTS = {
   streamInterval: 1,
   naturalStopMedian: 128,
   naturalStopSigma: 0.4,
+  outputLengthProfile: "natural",
+  aiter: null,
+  runNoiseCov: 0,
+  stepNoiseCov: 0,
   multiByteText: false,
   promptTokensDetails: false,
   version: "0.14.1",
@@ -72,6 +86,7 @@ export const SIMULATOR_DEFAULTS = {
 } as const;
 
 const MOST_ENGINES = 256;
+const MOST_NOISE = 0.5;
 
 /** Options past their checks. */
 export interface SimulatorConfig {
@@ -90,6 +105,10 @@ export interface SimulatorConfig {
   readonly streamInterval: number;
   readonly naturalStopMedian: number;
   readonly naturalStopSigma: number;
+  readonly outputLengthProfile: OutputLengthProfile;
+  readonly aiter: AiterState;
+  readonly runNoiseCov: number;
+  readonly stepNoiseCov: number;
   readonly multiByteText: boolean;
   readonly promptTokensDetails: boolean;
   readonly faults: FaultRates;
@@ -124,6 +143,14 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     }),
     naturalStopMedian: positive("naturalStopMedian", options.naturalStopMedian ?? defaults.naturalStopMedian),
     naturalStopSigma: share("naturalStopSigma", options.naturalStopSigma ?? defaults.naturalStopSigma, 10),
+    outputLengthProfile: oneOf(
+      "outputLengthProfile",
+      OUTPUT_LENGTH_PROFILES,
+      options.outputLengthProfile ?? defaults.outputLengthProfile,
+    ),
+    aiter: aiterOf(options, profile),
+    runNoiseCov: share("runNoiseCov", options.runNoiseCov ?? defaults.runNoiseCov, MOST_NOISE),
+    stepNoiseCov: share("stepNoiseCov", options.stepNoiseCov ?? defaults.stepNoiseCov, MOST_NOISE),
     multiByteText: options.multiByteText ?? defaults.multiByteText,
     promptTokensDetails: options.promptTokensDetails ?? defaults.promptTokensDetails,
     faults: checkFaults(options.faults ?? {}),
@@ -138,7 +165,7 @@ function resolveEngine(options: SimulatorOptions, profile: Profile): SimulatorCo
   const kvBlocks = options.kvBlocks ?? Math.floor(profile.kvTokens / blockSize);
   const budget = options.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens;
   return {
-    decodeStepMs: checkTable(options.decodeStepMs ?? profile.decodeStepMs),
+    decodeStepMs: checkTable(options.decodeStepMs ?? stepTable(profile, aiterOf(options, profile))),
     prefillTokensPerS: positive("prefillTokensPerS", options.prefillTokensPerS ?? profile.prefillTokensPerS),
     timeScale: positive("timeScale", options.timeScale ?? defaults.timeScale),
     maxNumSeqs: integer("maxNumSeqs", options.maxNumSeqs ?? defaults.maxNumSeqs, { least: 1 }),
@@ -147,6 +174,21 @@ function resolveEngine(options: SimulatorOptions, profile: Profile): SimulatorCo
     kvBlocks: integer("kvBlocks", kvBlocks, { least: 1, most: 10_000_000 }),
     prefixCache: options.prefixCache ?? defaults.prefixCache,
   };
+}
+
+function aiterOf(options: SimulatorOptions, profile: Profile): AiterState {
+  const state = oneOf("aiter", AITER_STATES, options.aiter ?? profile.aiter.fittedWith);
+  if (state === profile.aiter.fittedWith || profile.aiter.otherFactors !== undefined) return state;
+  throw invalid(
+    "aiter",
+    `nothing is published of ${profile.model} with AITER ${state}`,
+    `its step times were fitted to rows with AITER ${profile.aiter.fittedWith}; only llama-3.1-405b was measured with both`,
+  );
+}
+
+function stepTable({ decodeStepMs, aiter }: Profile, state: AiterState): StepTable {
+  if (state === aiter.fittedWith || aiter.otherFactors === undefined) return decodeStepMs;
+  return inOtherState(decodeStepMs, aiter.otherFactors);
 }
 
 /** As vLLM does at its start, a context that cannot fit into the KV blocks is refused. */
@@ -198,6 +240,12 @@ function integer(name: string, value: number, range: { least: number; most?: num
   if (Number.isSafeInteger(value) && value >= range.least && value <= most) return value;
   const upper = range.most === undefined ? "" : ` and at most ${most}`;
   throw invalid(name, `${value} is not a whole number of at least ${range.least}${upper}`);
+}
+
+function oneOf<Word extends string>(name: string, words: readonly Word[], given: string): Word {
+  const found = words.find((word) => word === given);
+  if (found === undefined) throw invalid(name, `there is no ${given}`, `one of ${words.join(", ")}`);
+  return found;
 }
 
 function positive(name: string, value: number): number {

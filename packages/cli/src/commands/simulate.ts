@@ -1,7 +1,11 @@
 import { LoadError } from "@tokenstorm/core";
 import {
+  AITER_STATES,
+  type AiterState,
   FAULT_KINDS,
   type FaultKind,
+  OUTPUT_LENGTH_PROFILES,
+  type OutputLengthProfile,
   type ProfileName,
   profiles,
   type Simulator,
@@ -35,6 +39,10 @@ interface SimulateFlags {
   readonly streamInterval?: number;
   readonly seed?: number;
   readonly multiByte?: boolean;
+  readonly aiter?: AiterState;
+  readonly outputLengths?: OutputLengthProfile;
+  readonly runNoise?: number;
+  readonly stepNoise?: number;
   readonly fault: Partial<Record<FaultKind, number>>;
   readonly json?: boolean;
 }
@@ -66,6 +74,23 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option("--seed <n>", "of every random choice", count)
     .option("--multi-byte", "words of several bytes per character in the output")
     .addOption(
+      new Option("--aiter <state>", "AITER kernels; by default as the profile was measured").choices(
+        AITER_STATES,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--output-lengths <profile>",
+        "how answers end without ignore_eos; natural by default",
+      ).choices(OUTPUT_LENGTH_PROFILES),
+    )
+    .option(
+      "--run-noise <cov>",
+      "coefficient of variation of step times from start to start, such as 0.04",
+      share,
+    )
+    .option("--step-noise <cov>", "the same from step to step", share)
+    .addOption(
       new Option("--fault <kind=share>", `share of requests that fail: ${FAULT_KINDS.join(", ")}`)
         .default({}, "none")
         .argParser(faultShare),
@@ -95,6 +120,10 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     streamInterval: flags.streamInterval,
     seed: flags.seed,
     multiByteText: flags.multiByte,
+    outputLengthProfile: flags.outputLengths,
+    aiter: flags.aiter,
+    runNoiseCov: flags.runNoise,
+    stepNoiseCov: flags.stepNoise,
     faults: flags.fault,
   });
   const { url, model } = simulator;
@@ -136,6 +165,12 @@ function profileName(text: string): ProfileName {
   const isName = (name: string): name is ProfileName => names.includes(name);
   if (isName(text)) return text;
   throw new InvalidArgumentError(`there is no such profile; one of ${names.join(", ")}.`);
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("write a share between 0 and 1.");
 }
 
 function faultShare(text: string, before: SimulateFlags["fault"]): SimulateFlags["fault"] {

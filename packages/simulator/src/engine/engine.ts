@@ -17,6 +17,8 @@ export interface EngineConfig {
   /** Token id of each word that can come out. */
   readonly vocabulary: ArrayLike<number>;
   readonly eosToken: number;
+  /** Asked once at the beginning of each step: what its time is multiplied by. */
+  readonly stepNoise?: (() => number) | undefined;
 }
 
 /** What the scheduler decided for one step, known when the step starts. */
@@ -297,7 +299,7 @@ class StepDraft {
     const stepMs = decodeStepMs(config.decodeStepMs, this.#sampled);
     const prefillUs = (this.#prefillTokens * 1e6) / config.prefillTokensPerS;
     return {
-      durationUs: (stepMs * 1000 + prefillUs) / config.timeScale,
+      durationUs: ((stepMs * 1000 + prefillUs) * (config.stepNoise?.() ?? 1)) / config.timeScale,
       sampled: this.#sampled,
       prefillTokens: this.#prefillTokens,
       scheduledTokens: this.#scheduledTokens,
