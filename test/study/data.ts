@@ -19,6 +19,7 @@ const Series = z.object({
   id: z.string(),
   model: z.enum(["llama-3.1-405b", "deepseek-v3.2", "qwen3-vl-235b", "kimi-k2.5"]),
   suite: z.enum(["multi-run", "stress-testing", "validation-testing"]),
+  mode: z.string().nullable(),
   workload: z.object({
     inferred_prompt_tokens: z.int(),
     inferred_output_tokens: z.int().optional(),

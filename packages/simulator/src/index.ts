@@ -20,3 +20,10 @@ export { type Profile, type ProfileName, profiles } from "./profiles.js";
 export { type Simulator, type SimulatorStats, startSimulator } from "./simulator.js";
 export { type ChatMessage, type ChatPart, tokenize, tokenizeChat } from "./text/tokenizer.js";
 export * from "./truth-log.js";
+export {
+  createVirtualServer,
+  type VirtualListener,
+  type VirtualRequest,
+  type VirtualServer,
+  type VirtualUsage,
+} from "./virtual-server.js";
