@@ -31,8 +31,7 @@ export function createVirtualTarget(server: VirtualServer, clock: Clock, { plan 
         sink.onEnd(clock.nowUs(), { ...how, usage, tokenSource: "continuous" });
       };
       const request = server.send(prepared.id, endpoint, prepared.body, {
-        onToken: ({ isContent, finish }) => {
-          const nowUs = clock.nowUs();
+        onToken: (nowUs, isContent, finish) => {
           if (isFirst) sink.onEvent(nowUs, 0, false, false);
           isFirst = false;
           sink.onEvent(nowUs, 1, isContent, false);

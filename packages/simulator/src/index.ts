@@ -1,4 +1,4 @@
-export { AITER_STATES, type AiterFacts, type AiterState } from "./aiter.js";
+export { AITER_STATES, type AiterFacts, type AiterState, inOtherState } from "./aiter.js";
 export {
   createEngine,
   type Engine,

@@ -12,10 +12,10 @@ import { createVocabulary } from "./text/vocabulary.js";
 
 const EOS_TOKEN = 10;
 
-/** Hears what comes of one request, at the clock's time. */
+/** Hears what comes of one request. */
 export interface VirtualListener {
-  /** A token came out; the last one names how the answer ends, and nothing follows it. */
-  onToken(token: { readonly isContent: boolean; readonly finish: "length" | "stop" | null }): void;
+  /** A token came out, now; the last one names how the answer ends, and nothing follows it. */
+  onToken(nowUs: number, isContent: boolean, finish: "length" | "stop" | null): void;
 }
 
 export interface VirtualUsage {
@@ -196,7 +196,7 @@ class VirtualEngine implements VirtualServer {
     } else this.#metrics.laterToken(nowUs - active.lastTokenUs);
     active.lastTokenUs = nowUs;
     if (finish !== null) this.#finish(id, active, finish);
-    active.listener.onToken({ isContent: word >= 0, finish });
+    active.listener.onToken(nowUs, word >= 0, finish);
     return ordinal === 1 ? prompt : 0;
   }
 
