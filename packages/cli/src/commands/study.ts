@@ -161,9 +161,10 @@ function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {
 /** What there is to do and what it costs, before anything is done. */
 function openingLines(loaded: LoadedStudy, directory: StudyDirectory, steps: readonly StudyStep[]): string[] {
   const done = directory.done().size;
-  const cost = studyCost(steps, loaded);
+  const { mode } = directory.state;
+  const cost = studyCost(steps, { ...loaded, mode });
   return [
-    `study ${loaded.study.file.name}, mode ${directory.state.mode}, in ${directory.path}`,
+    `study ${loaded.study.file.name}, mode ${mode}, in ${directory.path}`,
     ...(done === 0 ? [] : [`${done} runs are done and are not repeated`]),
     ...directory.underWay.map(
       (key) => `${key} was under way when the study stopped: it is repeated, and what it left is not counted`,
@@ -178,7 +179,7 @@ async function tellSchedule(
   { json, mode }: StudyFlags,
   { terminal }: CommandContext,
 ): Promise<number> {
-  const cost = studyCost(steps, loaded);
+  const cost = studyCost(steps, { ...loaded, mode });
   const { name, notes } = loaded.study.file;
   const lines = [`study ${name}, mode ${mode}`, ...notes, ...scheduleLines(steps, cost, { all: true })];
   await terminal.print(

@@ -7,6 +7,7 @@ import {
   parsePublished,
   planFilesOf,
   requireStudy,
+  STUDY_MODES,
   type Study,
 } from "@tokenstorm/core";
 import { canonicalJson } from "@tokenstorm/protocol";
@@ -67,15 +68,15 @@ async function readPinned(
 
 function checkSeries({ file }: Study, published: readonly PublishedSeries[]): void {
   const known = published.map(({ id }) => id);
-  for (const [i, suite] of file.suites.entries()) {
-    for (const [condition, id] of Object.entries(suite.published)) {
-      if (known.includes(id)) continue;
-      throw new LoadError(
-        "PLAN_INVALID",
-        `the study file is invalid: suites[${i}].published.${condition}: there is no series "${id}" in ${file.publishedRows?.file ?? ""}`,
-        { hint: `there are ${known.join(", ")}` },
-      );
-    }
+  for (const suite of file.suites) {
+    const named = [suite.published, ...STUDY_MODES.map((mode) => suite.modes[mode]?.published ?? {})];
+    const missing = named.flatMap((one) => Object.values(one)).find((id) => !known.includes(id));
+    if (missing === undefined) continue;
+    throw new LoadError(
+      "PLAN_INVALID",
+      `the study file is invalid: suite ${suite.name} names the series "${missing}", which ${file.publishedRows?.file ?? ""} does not have`,
+      { hint: `there are ${known.join(", ")}` },
+    );
   }
 }
 

@@ -12,7 +12,7 @@ const one = { conditions: [{ name: "a", target }] };
 
 function costOf(input: StudyInput, published: readonly PublishedSeries[] = []) {
   const study = requireStudy(input);
-  return studyCost(scheduleStudy(study, { mode: "default" }), { study, published }).total;
+  return studyCost(scheduleStudy(study, { mode: "default" }), { study, published, mode: "default" }).total;
 }
 
 test("stages bounded by time cost what they last, ramp and settle included", () => {

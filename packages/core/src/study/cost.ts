@@ -3,7 +3,8 @@ import type { ResolvedStage } from "../load/stages.js";
 import { type PublishedSeries, publishedRow } from "./published.js";
 import type { StudyRun, StudyStep } from "./schedule.js";
 import type { StudySuite } from "./schema.js";
-import type { Study } from "./study-plan.js";
+import type { StudyMode } from "./study-defaults.js";
+import { everySeriesOf, type Study } from "./study-plan.js";
 
 /** How long something takes, ms. */
 export interface Cost {
@@ -25,6 +26,7 @@ const NOTHING: Cost = { atLeastMs: 0, aboutMs: 0, atMostMs: 0, unknown: [] };
 export interface CostOptions {
   readonly study: Study;
   readonly published: readonly PublishedSeries[];
+  readonly mode: StudyMode;
 }
 
 /** What the runs of a suite take together. */
@@ -72,14 +74,16 @@ export function stepCost(step: StudyStep, options: CostOptions): Cost {
   }
 }
 
-function runCost(run: StudyRun, { study, published }: CostOptions): Cost {
-  const { plan, timeScale } = run;
+function runCost(run: StudyRun, { study, published, mode }: CostOptions): Cost {
+  const { plan } = run;
   const suite = study.file.suites.find(({ name }) => name === run.suite);
   const stages = resolveStages(plan);
-  const series = published.find(({ id }) => id === suite?.published[run.condition]);
+  // Of another mode's rows the shape of the requests is the same: for an estimate they will do.
+  const ids = suite === undefined ? [] : everySeriesOf(suite, run.condition, mode);
+  const series = ids.flatMap((id) => published.find((one) => one.id === id) ?? []);
   const e2eMsOf = (stage: ResolvedStage) => expectedE2eMs(stage, suite, series);
   const parts = stages.map((stage) =>
-    stageCost(stage, e2eMsOf(stage) ?? e2eOfWarmUp(stage, stages, e2eMsOf), timeScale),
+    stageCost(stage, e2eMsOf(stage) ?? e2eOfWarmUp(stage, stages, e2eMsOf), run),
   );
   const stagesCost = parts.reduce((so, part) => sum(so, part), NOTHING);
   const overhead: Cost = {
@@ -102,7 +106,8 @@ function e2eOfWarmUp(
   return first === undefined ? null : e2eMsOf(first);
 }
 
-function stageCost(stage: ResolvedStage, e2eMs: number | null, timeScale: number): Cost {
+function stageCost(stage: ResolvedStage, e2eMs: number | null, run: StudyRun): Cost {
+  const { timeScale } = run;
   if (stage.kind === "rate") return exactly(stage.durationUs / 1000);
   const { bound } = stage;
   const beforeMs = (stage.rampUpUs + stage.settleUs) / 1000;
@@ -111,7 +116,7 @@ function stageCost(stage: ResolvedStage, e2eMs: number | null, timeScale: number
   const aboutMs = e2eMs === null ? null : (rounds * e2eMs) / timeScale;
   const thinkMs = ((rounds - 1) * stage.thinkUs) / 1000;
   // Few requests of a warm-up are no reason to say that nothing is known.
-  const isWorthAWord = aboutMs === null && !stage.isWarmUp;
+  const isWorthAWord = aboutMs === null && !stage.isWarmUp && run.phase !== "warm-up";
   return {
     atLeastMs: beforeMs + thinkMs,
     aboutMs: beforeMs + thinkMs + STAGE_GAP_MS + (aboutMs ?? 0),
@@ -130,14 +135,17 @@ function exactly(ms: number): Cost {
 function expectedE2eMs(
   stage: ResolvedStage,
   suite: StudySuite | undefined,
-  series: PublishedSeries | undefined,
+  series: readonly PublishedSeries[],
 ): number | null {
   const { estimate } = suite ?? {};
   const stated = estimate?.byLevel?.[stage.name] ?? estimate?.e2eMs;
   if (stated !== undefined) return stated;
   const users = stage.kind === "users" ? stage.users : null;
-  const row = series === undefined ? undefined : publishedRow(series, { name: stage.name, users });
-  return row?.e2eP99Us == null ? null : row.e2eP99Us / 1000;
+  for (const one of series) {
+    const row = publishedRow(one, { name: stage.name, users });
+    if (row?.e2eP99Us != null) return row.e2eP99Us / 1000;
+  }
+  return null;
 }
 
 function sum(a: Cost, b: Cost): Cost {

@@ -2,7 +2,7 @@ import { type PlanProblem, problem } from "../plan/problem.js";
 import { misspeltPlace } from "./hook-words.js";
 import type { StudyCondition, StudyFile, StudySuite } from "./schema.js";
 import { STUDY_BOUNDS, STUDY_MODES, type StudyMode } from "./study-defaults.js";
-import { modeRule, type Study, studyPlanProblems } from "./study-plan.js";
+import { everySeriesOf, modeRule, type Study, studyPlanProblems } from "./study-plan.js";
 import { unknownName } from "./unknown-name.js";
 
 /** What no single key of a study file shows. */
@@ -54,6 +54,11 @@ function referenceProblems(file: StudyFile, suite: StudySuite, i: number): PlanP
     ...own.flatMap((name, k) => unknown(["conditions", k], name, all)),
     ...Object.keys(suite.overrides ?? {}).flatMap((name) => unknown(["overrides", name], name, own)),
     ...Object.keys(suite.published).flatMap((name) => unknown(["published", name], name, own)),
+    ...STUDY_MODES.flatMap((mode) =>
+      Object.keys(suite.modes[mode]?.published ?? {}).flatMap((name) =>
+        unknown(["modes", mode, "published", name], name, own),
+      ),
+    ),
     ...suite.pairs.flatMap(({ a, b }, k) => [
       ...unknown(["pairs", k, "a"], a, own),
       ...unknown(["pairs", k, "b"], b, own),
@@ -74,7 +79,8 @@ function referenceProblems(file: StudyFile, suite: StudySuite, i: number): PlanP
       ),
     );
   }
-  if (Object.keys(suite.published).length > 0 && file.publishedRows === undefined) {
+  const hasSeries = own.some((name) => everySeriesOf(suite, name, "default").length > 0);
+  if (hasSeries && file.publishedRows === undefined) {
     problems.push(problem([...path, "published"], "names series, but the study pins no publishedRows"));
   }
   return problems;

@@ -32,6 +32,14 @@ const ModeRule = z.strictObject({
     .max(STUDY_BOUNDS.repeats)
     .optional()
     .meta(note("In place of the suite's.", { example: 2 })),
+  published: z
+    .record(studyName, z.string().min(1).max(200))
+    .optional()
+    .meta(
+      note("By condition: series in place of the suite's, where the mode's own rows were published.", {
+        example: { llama: "validation-llama-scaling" },
+      }),
+    ),
 });
 
 export const Suite = z.strictObject({

@@ -4,7 +4,7 @@ import { copiedRecord, isRecord, type PlanDraft } from "../plan/plan-draft.js";
 import type { PlanProblem } from "../plan/problem.js";
 import type { TestPlan } from "../plan/schema.js";
 import type { ModeRule, StudyCondition, StudyFile, StudySuite } from "./schema.js";
-import type { StudyMode } from "./study-defaults.js";
+import { STUDY_MODES, type StudyMode } from "./study-defaults.js";
 
 /** A study file with the plans that it names. */
 export interface Study {
@@ -38,6 +38,17 @@ export function studyPlanProblems(study: Study, cell: StudyCell): readonly PlanP
 /** What the mode says of a suite. */
 export function modeRule(suite: StudySuite, mode: StudyMode): ModeRule {
   return suite.modes[mode] ?? {};
+}
+
+/** Id of the series whose rows stand beside a suite's under a condition. */
+export function seriesOf(suite: StudySuite, condition: string, mode: StudyMode): string | undefined {
+  return suite.modes[mode]?.published?.[condition] ?? suite.published[condition];
+}
+
+/** Ids of every series that a suite names for a condition, in any mode, that of this mode first. */
+export function everySeriesOf(suite: StudySuite, condition: string, mode: StudyMode): string[] {
+  const others = STUDY_MODES.map((one) => seriesOf(suite, condition, one));
+  return [...new Set([seriesOf(suite, condition, mode), ...others].filter((id) => id !== undefined))];
 }
 
 function studyPlanDraft(study: Study, { suite, condition, mode }: StudyCell): PlanDraft {

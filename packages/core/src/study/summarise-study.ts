@@ -11,7 +11,7 @@ import type { StudyRun } from "./schedule.js";
 import type { StudyCondition, StudySuite } from "./schema.js";
 import { studyBasis, studySentences } from "./sentences.js";
 import type { StudyMode } from "./study-defaults.js";
-import type { Study } from "./study-plan.js";
+import { type Study, seriesOf } from "./study-plan.js";
 import type {
   LevelMetric,
   PublishedBeside,
@@ -128,7 +128,7 @@ function cellReport(
   baselines: ReadonlyMap<string, number>,
 ): StudyCellReport {
   const { suite, condition, runs, results } = cell;
-  const series = input.published.find(({ id }) => id === suite.published[condition.name]);
+  const series = input.published.find(({ id }) => id === seriesOf(suite, condition.name, input.mode));
   const measured = measuredStages(runs).map((stage) => levelReport(stage, cell, series));
   const own = measured.find(({ users }) => users === 1)?.statistics.e2eP99Us.mean ?? null;
   const baselineP99Us =
