@@ -14,13 +14,20 @@ const TITLES: Partial<Record<LevelMetric, string>> = {
 
 /** Two conditions level by level: b against a. */
 export function renderComparison(
-  { a, b, levels }: StudyComparison,
+  { a, b, differs, levels }: StudyComparison,
   look: { readonly width: number; readonly paint: Paint },
 ): string[] {
   const title = `${b} against ${a}: difference of the means, and its 95 % interval (Welch)`;
+  const isTold = levels.some(({ figures }) => figures.some(({ differencePct }) => differencePct !== null));
+  if (!isTold)
+    return wrap(printable(`${b} against ${a}: one of the two has no run yet`), {
+      width: look.width,
+      indent: 2,
+    });
   const metrics = levels[0]?.figures.map(({ metric }) => metric) ?? [];
   return [
     ...wrap(printable(title), { width: look.width, indent: 2 }),
+    ...differing(differs).flatMap((text) => wrap(printable(text), { width: look.width, indent: 2 })),
     ...metrics.flatMap((metric) => {
       const rows = levels.flatMap(({ level, figures }) => {
         const figure = figures.find((one) => one.metric === metric);
@@ -29,6 +36,14 @@ export function renderComparison(
       return rows.length === 0 ? [] : table(TITLES[metric] ?? metric, rows, look);
     }),
   ];
+}
+
+/** A difference can be put down to one thing only where one thing differs. */
+function differing(differs: StudyComparison["differs"]): string[] {
+  const told = differs.map(({ fact, a, b }) => `${fact} ${a} / ${b}`).join(", ");
+  if (differs.length === 0) return ["- no stated fact of the two differs"];
+  const several = differs.length > 1 ? "; with more than one, a difference is that of all together" : "";
+  return [`- they differ in ${told}${several}`];
 }
 
 function table(

@@ -25,11 +25,17 @@ export function renderStudy(
   options: { readonly width: number; readonly colour: boolean },
 ): string {
   const look = { width: Math.max(NARROWEST, options.width), paint: paint(options.colour) };
+  const hasRuns = ({ cells }: StudySuiteReport) => cells.some(({ runs }) => runs.length > 0);
+  const begun = report.suites.filter(hasRuns);
+  const notBegun = report.suites.filter((suite) => !hasRuns(suite));
   const lines = [
     ...head(report, look),
     "",
     ...conditionTable(report.conditions, look),
-    ...report.suites.flatMap((suite) => ["", ...suiteLines(suite, look)]),
+    ...begun.flatMap((suite) => ["", ...suiteLines(suite, look)]),
+    ...(notBegun.length === 0
+      ? []
+      : ["", ...put(`No run yet of ${notBegun.map(({ name }) => name).join(", ")}.`, look, 0)]),
   ];
   return lines.map((line) => truncate(line, look.width)).join("\n");
 }

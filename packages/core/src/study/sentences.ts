@@ -33,7 +33,8 @@ export function studyBasis(of: {
       "Rows marked calibrated are those that the simulator's step times were fitted to; predicted are the others.",
     );
   }
-  const scales = suites.filter(({ timeScale }) => timeScale !== 1);
+  const hasRuns = ({ cells }: StudySuiteReport) => cells.some(({ runs }) => runs.length > 0);
+  const scales = suites.filter((suite) => suite.timeScale !== 1 && hasRuns(suite));
   if (scales.length > 0) {
     const told = scales.map(({ name, timeScale }) => `${name} ${timeScale} x`).join(", ");
     basis.push(`Run faster than real (${told}); every rate and time is given in the server's own time.`);

@@ -137,6 +137,8 @@ export interface ComparedFigure {
 export interface StudyComparison {
   readonly a: string;
   readonly b: string;
+  /** Facts of the deployments that are not alike: what a difference may come of, beside the named confounders. */
+  readonly differs: readonly { readonly fact: string; readonly a: string; readonly b: string }[];
   readonly levels: readonly { readonly level: string; readonly figures: readonly ComparedFigure[] }[];
 }
 

@@ -176,16 +176,27 @@ test("pairs are compared by Welch's interval, and an interval that holds 0 shows
     a: [100, 101, 99, 100, 100],
     b: [104, 105, 103, 104, 104],
   };
+  const facts = { model: "M", env: { VLLM_ROCM_USE_AITER: "0" }, serve: "x" };
+  const on = { ...facts, env: { VLLM_ROCM_USE_AITER: "1" }, serve: "y" };
   const study = aStudy({
     repeats: 5,
     order: "interleaved",
+    conditions: [
+      { name: "a", target, facts },
+      { name: "b", target, facts: { ...on, kvDtype: "fp8" } },
+    ],
     suites: [aSuite({ pairs: [{ a: "a", b: "b" }] })],
   });
   const report = summarise(study, (key) => {
     const [, condition = "", repeat] = key.split("/");
     return [level("u10", rates[condition]?.[Number(repeat) - 1] ?? 0, 1e6)];
   });
-  const figures = report.suites[0]?.comparisons[0]?.levels[0]?.figures ?? [];
+  const [compared] = report.suites[0]?.comparisons ?? [];
+  assert.deepEqual(compared?.differs, [
+    { fact: "env.VLLM_ROCM_USE_AITER", a: "0", b: "1" },
+    { fact: "kvDtype", a: "not stated", b: "fp8" },
+  ]);
+  const figures = compared?.levels[0]?.figures ?? [];
   const total = figures.find(({ metric }) => metric === "totalTokensPerS");
   assert.ok(Math.abs((total?.differencePct ?? 0) - 4) < 1e-9);
   // Both sides have variance 0.5: half = t(0.975, 8) x sqrt(0.2), t = 2.3060.

@@ -3,10 +3,11 @@ import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import { shareLowerBound } from "../measure/statistics.js";
 import type { RunReport } from "../run/report.js";
+import { compareConditions } from "./compare-conditions.js";
 import { levelFigures } from "./level-figures.js";
 import { levelStatus, type StatusLevel, saturationByRule } from "./level-status.js";
 import { type PublishedRow, type PublishedSeries, publishedRow } from "./published.js";
-import { comparedFigure, repeatFigure } from "./repeat-figure.js";
+import { repeatFigure } from "./repeat-figure.js";
 import type { StudyRun } from "./schedule.js";
 import type { StudyCondition, StudySuite } from "./schema.js";
 import { studyBasis, studySentences } from "./sentences.js";
@@ -17,7 +18,6 @@ import type {
   PublishedBeside,
   RepeatFigure,
   StudyCellReport,
-  StudyComparison,
   StudyLevelFigures,
   StudyLevelReport,
   StudyReport,
@@ -118,7 +118,7 @@ function suiteReport(
     timeScale: suite.timeScale,
     notes: suite.notes,
     cells: reports,
-    comparisons: suite.pairs.flatMap(({ a, b }) => comparison(a, b, reports)),
+    comparisons: suite.pairs.flatMap((pair) => compareConditions(pair, input.study.file, reports)),
   };
 }
 
@@ -272,33 +272,4 @@ function runReport({ key, repeat, run, directory, report }: Cell["results"][numb
     thresholds: report.verdict.thresholds,
     salt: report.run.salt,
   };
-}
-
-const COMPARED: readonly LevelMetric[] = [
-  "totalTokensPerS",
-  "outputTokensPerS",
-  "e2eP99Us",
-  "ttftP50Us",
-  "tpotP50Us",
-];
-
-function comparison(a: string, b: string, cells: readonly StudyCellReport[]): StudyComparison[] {
-  const [one, other] = [a, b].map((name) => cells.find(({ condition }) => condition === name));
-  if (one === undefined || other === undefined) return [];
-  const valuesOf = (level: StudyLevelReport, metric: LevelMetric) =>
-    level.repeats.map(({ figures }) => figures[metric]);
-  return [
-    {
-      a,
-      b,
-      levels: one.levels.flatMap((level) => {
-        const same = other.levels.find(({ name }) => name === level.name);
-        if (same === undefined) return [];
-        const figures = COMPARED.map((metric) =>
-          comparedFigure(metric, valuesOf(level, metric), valuesOf(same, metric)),
-        );
-        return [{ level: level.name, figures }];
-      }),
-    },
-  ];
 }
