@@ -190,6 +190,25 @@ for (const [what, over, says] of failing) {
   });
 }
 
+test("a person switches by making the file that is named, and Ctrl-C while one is waited for is 105", async (t) => {
+  const simulator = await startSimulator(t, ["--time-scale", "20"]);
+  const base = aStudy(simulator.url, { repeats: 1 });
+  const hooks = { kind: "manual", instructions: "turn the knob" };
+  const place = written(t, { ...base, conditions: base.conditions.map((one) => ({ ...one, hooks })) });
+  const running = startCli(t, ["study", place.file, "--out", place.out, "--ui", "none", "--processes", "1"], {
+    limitMs: 240_000,
+  });
+  await running.line(/switch the server to a: turn the knob/);
+  await running.line(/then make the file .*switched/);
+  writeFileSync(join(place.out, "switched"), "");
+  await running.line(/switch the server to b/);
+  running.signal("SIGINT");
+  const stopped = await running.finished;
+  assert.equal(stopped.code, 105, stopped.stderr);
+  assert.match(stopped.stdout, /1 of 2 runs/);
+  assert.match(stopped.stderr, /it goes on with/);
+});
+
 test("where something answers already, nothing is measured in the place of what the study starts", async (t) => {
   const simulator = await startSimulator(t);
   const over = hookOf({ serve: ["sleep", "600"], healthUrl: `${simulator.url}/health` });

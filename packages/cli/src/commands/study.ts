@@ -151,7 +151,7 @@ async function carryOut(
       ? `the study is in ${directory.path}`
       : `the study stopped; it goes on with: ${resumeCommand(loaded, directory, flags)}`,
   );
-  return studyExitCode(end, EXIT);
+  return studyExitCode(end);
 }
 
 function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {
@@ -242,6 +242,8 @@ function resumeCommand(loaded: LoadedStudy, directory: StudyDirectory, flags: St
   const given = [
     flags.mode === "default" ? "" : `--mode ${flags.mode}`,
     flags.out === undefined ? "" : `--out ${directory.path}`,
+    ...(flags.only ?? []).map((name) => `--only ${name}`),
+    ...(flags.condition ?? []).map((name) => `--condition ${name}`),
     flags.allowHooks === true ? "--allow-hooks" : "",
   ];
   return ["tokenstorm study", loaded.path, ...given.filter((flag) => flag !== ""), "--resume"].join(" ");

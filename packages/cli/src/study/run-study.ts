@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { LoadError, type RunReport, type StudyRun, type StudyStep } from "@tokenstorm/core";
 import { conductRun } from "../conduct-run.js";
-import { errorExitCode, runExitCode } from "../exit-codes.js";
+import { EXIT, errorExitCode, runExitCode } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";
 import { createViewer, type UiKind } from "../live/viewer.js";
 import type { NatsAccess } from "../nats-options.js";
@@ -131,6 +131,11 @@ async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped">
   const conducted = await conductRun(stage.cluster, {
     plan,
     broken: stage.broken,
+    onSubmitted: (id) => {
+      const url = stage.cluster.transport.server?.url;
+      if (world.ui === "none" || url === undefined) return;
+      viewer.note(`run ${id} begins; from another terminal: tokenstorm tail ${id} --nats ${url}`);
+    },
     onUpdate: (update) => viewer.update(update),
     onNote: (text) => viewer.note(text),
   }).finally(() => viewer.close());
@@ -161,14 +166,17 @@ async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped">
 }
 
 /** The first that applies, over all runs: an error, stopped, invalid, thresholds. */
-export function studyExitCode(
-  { stopped, codes, error }: StudyEnd,
-  all: Readonly<Record<"stopped", number>>,
-): number {
-  if (stopped) return all.stopped;
+export function studyExitCode({ stopped, codes, error }: StudyEnd): number {
+  if (stopped) return EXIT.stopped;
   if (error !== null) return errorExitCode(error.code);
   return codes.reduce((worst, code) => (SEVERITY.indexOf(code) > SEVERITY.indexOf(worst) ? code : worst), 0);
 }
 
 /** Exit codes of runs, the mildest first. */
-const SEVERITY: readonly number[] = [0, 98, 99, 110, 1];
+const SEVERITY: readonly number[] = [
+  EXIT.ok,
+  EXIT.inconclusive,
+  EXIT.thresholdsFailed,
+  EXIT.resultInvalid,
+  EXIT.error,
+];

@@ -1,5 +1,9 @@
+import type { FailureReason } from "../measure/outcome.js";
 import type { StudyLevelFigures } from "./study-report.js";
 import type { StudyResult } from "./summarise-study.js";
+
+/** Failures behind a status of 200 and a body of the right shape: nothing but its content or its length is wrong. */
+const WITH_A_BODY: readonly FailureReason[] = ["empty", "no-finish", "wrong-length"];
 
 /**
  * A level of one run in the server's own time; undefined where the run never came to it. At a time scale s the server's second
@@ -38,6 +42,7 @@ export function levelFigures(
       offered: row.requests.offered,
       completed: row.requests.completed,
       failed: row.requests.failed,
+      failedWithABody: WITH_A_BODY.reduce((sum, reason) => sum + (row.failures[reason] ?? 0), 0),
     },
     success: row.success,
     promptTokensMean: row.tokens.promptMean,

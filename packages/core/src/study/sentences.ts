@@ -1,3 +1,4 @@
+import { shareLowerBound } from "../measure/statistics.js";
 import type {
   StudyConditionReport,
   StudyLevelReport,
@@ -53,7 +54,27 @@ export function studySentences(
   levels: readonly StudyLevelReport[],
   saturation: StudySaturationReport["byStudyRule"],
 ): string[] {
-  return [...neverInFlight(levels), saturation.sentence, ...pastTheRule(levels, saturation)];
+  return [
+    ...neverInFlight(levels),
+    saturation.sentence,
+    ...pastTheRule(levels, saturation),
+    ...successes(levels),
+  ];
+}
+
+/** Over all levels and repeats, strictly and as the reference study counts. */
+function successes(levels: readonly StudyLevelReport[]): string[] {
+  const sum = (of: (level: StudyLevelReport) => number) => levels.reduce((so, level) => so + of(level), 0);
+  const ended = sum(({ success }) => success.ended);
+  if (ended === 0) return [];
+  const told = (completed: number) => {
+    const least = shareLowerBound(completed, ended) ?? 0;
+    return `${completed} of ${ended} requests (at least ${(Math.floor(least * 1e5) / 1e3).toFixed(3)} %, at 95 %)`;
+  };
+  const strict = sum(({ success }) => success.completed);
+  const loose = sum(({ successByStudy }) => successByStudy.completed);
+  const more = loose === strict ? "; by the study's definition the same" : `; by the study's ${told(loose)}`;
+  return [`Succeeded, by the strict definition: ${told(strict)}${more}.`];
 }
 
 /** Levels with fewer requests than users cannot have been what they are called. */

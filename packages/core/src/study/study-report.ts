@@ -37,7 +37,13 @@ export interface StudyLevelFigures {
   readonly maxInFlight: number;
   readonly serverRunning: number | null;
   readonly serverWaiting: number | null;
-  readonly requests: { readonly offered: number; readonly completed: number; readonly failed: number };
+  readonly requests: {
+    readonly offered: number;
+    readonly completed: number;
+    readonly failed: number;
+    /** Of the failed ones those that the reference study would have counted as successes. */
+    readonly failedWithABody: number;
+  };
   /** Share by the strict definition (docs/measuring.md), with its one-sided lower 95 % bound; null without requests that ended. */
   readonly success: { readonly rate: number | null; readonly lower95: number | null };
   readonly promptTokensMean: number | null;
@@ -46,6 +52,15 @@ export interface StudyLevelFigures {
   readonly windowMs: number;
   readonly steady: boolean;
   readonly notes: readonly string[];
+}
+
+/** Requests that succeeded, of those that ended, with the one-sided lower 95 % bound (Clopper and Pearson) of the share. */
+export interface StudySuccess {
+  readonly completed: number;
+  readonly ended: number;
+  /** Null where none ended. */
+  readonly rate: number | null;
+  readonly lower95: number | null;
 }
 
 export type StudyStatus = "OK" | "DEGRADED" | "SATURATED" | "FAILING";
@@ -76,13 +91,10 @@ export interface StudyLevelReport {
   readonly requests: number | null;
   readonly repeats: readonly StudyLevelFigures[];
   readonly statistics: Readonly<Record<LevelMetric, RepeatFigure>>;
-  /** Over all repeats together. */
-  readonly success: {
-    readonly completed: number;
-    readonly ended: number;
-    readonly rate: number | null;
-    readonly lower95: number | null;
-  };
+  /** Over all repeats together, by the strict definition (docs/measuring.md). */
+  readonly success: StudySuccess;
+  /** The same by the reference study's: a status of 200 and a body of the right shape, whatever is in it. */
+  readonly successByStudy: StudySuccess;
   /** By the reference study's rule; null where it cannot be told, and `because` says why. */
   readonly status: { readonly word: StudyStatus | null; readonly because: string };
   readonly published: PublishedBeside | null;

@@ -171,6 +171,18 @@ test("failures under 95 % success are FAILING, and all failed gives no NaN", () 
   assert.equal(of(0, 7)?.success.rate, 0);
 });
 
+test("an answer that only its content or length fails is a success by the study's definition, and none by the strict one", () => {
+  const failures = { "wrong-length": 3, "no-finish": 2, "http-5xx": 1 };
+  const cell = summarise(aStudy({ conditions: [{ name: "a", target }] }), () => [
+    { ...level("u10", 1000, 1e6), completed: 94, failed: 6, failures },
+  ]).suites[0]?.cells[0];
+  assert.match(cell?.sentences.join() ?? "", /strict definition: 94 of 100 .* by the study's 99 of 100/);
+  const row = cell?.levels[0];
+  assert.deepEqual([row?.success.completed, row?.success.ended], [94, 100]);
+  assert.deepEqual([row?.successByStudy.completed, row?.successByStudy.ended], [99, 100]);
+  assert.notEqual(row?.status.word, "FAILING", "the status goes by the study's definition");
+});
+
 test("pairs are compared by Welch's interval, and an interval that holds 0 shows no difference", () => {
   const rates: Record<string, readonly number[]> = {
     a: [100, 101, 99, 100, 100],

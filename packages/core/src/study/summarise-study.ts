@@ -22,6 +22,7 @@ import type {
   StudyLevelReport,
   StudyReport,
   StudyRunReport,
+  StudySuccess,
   StudySuiteReport,
 } from "./study-report.js";
 
@@ -166,6 +167,7 @@ function levelReport(
   const statistics = statisticsOf(repeats);
   const completed = repeats.reduce((sum, { requests }) => sum + requests.completed, 0);
   const ended = repeats.reduce((sum, { requests }) => sum + requests.completed + requests.failed, 0);
+  const withABody = repeats.reduce((sum, { requests }) => sum + requests.failedWithABody, 0);
   const users = stage.kind === "users" ? stage.users : null;
   const row = series === undefined ? undefined : publishedRow(series, { name: stage.name, users });
   return {
@@ -175,15 +177,20 @@ function levelReport(
     requests: stage.kind === "users" && stage.bound.kind === "requests" ? stage.bound.requests : null,
     repeats,
     statistics,
-    success: {
-      completed,
-      ended,
-      rate: ended === 0 ? null : completed / ended,
-      lower95: shareLowerBound(completed, ended),
-    },
+    success: successOf(completed, ended),
+    successByStudy: successOf(completed + withABody, ended),
     status: { word: null, because: "not judged" },
     published:
       row === undefined || series === undefined ? null : beside(row, { series, condition, statistics }),
+  };
+}
+
+function successOf(completed: number, ended: number): StudySuccess {
+  return {
+    completed,
+    ended,
+    rate: ended === 0 ? null : completed / ended,
+    lower95: shareLowerBound(completed, ended),
   };
 }
 
@@ -234,13 +241,13 @@ function beside(
   };
 }
 
-function statusLevel({ name, users, statistics, success }: StudyLevelReport): StatusLevel {
+function statusLevel({ name, users, statistics, successByStudy }: StudyLevelReport): StatusLevel {
   return {
     name,
     users,
     totalTokensPerS: statistics.totalTokensPerS.mean,
     e2eP99Us: statistics.e2eP99Us.mean,
-    successRate: success.rate,
+    successRate: successByStudy.rate,
     measuredInFlight: statistics.measuredInFlight.mean,
   };
 }

@@ -11,6 +11,7 @@ export interface ALevel {
   readonly maxInFlight?: number;
   readonly completed?: number;
   readonly failed?: number;
+  readonly failures?: Readonly<Record<string, number>>;
 }
 
 const none = summariseLatency({ known: undefined, censored: undefined });
@@ -98,7 +99,7 @@ function stageOf(level: ALevel): StageReport {
     },
     requests: { ...counts, offered: completed + failed, completed, failed },
     success: { rate: completed / (completed + failed), lower95: null },
-    failures: {},
+    failures: level.failures ?? {},
     drops: {},
     tokens,
     rates: {
