@@ -76,6 +76,7 @@ export * from "./run/live-update.js";
 export * from "./run/record-change.js";
 export * from "./run/report.js";
 export * from "./run/run-record.js";
+export * from "./study/index.js";
 export { isLoopbackHost } from "./target/ip-address.js";
 export * from "./target/target-rules.js";
 export * from "./workload/calibration.js";

@@ -6,6 +6,7 @@ export * from "./live-line.js";
 export { type LiveOptions, renderLive } from "./live-screen.js";
 export * from "./paint.js";
 export * from "./rebuild.js";
+export { renderStudy } from "./study-text.js";
 export * from "./table.js";
 export * from "./text-report.js";
 export * from "./units.js";

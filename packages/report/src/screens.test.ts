@@ -18,6 +18,8 @@ import {
   openReport,
   troubledUpdate,
 } from "./screen-samples.js";
+import { studySample } from "./study-samples.js";
+import { renderStudy } from "./study-text.js";
 import { renderText } from "./text-report.js";
 
 const folder = fileURLToPath(new URL("../screens", import.meta.url));
@@ -37,6 +39,7 @@ const screens: Readonly<Record<string, Screen>> = {
   "audit-contradicted": (options) => renderAudit(auditSample, auditSource, options),
   "definitions-vllm": (options) => renderDefinitions(definitionsSample, options),
   "audit-consistent": (options) => renderAudit(consistentAudit, { ...auditSource, unused: [] }, options),
+  "study-two": (options) => renderStudy(studySample, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),
 };
