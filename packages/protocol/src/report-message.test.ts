@@ -61,3 +61,18 @@ test("a stimulus that is none is refused by its field", () => {
     message: /stages\.0\.stimulus\.open\.planned/,
   });
 });
+
+test("what a ladder's saturation is comes back whole, of whatever kind", () => {
+  const found = { inFlight: 256, low: 240, high: 271, by: "service", throughput: 9200 } as const;
+  for (const saturation of [
+    { kind: "found", ...found, sentence: "About 256." },
+    { kind: "at-most", atMost: 100, throughput: 5, sentence: "At most 100." },
+    { kind: "none", upTo: 1000, from: 750, to: 1000, growth: 0.05, sentence: "None found." },
+    { kind: "unknown", because: "too noisy" },
+  ] as const) {
+    const report: RunReport = { ...aReport(), saturation };
+    assert.deepEqual(reportFromJson(JSON.stringify(report)).saturation, saturation);
+  }
+  const { saturation: _, ...without } = aReport();
+  assert.ok(!("saturation" in reportFromJson(JSON.stringify(without))));
+});

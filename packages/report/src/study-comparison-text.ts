@@ -1,4 +1,4 @@
-import type { ComparedFigure, LevelMetric, StudyComparison } from "@tokenstorm/core";
+import type { ConditionFigure, LevelMetric, StudyComparison } from "@tokenstorm/core";
 import { printable, wrap } from "./columns.js";
 import type { Paint } from "./paint.js";
 import { type Column, renderTables } from "./table.js";
@@ -48,15 +48,15 @@ function differing(differs: StudyComparison["differs"]): string[] {
 
 function table(
   title: string,
-  rows: readonly { readonly level: string; readonly figure: ComparedFigure }[],
+  rows: readonly { readonly level: string; readonly figure: ConditionFigure }[],
   look: { readonly width: number; readonly paint: Paint },
 ): string[] {
-  const column = (name: string, of: (figure: ComparedFigure) => string): Column => ({
+  const column = (name: string, of: (figure: ConditionFigure) => string): Column => ({
     title: name,
     cells: rows.map(({ figure }) => of(figure)),
   });
   const first: Column = { title: "level", cells: rows.map(({ level }) => printable(level)) };
-  const interval = ({ interval95Pct: one }: ComparedFigure) =>
+  const interval = ({ interval95Pct: one }: ConditionFigure) =>
     one === null ? "-" : `${formatPercent(one.low)} to ${formatPercent(one.high)}`;
   const groups = [
     {

@@ -5,6 +5,7 @@ import type { AgentIntervals, Aggregate, FoldedBlock, IntervalSummary, IntervalV
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
 import type { IntervalColours } from "./interval-colours.js";
+import { IntervalSeries, type LevelInterval } from "./interval-series.js";
 import { ProbeFold } from "./probe-fold.js";
 import { RecentIntervals } from "./recent-intervals.js";
 import {
@@ -35,6 +36,7 @@ class Fold implements Aggregate {
   readonly #vitals = new VitalsFold();
   readonly #probes = new ProbeFold();
   readonly #recent = new RecentIntervals();
+  readonly #series = new IntervalSeries();
   #samples = 0;
 
   constructor({ stages, shards }: AggregateOptions) {
@@ -57,6 +59,7 @@ class Fold implements Aggregate {
     this.#vitals.add(vitals);
     this.#probes.add(vitals);
     this.#recent.add(snapshot);
+    this.#series.add(snapshot);
     return "folded";
   }
 
@@ -107,6 +110,10 @@ class Fold implements Aggregate {
 
   recentIntervals(): readonly IntervalSummary[] {
     return this.#recent.complete([...this.#agents.values()].map(({ endUs }) => endUs));
+  }
+
+  levelIntervals(stage: number): readonly LevelInterval[] {
+    return this.#series.of(stage);
   }
 
   samplesMerged(): number {

@@ -1,4 +1,5 @@
-import type { StudySaturationReport, StudyStatus } from "./study-report.js";
+import type { StudyStatus } from "../statistics/index.js";
+import type { StudySaturationReport } from "./study-report.js";
 
 /** What the reference study's rule looks at: means over the repeats. */
 export interface StatusLevel {

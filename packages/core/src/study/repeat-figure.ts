@@ -1,5 +1,5 @@
-import { studentTQuantile, welchInterval } from "../measure/student-t.js";
-import type { ComparedFigure, LevelMetric, RepeatFigure } from "./study-report.js";
+import { studentTQuantile, welchInterval } from "../statistics/index.js";
+import type { ConditionFigure, LevelMetric, RepeatFigure } from "./study-report.js";
 
 /** Mean, Student-t interval and CoV of independent repeats; those that gave nothing are left out, and it is said. */
 export function repeatFigure(values: readonly (number | null)[]): RepeatFigure {
@@ -38,7 +38,7 @@ export function comparedFigure(
   metric: LevelMetric,
   a: readonly (number | null)[],
   b: readonly (number | null)[],
-): ComparedFigure {
+): ConditionFigure {
   const [one, other] = [repeatFigure(a), repeatFigure(b)];
   const base = { metric, a: one, b: other };
   if (one.mean === null || other.mean === null || one.mean === 0) {

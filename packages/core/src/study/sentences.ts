@@ -1,4 +1,4 @@
-import { shareLowerBound } from "../measure/statistics.js";
+import { shareLowerBound } from "../statistics/index.js";
 import type {
   StudyConditionReport,
   StudyLevelReport,

@@ -1,4 +1,5 @@
 import type { VerdictStatus } from "../run/report.js";
+import type { StudyStatus } from "../statistics/index.js";
 import type { DeploymentFacts } from "./schema.js";
 import type { StudyMode, StudyOrder, StudyPhase } from "./study-defaults.js";
 
@@ -62,8 +63,6 @@ export interface StudySuccess {
   readonly rate: number | null;
   readonly lower95: number | null;
 }
-
-export type StudyStatus = "OK" | "DEGRADED" | "SATURATED" | "FAILING";
 
 /** Ours less published, in percent of published; null where one of the two is missing. */
 export interface PublishedBeside {
@@ -135,7 +134,7 @@ export interface StudyCellReport {
   readonly sentences: readonly string[];
 }
 
-export interface ComparedFigure {
+export interface ConditionFigure {
   readonly metric: LevelMetric;
   readonly a: RepeatFigure;
   readonly b: RepeatFigure;
@@ -151,7 +150,7 @@ export interface StudyComparison {
   readonly b: string;
   /** Facts of the deployments that are not alike: what a difference may come of, beside the named confounders. */
   readonly differs: readonly { readonly fact: string; readonly a: string; readonly b: string }[];
-  readonly levels: readonly { readonly level: string; readonly figures: readonly ComparedFigure[] }[];
+  readonly levels: readonly { readonly level: string; readonly figures: readonly ConditionFigure[] }[];
 }
 
 export interface StudySuiteReport {

@@ -1,8 +1,8 @@
 import { resolveStages } from "../load/resolve-stages.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
-import { shareLowerBound } from "../measure/statistics.js";
 import type { RunReport } from "../run/report.js";
+import { shareLowerBound } from "../statistics/index.js";
 import { compareConditions } from "./compare-conditions.js";
 import { levelFigures } from "./level-figures.js";
 import { levelStatus, type StatusLevel, saturationByRule } from "./level-status.js";
