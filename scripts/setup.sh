@@ -25,6 +25,7 @@ install_packages() {
 
 build_packages() {
   npx --no-install tsc -b >&2 || { say "error: the build failed"; return 1; }
+  node scripts/build-page.mjs || { say "error: the report page could not be built"; return 1; }
 }
 
 # Sets PROMTOOL_BIN where one can be had, and then its test may not be skipped; else says so.

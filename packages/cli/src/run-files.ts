@@ -11,7 +11,15 @@ import {
   type RunReport,
 } from "@tokenstorm/core";
 import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/protocol";
-import { type RunLines, type RunResult, rebuildDefinitions, rebuildReport } from "@tokenstorm/report";
+import {
+  type RunData,
+  type RunLines,
+  type RunResult,
+  rebuildDefinitions,
+  rebuildReport,
+  reportOnlyData,
+  runData,
+} from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
 import { isRunEvent } from "./run-event.js";
 
@@ -32,6 +40,13 @@ export async function rebuildFromDirectory(directory: string): Promise<RunReport
   if (lines === null) return reportFromJson(await readText(file), file);
   const proof = await keptProof(file);
   return { ...(await rebuildReport(lines)), ...(proof === undefined ? {} : { proof }) };
+}
+
+/** What the page shows of a run directory; of one that holds nothing but a report, that. */
+export async function pageFromDirectory(directory: string): Promise<RunData> {
+  const lines = await linesOf(directory);
+  if (lines === null) return reportOnlyData(await readLocalReport(directory));
+  return runData(lines, await keptProof(join(directory, "report.json")));
 }
 
 /** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */

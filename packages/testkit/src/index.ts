@@ -1,6 +1,7 @@
 export * from "./a-plan.js";
 export * from "./a-snapshot.js";
 export * from "./golden/index.js";
+export * from "./made-up-run.js";
 export * from "./nats.js";
 export * from "./network-hosts.js";
 export * from "./promtool.js";

@@ -1,5 +1,5 @@
 import { DEFINITIONS, type Definitions, LoadError, type RunReport } from "@tokenstorm/core";
-import { renderDefinitions, renderJson, renderText } from "@tokenstorm/report";
+import { renderDefinitions, renderJson, renderText, reportOnlyData } from "@tokenstorm/report";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
@@ -7,15 +7,17 @@ import { EXIT } from "../exit-codes.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { definitionsFromDirectory, rebuildFromDirectory } from "../run-files.js";
+import { definitionsFromDirectory, pageFromDirectory, rebuildFromDirectory } from "../run-files.js";
+import { writePage } from "./report-html.js";
 
-const FORMATS = ["text", "json"] as const;
+const FORMATS = ["text", "json", "html"] as const;
 
 interface ReportFlags extends NatsFlags {
   readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
   readonly definitions?: Definitions;
   readonly out: string;
+  readonly to?: string;
 }
 
 interface Found {
@@ -37,6 +39,7 @@ export function addReport(program: Command, context: CommandContext): void {
       oneOf(DEFINITIONS),
     )
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .option("--to <file>", "of html: the file to write; - is stdout")
     .action((run: string | undefined, flags: ReportFlags) => context.finish(report(run, flags, context)));
 }
 
@@ -46,6 +49,7 @@ async function report(
   { terminal, env }: CommandContext,
 ): Promise<number> {
   if (flags.definitions !== undefined) return tellDefinitions(named, flags.definitions, flags, terminal);
+  if (flags.format === "html") return tellPage(named, flags, { terminal, env });
   const access = natsAccess(flags, env);
   const found = (await findHere(named, flags)) ?? (await findThere(named, access, flags.out));
   if (flags.json === true || flags.format === "json") {
@@ -55,6 +59,22 @@ async function report(
   const { stdout } = terminal;
   const { directory } = found;
   await terminal.print(renderText(found.report, { width: stdout.width(), colour: stdout.colour, directory }));
+  return EXIT.ok;
+}
+
+/** From the lines of a run directory; of a run that lies elsewhere only what its report says. */
+async function tellPage(
+  named: string | undefined,
+  flags: ReportFlags,
+  { terminal, env }: Pick<CommandContext, "terminal" | "env">,
+): Promise<number> {
+  const isThere = named === undefined && flags.nats !== undefined;
+  const local = isThere ? undefined : await findLocalRun(named, flags.out);
+  const data =
+    local === undefined
+      ? reportOnlyData((await findThere(named, natsAccess(flags, env), flags.out)).report)
+      : await pageFromDirectory(local.directory);
+  await writePage(data, { to: flags.to, directory: local?.directory }, terminal);
   return EXIT.ok;
 }
 
