@@ -38,6 +38,16 @@ find_promtool() {
   fi
 }
 
+# Sets CHROMIUM_BIN where one can be had, and then its test may not be skipped; else says so.
+find_chromium() {
+  local bin
+  if bin=$(./scripts/get-chromium.sh); then
+    export CHROMIUM_BIN="$bin" REQUIRE_BROWSER=1
+  else
+    return 1
+  fi
+}
+
 # Sets NATS_SERVER_BIN where a server can be had; else says so and leaves it empty.
 find_nats_server() {
   local bin

@@ -16,7 +16,7 @@ export function table(options: {
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h(
       "table",
-      { class: isText ? "text" : null },
+      { class: isText ? "text" : columns.length > 15 ? "wide" : null },
       h("caption", {}, caption),
       h(
         "thead",

@@ -1,5 +1,6 @@
 export * from "./a-plan.js";
 export * from "./a-snapshot.js";
+export * from "./chromium.js";
 export * from "./golden/index.js";
 export * from "./made-up-run.js";
 export * from "./nats.js";
