@@ -33,7 +33,7 @@ export class IntervalSums {
   constructor({ intervalUs, endUs }: { readonly intervalUs: number; readonly endUs: number }) {
     const intervals = Math.max(1, Math.ceil(endUs / intervalUs));
     this.intervalUs = intervalUs;
-    this.intervalsPerPoint = Math.ceil(intervals / MAX_POINTS);
+    this.intervalsPerPoint = roundSteps(Math.ceil(intervals / MAX_POINTS));
     this.pointUs = intervalUs * this.intervalsPerPoint;
     this.points = Math.ceil(intervals / this.intervalsPerPoint);
   }
@@ -155,6 +155,12 @@ export class IntervalSums {
     return Array.from({ length: this.points }, () => null);
   }
 }
+
+/** A number of intervals that people reckon with, at least `least`. */
+function roundSteps(least: number): number {
+  return STEPS.find((step) => step >= least) ?? Math.ceil(least / 3600) * 3600;
+}
+const STEPS = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600];
 
 function totalOf(counts: Readonly<Record<string, number | undefined>>): number {
   return Object.values(counts).reduce<number>((sum, count) => sum + (count ?? 0), 0);

@@ -172,4 +172,4 @@ export interface PageEvent {
 }
 
 /** Points of a line over time, at most: 2 hours of 1 s intervals are 30 s each. */
-export const MAX_POINTS = 240;
+export const MAX_POINTS = 300;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type MadeUpOptions, type MadeUpRun, madeUpRun } from "@tokenstorm/testkit";
+import { IntervalSums } from "./interval-sums.js";
 import { MAX_POINTS, type RunData } from "./report-data.js";
 import { reportOnlyData, runData } from "./run-data.js";
 
@@ -148,6 +149,13 @@ test("an agent's colours are those that the verdict counts, and a missing interv
   assert.equal(missing.slice(gap.from - 1, gap.to), "---");
   assert.equal(series.agents[gap.from - 1], 2);
   assert.equal(series.agents[0], 3);
+});
+
+test("two hours of 1 s intervals are points of 30 s, and a day of them points of 5 min", () => {
+  const of = (hours: number) => new IntervalSums({ intervalUs: 1_000_000, endUs: hours * 3_600_000_000 });
+  assert.deepEqual([of(2).pointUs, of(2).points], [30_000_000, 240]);
+  assert.deepEqual([of(24).pointUs, of(24).points], [300_000_000, 288]);
+  for (const hours of [0.01, 0.5, 3, 100, 5000]) assert.ok(of(hours).points <= MAX_POINTS, `${hours} h`);
 });
 
 test("the order in which results came changes nothing", async () => {
