@@ -6,6 +6,7 @@ export { capacityWarning, isWarning } from "./capacity/capacity-warning.js";
 export * from "./capacity/judge-level.js";
 export * from "./capacity/rate-search.js";
 export * from "./clock.js";
+export * from "./doctor/index.js";
 export * from "./errors.js";
 export * from "./load/arrivals.js";
 export * from "./load/keys.js";
