@@ -1,6 +1,7 @@
 export * from "./audit-text.js";
 export * from "./columns.js";
 export * from "./definitions-text.js";
+export * from "./doctor-text.js";
 export * from "./json-report.js";
 export * from "./live-line.js";
 export { type LiveOptions, renderLive } from "./live-screen.js";

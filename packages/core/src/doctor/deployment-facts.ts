@@ -35,7 +35,7 @@ export function deploymentFacts(sources: FactSources): DeploymentFacts {
   const byName = <Value>(value: Value | undefined, what: string): Fact<Value> => {
     if (value === undefined || model.kind === "unknown")
       return unknown(`${what} of this model is not known here`);
-    return { kind: model.kind, value, from: `by the model's name, ${model.from}` };
+    return { kind: model.kind, value, from: `${model.from}, by the model's name` };
   };
   const either = <Value>(a: Fact<Value>, b: Fact<Value>): Fact<Value> => (a.kind === "unknown" ? b : a);
   return {
