@@ -1,5 +1,6 @@
 export * from "./audit-text.js";
 export * from "./columns.js";
+export * from "./conformance-text.js";
 export * from "./definitions-text.js";
 export * from "./doctor-text.js";
 export * from "./json-report.js";

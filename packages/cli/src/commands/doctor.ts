@@ -1,6 +1,7 @@
-import { createWireTarget } from "@tokenstorm/agent";
+import { createWireTarget, type WireTarget } from "@tokenstorm/agent";
 import {
   CHECK_LIMITS,
+  type Clock,
   countFindings,
   type DeploymentDiagnosis,
   type DoctorReport,
@@ -15,8 +16,10 @@ import {
   type StatedDeployment,
 } from "@tokenstorm/core";
 import { systemClock } from "@tokenstorm/protocol";
-import { renderDoctor } from "@tokenstorm/report";
+import { renderConformance, renderDoctor } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { newId } from "../cluster.js";
+import { runConformance } from "../conformance/run-suite.js";
 import type { CommandContext } from "../context.js";
 import { type AskedServer, askServer } from "../doctor/ask-server.js";
 import { lookAtCluster } from "../doctor/look-at-cluster.js";
@@ -38,6 +41,9 @@ interface DoctorFlags extends NatsFlags {
   readonly users: number;
   /** False with --no-host. */
   readonly host: boolean;
+  readonly conformance?: string;
+  readonly model?: string;
+  readonly evidence?: string;
   readonly strict?: boolean;
   readonly json?: boolean;
 }
@@ -47,10 +53,15 @@ Without a URL or a command line only this host is looked at, and the agents wher
   tokenstorm doctor http://host:8000
   tokenstorm doctor -- VLLM_ROCM_USE_AITER=1 vllm serve deepseek-ai/DeepSeek-V3.2 --block-size 1
   tokenstorm doctor http://host:8000 --deployment deployments.yaml
+  tokenstorm doctor --conformance http://host:8000 --evidence bytes/
 
 Every answer says whether it rests on what was seen, on what you stated, or is unknown. docs/doctor.md has every rule.
 
-Exit codes: 0 nothing is wrong; 99 an error was found; 98 with --strict, a warning or something that cannot be told;
+--conformance sends some sixty small requests to a server that nobody else uses, and holds every answer against the
+wire contract of docs/conformance.md.
+
+Exit codes: 0 nothing is wrong; 99 an error was found, or a check of --conformance failed; 98 with --strict, a warning,
+something that cannot be told, or a check that was skipped;
 2 wrong use; 104 the deployment file cannot be read; 1 any other error.`;
 
 export function addDoctor(program: Command, context: CommandContext): void {
@@ -74,7 +85,10 @@ export function addDoctor(program: Command, context: CommandContext): void {
       count,
       1000,
     )
-    .option("--no-host", "leave out the checks of this host");
+    .option("--no-host", "leave out the checks of this host")
+    .option("--conformance <url>", "hold a running server against the wire contract, and nothing else")
+    .option("--model <name>", "model to ask for, with --conformance; the first that is served by default")
+    .option("--evidence <folder>", "with --conformance, where the bytes of failing exchanges go");
   addNatsFlags(command)
     .option("--strict", "exit with 98 for a warning, and for what cannot be told")
     .option("--json", "as JSON")
@@ -103,7 +117,16 @@ interface DoctorCall {
 }
 
 async function doctor(call: DoctorCall): Promise<number> {
-  const { flags, context, url } = call;
+  const { flags, context, url, command } = call;
+  if (flags.conformance !== undefined) {
+    if (url !== undefined || call.words.length > 0 || flags.deployment !== undefined)
+      return command.error("error: --conformance URL stands alone: it judges no deployment", {
+        exitCode: EXIT.usage,
+      });
+    return conformance(flags.conformance, call);
+  }
+  if (flags.evidence !== undefined || flags.model !== undefined)
+    return command.error("error: --evidence and --model go with --conformance URL", { exitCode: EXIT.usage });
   const stated = await statedDeployments(call);
   const asked = url === undefined ? undefined : await askTarget(url, call);
   const host: HostCheck[] = flags.host ? judgeHost(lookAtHost(context.env), flags.users) : [];
@@ -155,7 +178,11 @@ async function statedDeployments({
   }));
 }
 
-async function askTarget(url: string, { flags, context }: DoctorCall): Promise<AskedServer> {
+async function askTarget(url: string, call: DoctorCall): Promise<AskedServer> {
+  return askServer(wireTarget(url, call, systemClock()));
+}
+
+function wireTarget(url: string, { flags, context }: DoctorCall, clock: Clock): WireTarget {
   const { apiKeyEnv, insecure } = flags;
   const plan = checkPlan(
     planFromFlags(url, {
@@ -163,7 +190,31 @@ async function askTarget(url: string, { flags, context }: DoctorCall): Promise<A
       ...(insecure === undefined ? {} : { insecure }),
     }),
   );
-  return askServer(createWireTarget(plan, { env: context.env, clock: systemClock() }));
+  return createWireTarget(plan, { env: context.env, clock });
+}
+
+async function conformance(url: string, call: DoctorCall): Promise<number> {
+  const { flags, context } = call;
+  const { terminal } = context;
+  const clock = systemClock();
+  const report = await runConformance({
+    target: wireTarget(url, call, clock),
+    clock,
+    salt: newId(8),
+    ...(flags.model === undefined ? {} : { model: flags.model }),
+    ...(flags.evidence === undefined ? {} : { evidenceFolder: flags.evidence }),
+    onStep: (what) => {
+      if (terminal.stderr.isTty) terminal.say(`checking ${what}`);
+    },
+  });
+  const { stdout } = terminal;
+  await terminal.print(
+    flags.json === true
+      ? JSON.stringify(report, null, 2)
+      : renderConformance(report, { width: stdout.width(), colour: stdout.colour }),
+  );
+  if (report.counts.failed > 0) return EXIT.thresholdsFailed;
+  return flags.strict === true && report.counts.skipped > 0 ? EXIT.inconclusive : EXIT.ok;
 }
 
 function diagnose(

@@ -1,4 +1,5 @@
 export * from "./conditions.js";
+export * from "./conformance/index.js";
 export * from "./deployment-facts.js";
 export { type ParsedDeployments, parseDeployments } from "./deployment-file.js";
 export * from "./diagnose.js";

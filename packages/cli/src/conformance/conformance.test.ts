@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { createWireTarget } from "@tokenstorm/agent";
+import { CONFORMANCE_CHECKS, type ConformanceReport, planFromFlags } from "@tokenstorm/core";
+import { systemClock } from "@tokenstorm/protocol";
+import { renderConformance } from "@tokenstorm/report";
+import { type Simulator, startSimulator } from "@tokenstorm/simulator";
+import { checkPlan } from "../plan-file.js";
+import { type StreamState, startFaultyProxy, type WireFault } from "../testing/faulty-proxy.js";
+import { runConformance } from "./run-suite.js";
+
+let simulator: Simulator;
+before(async () => {
+  simulator = await startSimulator({ timeScale: 25, multiByteText: true });
+});
+after(() => simulator.close());
+
+function check(
+  url: string,
+  options: { readonly evidenceFolder?: string; readonly key?: string } = {},
+): Promise<ConformanceReport> {
+  const { key, evidenceFolder } = options;
+  const plan = checkPlan(planFromFlags(url, key === undefined ? {} : { apiKeyEnv: "KEY" }));
+  const clock = systemClock();
+  const target = createWireTarget(plan, { env: { KEY: key }, clock });
+  return runConformance({
+    target,
+    clock,
+    salt: "s4lt",
+    ...(evidenceFolder === undefined ? {} : { evidenceFolder }),
+  });
+}
+
+const of = (report: ConformanceReport, outcome: string): string[] =>
+  report.checks.filter((one) => one.outcome === outcome).map(({ id }) => id);
+
+test("the simulator keeps the whole contract", async () => {
+  const report = await check(simulator.url);
+  const told = report.checks
+    .filter(({ outcome }) => outcome === "failed")
+    .map(({ id, seen }) => `${id}: ${seen}`);
+  assert.deepEqual(told, []);
+  assert.deepEqual(of(report, "skipped"), ["errors.no-key"]);
+  assert.equal(report.checks.length, CONFORMANCE_CHECKS.length);
+  assert.match(renderConformance(report, { width: 80, colour: false }), /^CONFORMS: 54 checks passed\./);
+});
+
+test("with a key the simulator keeps all of it, and the key stands in no evidence", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tokenstorm-evidence-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const apiKey = "storm-key-0123456789";
+  const guarded = await startSimulator({ timeScale: 25, multiByteText: true, apiKey });
+  t.after(() => guarded.close());
+  const proxy = await startFaultyProxy(guarded.url, { event: dropDone });
+  t.after(() => proxy.close());
+  const report = await check(proxy.url, { key: apiKey, evidenceFolder: folder });
+  assert.equal(report.checks.find(({ id }) => id === "errors.no-key")?.outcome, "passed");
+  const failed = report.checks.find(({ id }) => id === "chat-stream.done");
+  assert.equal(failed?.evidence, join(folder, "chat-stream.done.answer"));
+  const answer = readFileSync(join(folder, "chat-stream.done.answer"), "utf8");
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*"finish_reason":"length"/);
+  const asked = readFileSync(join(folder, "chat-stream.done.request"), "utf8");
+  assert.match(asked, /^POST \/v1\/chat\/completions HTTP\/1\.1\r\n[\s\S]*authorization: \*\*\*\r\n/);
+  assert.ok(!asked.includes(apiKey) && !answer.includes(apiKey));
+  assert.ok(!existsSync(join(folder, "chat-stream.head.answer")), "nothing is kept of what is right");
+});
+
+test("a server that is gone is one clear error", async () => {
+  await assert.rejects(check("http://127.0.0.1:1"), { code: "TARGET_UNREACHABLE" });
+});
+
+const isDone = (event: string): boolean => event === "data: [DONE]\n\n";
+const isUsage = (event: string): boolean => event.includes('"choices":[],"usage"');
+const isFinish = (event: string): boolean => /"finish_reason":"/.test(event);
+const dropDone = (event: string): string => (isDone(event) ? "" : event);
+const both = (name: string): string[] => [`chat-stream.${name}`, `completions-stream.${name}`];
+const oneTokenLess = (text: string): string =>
+  text.replace(
+    /"total_tokens":(\d+),"completion_tokens":(\d+)/,
+    (_, total: string, count: string) =>
+      `"total_tokens":${Number(total) - 1},"completion_tokens":${Number(count) - 1}`,
+  );
+
+function splitCharacter(event: string): string {
+  // Two of the bytes of one character, in latin1.
+  const found = /^(.*"(?:content|text)":"[^"]*[\u00c0-\u00ff])([\u0080-\u00bf][^"]*)(".*\n\n)$/s.exec(event);
+  if (found === null) return event;
+  const [, left = "", right = "", end = ""] = found;
+  const start = /^.*"(?:content|text)":"/s.exec(event)?.[0] ?? "";
+  return `${left}${end}${start}${right}${end}`;
+}
+
+/** What is done to the wire, the checks that must fail of it and no others, and what the first of them says. */
+const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])[] = [
+  [
+    "usage is missing",
+    { event: (event) => (isUsage(event) ? "" : event) },
+    [...both("usage"), ...both("usage-sum"), ...both("length")],
+    /no event has usage, though stream_options\.include_usage asked for it/,
+  ],
+  ["[DONE] is missing", { event: dropDone }, both("done"), /the stream ends without \[DONE\]/],
+  [
+    "[DONE] comes twice",
+    { event: (event) => (isDone(event) ? event + event : event) },
+    both("done"),
+    /\[DONE\] comes 2 times/,
+  ],
+  [
+    "something follows [DONE]",
+    { event: (event, { before: [first = ""] }) => (isDone(event) ? event + first : event) },
+    both("done"),
+    /1 events follow \[DONE\]/,
+  ],
+  [
+    "two finish reasons",
+    {
+      event: (event) =>
+        isFinish(event) ? event + event.replace(/"(content|text)":"[^"]*"/, '"$1":""') : event,
+    },
+    both("finish"),
+    /2 finish_reasons: length, length/,
+  ],
+  [
+    "no finish reason",
+    { event: (event) => event.replace('"finish_reason":"length"', '"finish_reason":null') },
+    [...both("finish"), ...both("length")],
+    /no event has a finish_reason/,
+  ],
+  [
+    "no role event",
+    { event: (event) => (event.includes('"role":"assistant"') ? "" : event) },
+    ["chat-stream.role"],
+    /no event has a role/,
+  ],
+  [
+    "the wrong content type",
+    {
+      head: (head) => ({
+        ...head,
+        headers: {
+          ...head.headers,
+          ...(head.headers["content-type"]?.startsWith("text/event") === true
+            ? { "content-type": "text/plain" }
+            : {}),
+        },
+      }),
+    },
+    [
+      ...both("head"),
+      "tokens.no-usage-unasked",
+      "tokens.continuous-usage",
+      "tokens.min-tokens",
+      "tokens.stop",
+      "tokens.returned-ids",
+      "tokens.utf8",
+    ],
+    /status 200, content type text\/plain/,
+  ],
+  [
+    "a wrong total",
+    {
+      event: (event) =>
+        event.replace(/"total_tokens":(\d+)/, (_, total: string) => `"total_tokens":${Number(total) + 1}`),
+    },
+    both("usage-sum"),
+    /\d+ \+ 16 is \d+, and total_tokens is \d+/,
+  ],
+  [
+    "no empty line after events",
+    { event: (event) => (isDone(event) ? event : event.slice(0, -1)) },
+    both("framing"),
+    /the event at line 2 begins before an empty line has ended the one before it/,
+  ],
+  [
+    "output after the finish reason",
+    { event: (event, { before }) => (isFinish(event) ? event + (before[1] ?? "") : event) },
+    both("finish"),
+    /event \d+ has output after the finish_reason of event \d+/,
+  ],
+  [
+    "one token less than asked for",
+    { event: (event) => (isUsage(event) ? oneTokenLess(event) : event) },
+    [...both("length"), "tokens.continuous-usage", "tokens.returned-ids", "metrics.exact"],
+    /completion_tokens is 15, and max_tokens was 16 with ignore_eos/,
+  ],
+  [
+    "counters that count one token more for each request",
+    {
+      body: (text, { path, nth }) =>
+        path !== "/metrics"
+          ? text
+          : text.replace(
+              /(vllm:generation_tokens_total\{[^}]*\}) (\S+)/,
+              (_, series: string, value: string) => `${series} ${Number(value) + nth}`,
+            ),
+    },
+    ["metrics.exact"],
+    /generation_tokens_total grew by 68, and the answers have 64/,
+  ],
+  [
+    "a counter that falls",
+    {
+      body: (text, { path, nth }) =>
+        path === "/metrics" && nth > 0
+          ? text.replace(/(vllm:num_preemptions_total\{[^}]*\}) \S+/, "$1 -1.0")
+          : text,
+    },
+    ["metrics.monotone"],
+    /vllm:num_preemptions_total\{.*\} was 0 and is -1/,
+  ],
+  [
+    "the request id is not taken",
+    {
+      requestHeaders: (headers) => {
+        delete headers["x-request-id"];
+      },
+    },
+    [...both("request-id"), "chat-answer.request-id", "completions-answer.request-id"],
+    /the id is chatcmpl-sim-\S+, and X-Request-Id was ts-conformance-/,
+  ],
+  [
+    "status 200 with an error body",
+    {
+      body: (text, { path, body }) =>
+        path.includes("completions") && !body.includes("nobody-serves") && text.includes('"usage"')
+          ? '{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","param":null,"code":500}}'
+          : text,
+    },
+    ["chat-answer.json", "completions-answer.json"],
+    /status 200 with an error body: \{"error"/,
+  ],
+  [
+    "an error event in mid-stream",
+    {
+      event: (event, { index }) =>
+        index === 3
+          ? 'data: {"error":{"message":"EngineCore failed","type":"InternalServerError","code":500}}\n\n'
+          : event,
+    },
+    [
+      ...both("json"),
+      "tokens.no-usage-unasked",
+      "tokens.continuous-usage",
+      "tokens.min-tokens",
+      "tokens.stop",
+      "tokens.returned-ids",
+      "tokens.utf8",
+    ],
+    /event 4 is an error: \{"error"/,
+  ],
+  [
+    "errors with status 200",
+    { head: (head) => ({ ...head, status: head.status >= 400 ? 200 : head.status }) },
+    [
+      "errors.bad-json",
+      "errors.bad-field",
+      "errors.unknown-model",
+      "errors.output-too-long",
+      "errors.prompt-too-long",
+    ],
+    /status 200, and not 400/,
+  ],
+  [
+    "a body that breaks off",
+    { breaksEnd: true },
+    [
+      ...both("end"),
+      "tokens.no-usage-unasked",
+      "tokens.continuous-usage",
+      "tokens.min-tokens",
+      "tokens.stop",
+      "tokens.returned-ids",
+      "tokens.utf8",
+      "connections.keep-alive",
+      "connections.parallel",
+    ],
+    /closed|reset/,
+  ],
+  [
+    "connections that are closed",
+    { head: (head) => ({ ...head, headers: { ...head.headers, connection: "close" } }) },
+    ["connections.keep-alive"],
+    /after the stream of chat: the server closes it \(connection: close\)/,
+  ],
+  [
+    "headers that wait for the first token",
+    { holdsHead: true },
+    ["connections.headers-first"],
+    /in all of 8 streams the headers came in one read with the first event/,
+  ],
+  [
+    "streams that are served in turn",
+    { isSerial: true },
+    ["connections.parallel"],
+    /7 of 8 streams had no event before another was over/,
+  ],
+  [
+    "a client's hanging up is not heeded",
+    { keepsAborted: true },
+    ["connections.abort"],
+    /counts as 1 success|num_requests_running is 1/,
+  ],
+  [
+    "usage that is not continuous",
+    {
+      event: (event, { index, passing }) =>
+        passing.body.includes("continuous_usage_stats") && index === 4
+          ? event.replace(/,"usage":\{[^}]*\}/, "")
+          : event,
+    },
+    ["tokens.continuous-usage"],
+    /event 5 of \d+ has no usage/,
+  ],
+  ["a character split over two events", { event: splitCharacter }, ["tokens.utf8"], /the stream is no UTF-8/],
+];
+
+for (const [name, fault, failing, says] of FAULTS) {
+  test(`a wire fault is found and named: ${name}`, async (t) => {
+    const proxy = await startFaultyProxy(simulator.url, fault);
+    t.after(() => proxy.close());
+    const report = await check(proxy.url);
+    const seen = report.checks
+      .filter(({ outcome }) => outcome === "failed")
+      .map(({ id, seen: what }) => `${id}: ${what}`);
+    assert.deepEqual(of(report, "failed").sort(), [...failing].sort(), seen.join("\n"));
+    const [first] = failing;
+    const result = report.checks.find(({ id }) => id === first);
+    assert.match(result?.seen ?? "", says);
+    const screen = renderConformance(report, { width: 200, colour: false });
+    assert.match(screen, /^DOES NOT CONFORM: \d+ of \d+ checks failed: /);
+    assert.ok(screen.includes(`failed   ${first}: `), screen);
+  });
+}
+
+test("the proxy alone spoils nothing", async (t) => {
+  const events: StreamState[] = [];
+  const proxy = await startFaultyProxy(simulator.url, {
+    event: (event, state) => {
+      events.push(state);
+      return event;
+    },
+  });
+  t.after(() => proxy.close());
+  const report = await check(proxy.url);
+  assert.deepEqual(of(report, "failed"), []);
+  assert.ok(events.length > 100);
+});
