@@ -2,7 +2,7 @@ import type { WireTarget } from "@tokenstorm/agent";
 import { type Clock, type ConformanceReport, LoadError } from "@tokenstorm/core";
 import { askServer } from "../doctor/ask-server.js";
 import { CheckBook } from "./check-book.js";
-import { checkAbort, checkKey, checkParallel } from "./connection-checks.js";
+import { checkAbort, checkHeadersFirst, checkKey, checkParallel } from "./connection-checks.js";
 import { checkExact, checkMonotone, pageAtRest } from "./counter-checks.js";
 import { checkEndpoints, checkMetricsPage } from "./endpoint-checks.js";
 import { checkErrors } from "./error-checks.js";
@@ -51,6 +51,7 @@ export async function runConformance(options: SuiteOptions): Promise<Conformance
     ["chat completions", () => checkGeneration(server, book, "chat")],
     ["completions", () => checkGeneration(server, book, "completions")],
     ["token counts", () => checkTokens(server, book)],
+    ["headers", () => checkHeadersFirst(server, book)],
     ["streams at once", () => checkParallel(server, book)],
     ["a client that hangs up", () => abortAtRest(server, book, firstPage)],
     ["errors", () => checkErrors(server, book)],

@@ -112,3 +112,8 @@ export function answerRecord({ api, id }: Asked, answer: WireAnswer, exactTokens
     exactTokens,
   };
 }
+
+/** As many tokens as asked for, or half of the context where that is less. */
+export function roomFor({ maxModelLen }: Server, tokens: number): number {
+  return maxModelLen === undefined ? tokens : Math.max(1, Math.min(tokens, Math.floor(maxModelLen / 2)));
+}

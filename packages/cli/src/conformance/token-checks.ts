@@ -9,7 +9,7 @@ import {
   type StreamRecord,
 } from "@tokenstorm/core";
 import type { CheckBook } from "./check-book.js";
-import { type Asked, ask, exactly, generation, type Server, streamRecord } from "./server.js";
+import { type Asked, ask, exactly, generation, roomFor, type Server, streamRecord } from "./server.js";
 
 const TOKENS = 16;
 const MIN_TOKENS = 8;
@@ -74,8 +74,9 @@ async function checkMinTokens(server: Server, book: CheckBook): Promise<void> {
   const fields = { ...exactly(TOKENS), ignore_eos: false, min_tokens: MIN_TOKENS };
   const streamed = await streamFor({ server, book, check }, generation(server, "completions", { fields }));
   if (streamed === undefined) return;
-  const generated = streamed.judged.usage?.completion_tokens ?? 0;
-  if (generated >= MIN_TOKENS && generated <= TOKENS)
+  const generated = streamed.judged.usage?.completion_tokens;
+  if (generated == null) book.skip(check, "there is no usage to tell how many tokens were generated");
+  else if (generated >= MIN_TOKENS && generated <= TOKENS)
     book.pass(check, `${generated} of ${MIN_TOKENS} to ${TOKENS}`);
   else
     book.fail(check, `${generated} tokens, and ${MIN_TOKENS} to ${TOKENS} were asked for`, streamed.answer);
@@ -95,10 +96,6 @@ async function checkStop(server: Server, book: CheckBook): Promise<void> {
     book.fail(check, `the finish_reason is ${finishReason ?? "none"}`, streamed.answer);
   else if (generated > roomFor(server, STOP_TOKENS)) book.fail(check, `${generated} tokens`, streamed.answer);
   else book.pass(check, `stop after ${generated} tokens`);
-}
-
-function roomFor({ maxModelLen }: Server, tokens: number): number {
-  return maxModelLen === undefined ? tokens : Math.max(1, Math.min(tokens, Math.floor(maxModelLen / 2)));
 }
 
 /** Asks for the ids of a text first, so that those of the prompt are ids of this model. */
@@ -142,13 +139,9 @@ async function checkPromptIds(server: Server, book: CheckBook, ids: readonly num
   const streamed = await streamFor({ server, book, check }, asked);
   if (streamed === undefined) return;
   const counted = streamed.judged.usage?.prompt_tokens;
-  if (counted === ids.length) book.pass(check, `${counted} of ${ids.length}`);
-  else
-    book.fail(
-      check,
-      `prompt_tokens is ${counted ?? "not told"}, and the prompt has ${ids.length} ids`,
-      streamed.answer,
-    );
+  if (counted === undefined) book.skip(check, "there is no usage to tell how long the prompt was");
+  else if (counted === ids.length) book.pass(check, `${counted} of ${ids.length}`);
+  else book.fail(check, `prompt_tokens is ${counted}, and the prompt has ${ids.length} ids`, streamed.answer);
 }
 
 async function checkUtf8(server: Server, book: CheckBook): Promise<void> {

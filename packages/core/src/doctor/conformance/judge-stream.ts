@@ -83,7 +83,9 @@ function readChunks(events: readonly StreamEvent[]): {
 } {
   const chunks: StreamChunk[] = [];
   let fault: string | null = null;
-  for (const [at, event] of events.filter((one) => !isDone(one)).entries()) {
+  const end = events.findIndex(isDone);
+  // What follows [DONE] is that check's affair.
+  for (const [at, event] of (end < 0 ? events : events.slice(0, end)).entries()) {
     const read = readShape(StreamChunk, event.data);
     if ("fault" in read) {
       fault ??= event.data.includes('"error"')

@@ -1,62 +1,69 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { createWireTarget } from "@tokenstorm/agent";
-import { CONFORMANCE_CHECKS, type ConformanceReport, planFromFlags } from "@tokenstorm/core";
-import { systemClock } from "@tokenstorm/protocol";
+import { type TestContext, test } from "node:test";
+import { CONFORMANCE_CHECKS, type ConformanceReport } from "@tokenstorm/core";
 import { renderConformance } from "@tokenstorm/report";
-import { type Simulator, startSimulator } from "@tokenstorm/simulator";
-import { checkPlan } from "../plan-file.js";
-import { type StreamState, startFaultyProxy, type WireFault } from "../testing/faulty-proxy.js";
-import { runConformance } from "./run-suite.js";
+import { assertClearFailure, type Finished, runCli, scratch, startSimulator } from "../integration/cli.js";
+import { startFaultyProxy, type WireFault } from "./faulty-proxy.js";
 
-let simulator: Simulator;
-before(async () => {
-  simulator = await startSimulator({ timeScale: 25, multiByteText: true });
-});
-after(() => simulator.close());
+/** Quick enough to wait for, and with characters of several bytes. */
+const SIMULATOR = ["--time-scale", "25", "--multi-byte"];
 
-function check(
-  url: string,
-  options: { readonly evidenceFolder?: string; readonly key?: string } = {},
-): Promise<ConformanceReport> {
-  const { key, evidenceFolder } = options;
-  const plan = checkPlan(planFromFlags(url, key === undefined ? {} : { apiKeyEnv: "KEY" }));
-  const clock = systemClock();
-  const target = createWireTarget(plan, { env: { KEY: key }, clock });
-  return runConformance({
-    target,
-    clock,
-    salt: "s4lt",
-    ...(evidenceFolder === undefined ? {} : { evidenceFolder }),
-  });
+async function check(
+  t: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly report: ConformanceReport; readonly result: Finished }> {
+  const result = await runCli(t, ["doctor", "--json", "--conformance", ...args], { env });
+  assert.equal(result.stderr, "");
+  const report: ConformanceReport = JSON.parse(result.stdout);
+  return { report, result };
 }
 
 const of = (report: ConformanceReport, outcome: string): string[] =>
   report.checks.filter((one) => one.outcome === outcome).map(({ id }) => id);
 
-test("the simulator keeps the whole contract", async () => {
-  const report = await check(simulator.url);
-  const told = report.checks
+const failures = (report: ConformanceReport): string =>
+  report.checks
     .filter(({ outcome }) => outcome === "failed")
-    .map(({ id, seen }) => `${id}: ${seen}`);
-  assert.deepEqual(told, []);
+    .map(({ id, seen }) => `${id}: ${seen}`)
+    .join("\n");
+
+test("the simulator keeps the whole contract", async (t) => {
+  const { url } = await startSimulator(t, SIMULATOR);
+  const { report, result } = await check(t, [url]);
+  assert.equal(failures(report), "");
   assert.deepEqual(of(report, "skipped"), ["errors.no-key"]);
   assert.equal(report.checks.length, CONFORMANCE_CHECKS.length);
+  assert.equal(result.code, 0);
   assert.match(renderConformance(report, { width: 80, colour: false }), /^CONFORMS: 54 checks passed\./);
+  const strict = await runCli(t, ["doctor", "--conformance", url, "--strict"]);
+  assert.equal(strict.code, 98, strict.stdout);
+  const other = await runCli(t, ["doctor", "--conformance", url, "--model", "no-such"]);
+  assertClearFailure(other, {
+    code: 1,
+    says: /names no model to ask for called no-such: it serves meta-llama/,
+  });
+});
+
+test("each profile of the simulator keeps it, and the proxy alone spoils nothing", async (t) => {
+  for (const profile of ["deepseek-v3.2", "qwen3-vl-235b", "kimi-k2.5"]) {
+    const { url } = await startSimulator(t, [...SIMULATOR, "--profile", profile]);
+    const proxy = await startFaultyProxy(url, {});
+    t.after(() => proxy.close());
+    const { report } = await check(t, [proxy.url]);
+    assert.equal(failures(report), "", profile);
+  }
 });
 
 test("with a key the simulator keeps all of it, and the key stands in no evidence", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "tokenstorm-evidence-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const apiKey = "storm-key-0123456789";
-  const guarded = await startSimulator({ timeScale: 25, multiByteText: true, apiKey });
-  t.after(() => guarded.close());
-  const proxy = await startFaultyProxy(guarded.url, { event: dropDone });
+  const folder = scratch(t);
+  const key = "storm-key-0123456789";
+  const { url } = await startSimulator(t, [...SIMULATOR, "--api-key-env", "KEY"], { KEY: key });
+  const proxy = await startFaultyProxy(url, { event: dropDone });
   t.after(() => proxy.close());
-  const report = await check(proxy.url, { key: apiKey, evidenceFolder: folder });
+  const { report } = await check(t, [proxy.url, "--api-key-env", "KEY", "--evidence", folder], { KEY: key });
   assert.equal(report.checks.find(({ id }) => id === "errors.no-key")?.outcome, "passed");
   const failed = report.checks.find(({ id }) => id === "chat-stream.done");
   assert.equal(failed?.evidence, join(folder, "chat-stream.done.answer"));
@@ -64,12 +71,16 @@ test("with a key the simulator keeps all of it, and the key stands in no evidenc
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*"finish_reason":"length"/);
   const asked = readFileSync(join(folder, "chat-stream.done.request"), "utf8");
   assert.match(asked, /^POST \/v1\/chat\/completions HTTP\/1\.1\r\n[\s\S]*authorization: \*\*\*\r\n/);
-  assert.ok(!asked.includes(apiKey) && !answer.includes(apiKey));
+  assert.ok(!asked.includes(key) && !answer.includes(key));
   assert.ok(!existsSync(join(folder, "chat-stream.head.answer")), "nothing is kept of what is right");
 });
 
-test("a server that is gone is one clear error", async () => {
-  await assert.rejects(check("http://127.0.0.1:1"), { code: "TARGET_UNREACHABLE" });
+test("a server that is gone is one clear error", async (t) => {
+  const result = await runCli(t, ["doctor", "--conformance", "http://127.0.0.1:1"]);
+  assertClearFailure(result, {
+    code: 1,
+    says: /^error: http:\/\/127\.0\.0\.1:1 cannot be checked: connection refused/,
+  });
 });
 
 const isDone = (event: string): boolean => event === "data: [DONE]\n\n";
@@ -120,7 +131,7 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
       event: (event) =>
         isFinish(event) ? event + event.replace(/"(content|text)":"[^"]*"/, '"$1":""') : event,
     },
-    both("finish"),
+    [...both("finish"), "tokens.returned-ids"],
     /2 finish_reasons: length, length/,
   ],
   [
@@ -177,7 +188,7 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
   [
     "output after the finish reason",
     { event: (event, { before }) => (isFinish(event) ? event + (before[1] ?? "") : event) },
-    both("finish"),
+    [...[...both("finish"), "tokens.continuous-usage", "tokens.returned-ids"],
     /event \d+ has output after the finish_reason of event \d+/,
   ],
   [
@@ -289,7 +300,7 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
     "headers that wait for the first token",
     { holdsHead: true },
     ["connections.headers-first"],
-    /in all of 8 streams the headers came in one read with the first event/,
+    /in 3 of 3 streams the headers came in one read with the first event/,
   ],
   [
     "streams that are served in turn",
@@ -314,37 +325,37 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
     ["tokens.continuous-usage"],
     /event 5 of \d+ has no usage/,
   ],
-  ["a character split over two events", { event: splitCharacter }, ["tokens.utf8"], /the stream is no UTF-8/],
+  [
+    "a character split over two events",
+    { event: splitCharacter },
+    ["tokens.utf8", "tokens.returned-ids"],
+    /the stream is no UTF-8/,
+  ],
 ];
 
-for (const [name, fault, failing, says] of FAULTS) {
-  test(`a wire fault is found and named: ${name}`, async (t) => {
-    const proxy = await startFaultyProxy(simulator.url, fault);
-    t.after(() => proxy.close());
-    const report = await check(proxy.url);
-    const seen = report.checks
-      .filter(({ outcome }) => outcome === "failed")
-      .map(({ id, seen: what }) => `${id}: ${what}`);
-    assert.deepEqual(of(report, "failed").sort(), [...failing].sort(), seen.join("\n"));
-    const [first] = failing;
-    const result = report.checks.find(({ id }) => id === first);
-    assert.match(result?.seen ?? "", says);
-    const screen = renderConformance(report, { width: 200, colour: false });
-    assert.match(screen, /^DOES NOT CONFORM: \d+ of \d+ checks failed: /);
-    assert.ok(screen.includes(`failed   ${first}: `), screen);
-  });
-}
+/** Two at a time, each lane on a simulator of its own: the counters must be of one alone. */
+const LANES = 2;
 
-test("the proxy alone spoils nothing", async (t) => {
-  const events: StreamState[] = [];
-  const proxy = await startFaultyProxy(simulator.url, {
-    event: (event, state) => {
-      events.push(state);
-      return event;
-    },
-  });
-  t.after(() => proxy.close());
-  const report = await check(proxy.url);
-  assert.deepEqual(of(report, "failed"), []);
-  assert.ok(events.length > 100);
+test("every wire fault is found, named by the check that it breaks, and by no other", {
+  concurrency: LANES,
+}, async (t) => {
+  const lane = async (faults: typeof FAULTS) => {
+    const { url } = await startSimulator(t, SIMULATOR);
+    for (const [name, fault, failing, says] of faults) {
+      await t.test(name, async (part) => {
+        const proxy = await startFaultyProxy(url, fault);
+        part.after(() => proxy.close());
+        const { report, result } = await check(part, [proxy.url]);
+        assert.deepEqual(of(report, "failed").sort(), [...failing].sort(), failures(report));
+        assert.equal(result.code, 99);
+        const [first] = failing;
+        assert.match(report.checks.find(({ id }) => id === first)?.seen ?? "", says);
+        const screen = renderConformance(report, { width: 200, colour: false });
+        assert.match(screen, /^DOES NOT CONFORM: \d+ of \d+ checks failed: /);
+        assert.ok(screen.includes(`failed   ${first}: `), screen);
+      });
+    }
+  };
+  const lanes = Array.from({ length: LANES }, (_, at) => FAULTS.filter((_fault, i) => i % LANES === at));
+  await Promise.all(lanes.map(lane));
 });
