@@ -188,7 +188,7 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
   [
     "output after the finish reason",
     { event: (event, { before }) => (isFinish(event) ? event + (before[1] ?? "") : event) },
-    [...[...both("finish"), "tokens.continuous-usage", "tokens.returned-ids"],
+    [...both("finish"), "tokens.continuous-usage", "tokens.returned-ids"],
     /event \d+ has output after the finish_reason of event \d+/,
   ],
   [

@@ -9,6 +9,7 @@ export * from "./host-limits.js";
 export * from "./judge-host.js";
 export * from "./judge-rule.js";
 export * from "./known-models.js";
+export { conformanceTable, doctorRuleTable } from "./reference.js";
 export * from "./rules.js";
 export * from "./seen-server.js";
 export { type ParsedServeLine, parseServeLine, splitWords } from "./serve-line.js";
