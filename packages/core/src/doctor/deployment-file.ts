@@ -62,7 +62,9 @@ export function parseDeployments(input: unknown, from: string): ParsedDeployment
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = issue?.path.join(".") ?? "";
-    return { kind: "problem", message: `${where === "" ? "it" : where}: ${issue?.message ?? "is wrong"}` };
+    // Of a wrong key zod says only that it is one; why stands within.
+    const why = issue?.code === "invalid_key" ? issue.issues[0]?.message : issue?.message;
+    return { kind: "problem", message: `${where === "" ? "it" : where}: ${why ?? "is wrong"}` };
   }
   const { stack, models } =
     "models" in parsed.data ? parsed.data : { stack: undefined, models: [parsed.data] };
