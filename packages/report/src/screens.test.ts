@@ -6,8 +6,11 @@ import { fileURLToPath } from "node:url";
 import { auditSample, auditSource, consistentAudit } from "./audit-samples.js";
 import { renderAudit } from "./audit-text.js";
 import { displayWidth } from "./columns.js";
+import { renderConformance } from "./conformance-text.js";
 import { definitionsSample } from "./definitions-samples.js";
 import { renderDefinitions } from "./definitions-text.js";
+import { badConformance, fineDoctor, goodConformance, wrongDoctor } from "./doctor-samples.js";
+import { renderDoctor } from "./doctor-text.js";
 import { renderLiveLine } from "./live-line.js";
 import { renderLive } from "./live-screen.js";
 import {
@@ -37,6 +40,10 @@ const screens: Readonly<Record<string, Screen>> = {
   "audit-contradicted": (options) => renderAudit(auditSample, auditSource, options),
   "definitions-vllm": (options) => renderDefinitions(definitionsSample, options),
   "audit-consistent": (options) => renderAudit(consistentAudit, { ...auditSource, unused: [] }, options),
+  "doctor-wrong": (options) => renderDoctor(wrongDoctor, options),
+  "doctor-fine": (options) => renderDoctor(fineDoctor, options),
+  "conformance-good": (options) => renderConformance(goodConformance, options),
+  "conformance-bad": (options) => renderConformance(badConformance, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),
 };

@@ -103,7 +103,7 @@ export class WireConnection {
     };
     this.#uses += 1;
     if (this.#isOpen) this.#socket.write(message.sent);
-    else this.#finish("the connection was closed by the server before", false);
+    else this.#finish("the connection was closed before", false);
   }
 
   #message({ method, path, headers, secretHeaders = {}, body }: WireRequest): Message {
