@@ -75,6 +75,30 @@ test("with a key the simulator keeps all of it, and the key stands in no evidenc
   assert.ok(!existsSync(join(folder, "chat-stream.head.answer")), "nothing is kept of what is right");
 });
 
+test("what needs /metrics is skipped, and says so, where a server has none", async (t) => {
+  const { url } = await startSimulator(t, SIMULATOR);
+  const proxy = await startFaultyProxy(url, {
+    head: (head, { path }) => (path === "/metrics" ? { ...head, status: 404 } : head),
+  });
+  t.after(() => proxy.close());
+  const { report, result } = await check(t, [proxy.url]);
+  assert.equal(failures(report), "");
+  assert.equal(result.code, 0);
+  const skipped = [
+    "metrics.page",
+    "metrics.names",
+    "connections.abort",
+    "errors.no-key",
+    "metrics.exact",
+    "metrics.monotone",
+  ];
+  assert.deepEqual(of(report, "skipped"), skipped);
+  assert.equal(
+    report.checks.find(({ id }) => id === "metrics.page")?.seen,
+    "the server has no /metrics (status 404)",
+  );
+});
+
 test("a server that is gone is one clear error", async (t) => {
   const result = await runCli(t, ["doctor", "--conformance", "http://127.0.0.1:1"]);
   assertClearFailure(result, {

@@ -89,13 +89,23 @@ test("a running server is seen, and what is stated is held against it", async (t
   assert.equal(answers.get("mla-block-size")?.outcome, "holds");
   assert.equal(answers.get("mla-block-size")?.facts[0]?.kind, "seen");
   assert.equal(answers.get("deepseek-vskip")?.outcome, "unknown");
+  const vskip = (report: DoctorReport) =>
+    report.deployments[0]?.answers.find(({ rule }) => rule === "deepseek-vskip")?.outcome;
+  const off = await doctorJson(simulator.url, "--env", "AITER_ENABLE_VSKIP=0");
+  assert.equal(vskip(off.report), "holds");
+  const on = await doctorJson(simulator.url, "--env", "AITER_ENABLE_VSKIP=1");
+  assert.equal(vskip(on.report), "broken");
+  const other = on.report.deployments[0]?.answers.find(({ rule }) => rule === "deepseek-aiter-required");
+  assert.equal(other?.outcome, "unknown", "what was not stated of a running server is unknown, not unset");
+  const cuda = await doctorJson(simulator.url, "--platform", "cuda");
+  assert.equal(vskip(cuda.report), "left-out");
   const both = await doctorJson(simulator.url, "--deployment", STUDY);
   assert.equal(both.code, 0);
   assert.deepEqual(
     both.report.deployments.map(({ name }) => name),
     [`${simulator.url} and deepseek-v3.2`],
   );
-  const other = await doctorJson(
+  const differs = await doctorJson(
     simulator.url,
     "--",
     "vllm",
@@ -104,8 +114,8 @@ test("a running server is seen, and what is stated is held against it", async (t
     "--block-size",
     "16",
   );
-  assert.equal(other.code, 99);
-  assert.deepEqual(other.report.deployments[0]?.contradictions, [
+  assert.equal(differs.code, 99);
+  assert.deepEqual(differs.report.deployments[0]?.contradictions, [
     { what: "--block-size", stated: "16", seen: "1", from: "/metrics, cache_config_info" },
   ]);
 });
@@ -160,7 +170,8 @@ test("YAML of one model is a deployment file too", async (t) => {
 test("wrong use and files that cannot be read are one clear line with their exit code", async (t) => {
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [["--", "ls"], 2, /"ls" is not understood as the start of a server/],
-    [["--env", "A=1"], 2, /--env belongs to a command line/],
+    [["--env", "A=1"], 2, /describe a server: name its URL/],
+    [["--env", "A=1", "--deployment", STUDY], 2, /--env does not go with --deployment/],
     [["--env", "1A"], 2, /write NAME=VALUE/],
     [["--platform", "tpu", "--", "vllm", "serve", "m"], 2, /it is none of rocm, cuda/],
     [["--evidence", "x"], 2, /go with --conformance URL/],

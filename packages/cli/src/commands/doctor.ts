@@ -157,18 +157,45 @@ function exitCode({ counts }: DoctorReport, isStrict: boolean): number {
   return isStrict && counts.warnings + counts.unknown > 0 ? EXIT.inconclusive : EXIT.ok;
 }
 
+/** Of a server that runs, a person may add what it does not tell. */
+const NOTHING_STATED: StatedDeployment = {
+  name: "what you stated",
+  from: "doctor's own options",
+  isWhole: false,
+  args: new Map(),
+  unknownFlags: [],
+  env: new Map(),
+  passedOn: [],
+  hasEnvFile: false,
+  host: new Map(),
+};
+
 async function statedDeployments({
   flags,
   words,
   command,
+  url,
 }: DoctorCall): Promise<readonly StatedDeployment[]> {
   const stated: StatedDeployment[] = [];
   if (words.length > 0) {
     const parsed = parseServeLine(words, flags.env);
     if (parsed.kind === "problem") return command.error(`error: ${parsed.message}`, { exitCode: EXIT.usage });
     stated.push(parsed.deployment);
+  } else if (flags.deployment === undefined) {
+    const { env, engineVersion, platform, gpus } = flags;
+    const isStated = [env, engineVersion, platform, gpus].some((one) => one !== undefined);
+    if (isStated && url === undefined)
+      command.error(
+        "error: --env and its like describe a server: name its URL, or write a command line after --",
+        {
+          exitCode: EXIT.usage,
+        },
+      );
+    if (isStated) stated.push({ ...NOTHING_STATED, env: new Map(Object.entries(env ?? {})) });
   } else if (flags.env !== undefined)
-    command.error("error: --env belongs to a command line: write it after --", { exitCode: EXIT.usage });
+    command.error("error: --env does not go with --deployment: its entries have an env of their own", {
+      exitCode: EXIT.usage,
+    });
   if (flags.deployment !== undefined) stated.push(...(await readDeployments(flags.deployment)));
   return stated.map((one) => ({
     ...one,

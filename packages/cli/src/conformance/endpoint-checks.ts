@@ -85,7 +85,9 @@ const NAMES = [
 export async function checkMetricsPage(server: Server, book: CheckBook): Promise<Scrape | null> {
   const scraped = await scrape(server);
   if (scraped.kind === "none") {
-    book.fail("metrics.page", scraped.why, scraped.answer);
+    // A gateway may keep them to itself; a page that is broken is another thing.
+    if (scraped.answer.status === 404) book.skip("metrics.page", "the server has no /metrics (status 404)");
+    else book.fail("metrics.page", scraped.why, scraped.answer);
     for (const id of ["metrics.names", "metrics.exact", "metrics.monotone", "connections.abort"])
       book.skip(id, "there is no page of /metrics that can be read");
     return null;

@@ -108,8 +108,10 @@ function seenArg(flag: string, server: SeenServer | undefined): Fact<ArgValue | 
 }
 
 function statedArg(flag: string, said: StatedDeployment | undefined): Fact<ArgValue | null> {
-  if (said === undefined) return unknown("no endpoint of the server tells, and no command line is stated");
-  return stated(said.args.get(flag) ?? null, said.from);
+  const value = said?.args.get(flag);
+  if (said === undefined || (value === undefined && !said.isWhole))
+    return unknown("no endpoint of the server tells, and no command line is stated");
+  return stated(value ?? null, said.from);
 }
 
 function statedEnv(name: string, said: StatedDeployment | undefined): Fact<string | null> {
@@ -117,6 +119,7 @@ function statedEnv(name: string, said: StatedDeployment | undefined): Fact<strin
     return unknown("no server tells its environment: state it with --env or --deployment");
   const value = said.env.get(name);
   if (value !== undefined) return stated(value, said.from);
+  if (!said.isWhole) return unknown("it is not stated: --env, or a whole command line after --");
   if (said.passedOn.includes(name)) return unknown("its value is taken from a shell");
   if (said.hasEnvFile) return unknown("it may stand in the environment file, which is not read");
   return stated(null, said.from);

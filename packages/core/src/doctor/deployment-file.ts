@@ -91,6 +91,7 @@ function deploymentsOf(model: Model, stack: Stack | undefined, from: string): St
       attention: attentionOf(model.attention),
       modalities: model.modalities?.filter((one): one is Modality => one === "text" || one === "image"),
       context: model.context,
+      isWhole: true,
       ...flags,
       env: new Map(Object.entries({ ...model.env, ...env }).map(([key, value]) => [key, String(value)])),
       passedOn: [],

@@ -169,6 +169,9 @@ function contextFits(facts: DeploymentFacts): Judged {
   const asked = tokens(String(fact.value));
   if (asked === undefined)
     return { holds: false, says: `${flag} is ${fact.value}, which is no number of tokens`, facts: used };
+  const overrides = facts.arg("--hf-overrides");
+  if (overrides.kind !== "unknown" && overrides.value !== null)
+    return { holds: null, says: "--hf-overrides may change the model's context", facts: used };
   if (facts.context.kind === "unknown")
     return { holds: null, says: "the model's context is unknown", facts: used };
   const { value: context } = facts.context;

@@ -103,6 +103,7 @@ function deployment(words: readonly string[], around: Around): ParsedServeLine {
       model,
       image: around.image,
       ...(isRocm ? { platform: "rocm" as const } : {}),
+      isWhole: true,
       args,
       unknownFlags,
       env: around.env,

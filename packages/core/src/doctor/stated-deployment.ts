@@ -20,11 +20,12 @@ export interface StatedDeployment {
   readonly modalities?: readonly Modality[] | undefined;
   /** Tokens. */
   readonly context?: number | undefined;
-  /** By long name with its dashes. An option that is not among them was not given. */
+  /** The whole command is stated; else options and variables that are not among these are unknown, not unset. */
+  readonly isWhole: boolean;
+  /** By long name with its dashes. */
   readonly args: ReadonlyMap<string, ArgValue>;
   /** Options that are not known here; they are named, not judged. */
   readonly unknownFlags: readonly string[];
-  /** A variable that is not among them was not set, unless it is `passedOn`. */
   readonly env: ReadonlyMap<string, string>;
   /** Variables whose values come from elsewhere: `docker run -e NAME`. */
   readonly passedOn: readonly string[];
