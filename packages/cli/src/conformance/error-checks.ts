@@ -30,7 +30,7 @@ export async function checkErrors(server: Server, book: CheckBook): Promise<void
       book.skip(`errors.${check}`, "/v1/models does not tell max_model_len");
     return;
   }
-  const says = ["maximum context length", "max_tokens", "max_completion_tokens"];
+  const says = ["maximum context length", "maximum model length", "max_tokens", "max_completion_tokens"];
   await refused(generation(server, "chat", { fields: { max_tokens: maxModelLen } }).request, {
     check: "output-too-long",
     status: 400,
