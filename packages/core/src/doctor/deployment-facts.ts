@@ -1,3 +1,4 @@
+import { imageEngineVersion } from "./container-image.js";
 import { type Fact, preferSeen, seen, stated, unknown } from "./fact.js";
 import { type Attention, type KnownModel, knownModel, type Modality } from "./known-models.js";
 import { CACHE_LABELS, type SeenServer } from "./seen-server.js";
@@ -52,7 +53,7 @@ export function deploymentFacts(sources: FactSources): DeploymentFacts {
     context: either(byName(known?.context, "context"), saidOf(said, said?.context, "context is not stated")),
     engineVersion: preferSeen(
       server?.version === undefined ? unknown("no server was asked") : seen(server.version, "/version"),
-      saidOf(said, said?.engineVersion, "state it with --engine-version"),
+      statedVersion(said),
     ),
     image: imageOf(said),
     platform: preferSeen(seenPlatform(server), saidOf(said, said?.platform, "state it with --platform")),
@@ -69,6 +70,13 @@ function saidOf<Value>(
   why: string,
 ): Fact<Value> {
   return said === undefined || value === undefined ? unknown(why) : stated(value, said.from);
+}
+
+function statedVersion(said: StatedDeployment | undefined): Fact<string> {
+  const tagged = imageEngineVersion(said?.image ?? "");
+  if (said?.engineVersion === undefined && said !== undefined && tagged !== undefined)
+    return stated(tagged, `${said.from}, the image's tag`);
+  return saidOf(said, said?.engineVersion, "state it with --engine-version");
 }
 
 function seenModel(server: SeenServer | undefined): Fact<string> {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { imagePlatform } from "./container-image.js";
 import type { Attention, Modality } from "./known-models.js";
 import type { ArgValue, Platform, StatedDeployment } from "./stated-deployment.js";
 import { knownFlag } from "./vllm-flags.js";
@@ -109,9 +110,8 @@ function attentionOf(text: string | undefined): Attention | undefined {
 }
 
 function platformOf(stack: Stack | undefined, image: string | undefined): Platform | undefined {
-  if (stack?.rocm !== undefined || /\bgfx\d/.test(stack?.gpu ?? "") || /rocm/i.test(image ?? ""))
-    return "rocm";
-  return stack?.cuda === undefined ? undefined : "cuda";
+  if (stack?.rocm !== undefined || /\bgfx\d/.test(stack?.gpu ?? "")) return "rocm";
+  return stack?.cuda !== undefined ? "cuda" : imagePlatform(image ?? "");
 }
 
 function readArgs(input: Readonly<Record<string, string | number | boolean>>): {

@@ -147,3 +147,21 @@ test("a stable server runs no nightly, and a build before a release is one", () 
   assert.equal(answersOf(undefined, kimi("0.14.2rc1.dev3+g1")).get("kimi-nightly")?.outcome, "holds");
   assert.equal(answersOf(undefined, kimi("0.15.0")).get("kimi-nightly")?.outcome, "left-out");
 });
+
+test("an image's name tells platform and version where they are in it", () => {
+  const cases: readonly (readonly [string, string, string | null])[] = [
+    ["vllm/vllm-openai-rocm:v0.18.0", "rocm", "0.18.0"],
+    ["rocm/vllm:rocm6.4.1_vllm_0.10.1_20250909", "rocm", "0.10.1"],
+    ["docker.io/vllm/vllm-openai:v0.14.1rc2", "cuda", "0.14.1rc2"],
+    ["vllm/vllm-openai:latest", "cuda", null],
+    ["registry.example/house:v3.1.0", "unknown", null],
+  ];
+  for (const [image, platform, version] of cases) {
+    const { facts } = diagnoseDeployment("x", { stated: line(`docker run ${image} --model m`) });
+    const told = (name: string) => facts.find((fact) => fact.name === name);
+    assert.equal(told("platform")?.value ?? "unknown", platform, image);
+    assert.equal(told("vLLM")?.value, version, image);
+  }
+  const kimi = line("docker run vllm/vllm-openai-rocm:v0.18.0 --model moonshotai/Kimi-K2.5 -tp 8");
+  assert.equal(answersOf(kimi).get("kimi-tp4")?.outcome, "left-out");
+});

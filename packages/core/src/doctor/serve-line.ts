@@ -1,3 +1,4 @@
+import { imagePlatform } from "./container-image.js";
 import { dockerRun } from "./docker-line.js";
 import type { ArgValue, StatedDeployment } from "./stated-deployment.js";
 import { knownFlag } from "./vllm-flags.js";
@@ -93,8 +94,8 @@ function deployment(words: readonly string[], around: Around): ParsedServeLine {
     return { kind: "problem", message: `"${more[0]}" stands where no value is expected, after ${first}` };
   const named = args.get("--model");
   const model = first ?? (typeof named === "string" ? named : undefined);
-  const isRocm =
-    /rocm/i.test(around.image ?? "") || [...around.env.keys()].some((name) => /ROCM|AITER/.test(name));
+  const usesRocm = [...around.env.keys()].some((name) => /ROCM|AITER/.test(name));
+  const platform = imagePlatform(around.image ?? "") ?? (usesRocm ? ("rocm" as const) : undefined);
   return {
     kind: "deployment",
     deployment: {
@@ -102,7 +103,7 @@ function deployment(words: readonly string[], around: Around): ParsedServeLine {
       from: NAME,
       model,
       image: around.image,
-      ...(isRocm ? { platform: "rocm" as const } : {}),
+      ...(platform === undefined ? {} : { platform }),
       isWhole: true,
       args,
       unknownFlags,
