@@ -36,6 +36,12 @@ test("an option that is not known is named, and takes what follows it along", ()
   assert.equal(one.args.get("--block-size"), "1");
 });
 
+test("a level behind its letter takes nothing along", () => {
+  const one = deploymentOf("vllm serve -O3 org/Model -O 2 -asc 4");
+  assert.equal(one.model, "org/Model");
+  assert.deepEqual(one.unknownFlags, []);
+});
+
 test("variables before the command and those of --env are the server's environment", () => {
   const one = deploymentOf("A=1 sudo env B='two words' vllm serve m", { A: "9", C: "" });
   assert.deepEqual(Object.fromEntries(one.env), { A: "9", B: "two words", C: "" });

@@ -57,10 +57,10 @@ const SHORT: Readonly<Record<string, string>> = {
   ep: "enable-expert-parallel",
   q: "quantization",
   cc: "compilation-config",
-  sc: "speculative-config",
   asc: "api-server-count",
   n: "nnodes",
   r: "node-rank",
+  O: "optimization-level",
 };
 
 const KINDS: ReadonlyMap<string, FlagKind> = new Map(
@@ -81,6 +81,8 @@ export interface KnownFlag {
 
 /** `--tensor_parallel_size`, `-tp` and `--no-enable-prefix-caching` as vLLM reads them; undefined for an unknown one. */
 export function knownFlag(word: string): KnownFlag | undefined {
+  // The level may stand right behind the letter.
+  if (/^-O\d$/.test(word)) return { flag: "--optimization-level", kind: "switch", isNegated: false };
   const isShort = /^-[^-]/.test(word);
   const bare = word.replace(/^--?/, "").replaceAll("_", "-");
   const name = isShort ? SHORT[bare] : bare;
