@@ -3,13 +3,12 @@ import { test } from "node:test";
 import {
   createAggregate,
   createRecorder,
-  type RunFacts,
   type RunReport,
   requirePlan,
   resolveStages,
   summariseRun,
 } from "@tokenstorm/core";
-import { someVitals } from "@tokenstorm/testkit";
+import { aRunRecord, runFacts, someVitals } from "@tokenstorm/testkit";
 import { reportFromJson } from "./report-message.js";
 
 const plan = requirePlan({
@@ -19,40 +18,7 @@ const plan = requirePlan({
   warmUp: { requests: 0 },
 });
 
-const shard = { agent: "a", instance: "i", epoch: 1, index: 0, host: "h", version: "0" };
-const facts: RunFacts = {
-  schemaVersion: 1,
-  record: {
-    v: 1,
-    id: "r1",
-    name: "run",
-    createdAtMs: 1,
-    plan,
-    planDigest: "d",
-    salt: "s",
-    state: "completed",
-    term: 1,
-    leader: "l",
-    revision: 9,
-    shards: [{ ...shard, clockOffsetUs: 0, clockErrorUs: 5 }],
-    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a: 0 } },
-    stageStartsUs: [0],
-    stop: { level: "none", reason: "" },
-    problem: null,
-    result: null,
-  },
-  transport: "nats",
-  version: "0",
-  model: "m",
-  wordsPerToken: null,
-  templateTokens: null,
-  serverVersion: null,
-  endedAtMs: 4000,
-  endUs: 3_000_000,
-  serverBefore: null,
-  serverAfter: null,
-  refusals: 0,
-};
+const facts = runFacts(aRunRecord(plan), { model: "m", endUs: 3_000_000 });
 
 /** An open level in which nothing was sent. */
 function aReport(): RunReport {

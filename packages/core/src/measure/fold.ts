@@ -4,6 +4,7 @@ import { AgentBook } from "./agent-book.js";
 import type { AgentIntervals, Aggregate, FoldedBlock, IntervalSummary, IntervalVitals } from "./aggregate.js";
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
+import type { IntervalColours } from "./interval-colours.js";
 import { IntervalSeries, type LevelInterval } from "./interval-series.js";
 import { ProbeFold } from "./probe-fold.js";
 import { RecentIntervals } from "./recent-intervals.js";
@@ -16,6 +17,7 @@ import {
   type Snapshot,
   TARGET_METRICS,
 } from "./snapshot.js";
+import { VitalsFold } from "./vitals-fold.js";
 
 export interface AggregateOptions {
   readonly stages: readonly ResolvedStage[];
@@ -33,7 +35,7 @@ class Fold implements Aggregate {
   readonly #stages: number;
   readonly #agents: ReadonlyMap<string, AgentBook>;
   readonly #blocks = new Map<number, BlockFold>();
-  readonly #vitals: IntervalVitals[] = [];
+  readonly #vitals = new VitalsFold();
   readonly #probes = new ProbeFold();
   readonly #recent: RecentIntervals | null;
   readonly #series = new IntervalSeries();
@@ -56,7 +58,9 @@ class Fold implements Aggregate {
     for (const block of blocks) {
       this.#samples += this.#block(block.stage, block.phase).add(book.shard, block, { fromUs, toUs });
     }
-    this.#vitals.push(this.#probes.add(vitalsOf(snapshot)));
+    const vitals = intervalVitals(snapshot);
+    this.#vitals.add(vitals);
+    this.#probes.add(vitals);
     this.#recent?.add(snapshot);
     this.#series.add(snapshot);
     return "folded";
@@ -95,11 +99,12 @@ class Fold implements Aggregate {
     return keys.flatMap((key) => this.#blocks.get(key)?.folded() ?? []);
   }
 
-  intervalVitals(): readonly IntervalVitals[] {
-    // By time and agent, whatever the order in which they came: a report must not depend on it.
-    return this.#vitals.toSorted(
-      (a, b) => a.fromUs - b.fromUs || a.seq - b.seq || (a.agent < b.agent ? -1 : 1),
-    );
+  colours(factorOf: (stage: number) => number): ReadonlyMap<string, IntervalColours> {
+    return this.#vitals.colours(factorOf);
+  }
+
+  loopDelays(stage: number): ReadonlyMap<string, number | null> {
+    return this.#vitals.loopDelays(stage);
   }
 
   probes(stage: number): ReadonlyMap<string, readonly number[]> {
@@ -153,7 +158,8 @@ function checkHistograms({ blocks }: Snapshot): void {
   }
 }
 
-function vitalsOf({ agent, seq, fromUs, toUs, blocks, vitals }: Snapshot): IntervalVitals {
+/** What of a snapshot is evidence for its agent's own part in what it measured. */
+export function intervalVitals({ agent, seq, fromUs, toUs, blocks, vitals }: Snapshot): IntervalVitals {
   const measuredStages = blocks
     .filter(({ phase, flow }) => phase === "measured" && flow.durationUs > 0)
     .map(({ stage }) => stage);

@@ -1,6 +1,6 @@
 import float64 from "hdr-histogram-js/dist/Float64Histogram.js";
 import { assert } from "../errors.js";
-import { checkPayload, encodePayload, GEOMETRY, readPayload, refuse } from "./hdr-payload.js";
+import { checkPayload, decodePayload, encodePayload, GEOMETRY, refuse } from "./hdr-payload.js";
 import type { Histogram } from "./histogram.js";
 import type { EncodedHistogram } from "./snapshot.js";
 
@@ -110,7 +110,7 @@ export class HdrHistogram implements Histogram {
   /** As mergeEncoded, for one that passed `checkEncoded` before: the fold merges each of them twice. */
   mergeChecked(other: EncodedHistogram): void {
     if (other.count === 0) return;
-    const { size, buckets, counts } = readPayload(other.payload);
+    const { size, buckets, counts } = decodePayload(other.payload);
     for (let i = 0; i < size; i += 1) this.#hdr.addToCountAtIndex(buckets[i] ?? 0, counts[i] ?? 0);
     if (size > 0) {
       this.#firstBucket = Math.min(this.#firstBucket, buckets[0] ?? 0);

@@ -101,8 +101,14 @@ export interface DecodedCounts {
 }
 
 /** Counts of a payload that passed `checkPayload`. They lie where every payload's do: the next call of this module overwrites them. */
-export function readPayload(payload: Uint8Array): DecodedCounts {
+export function decodePayload(payload: Uint8Array): DecodedCounts {
   return { size: decodeWords(payload), ...DECODED };
+}
+
+/** Hands every count of a payload that passed `checkPayload` to `add`, which must not read another one meanwhile. */
+export function readPayload(payload: Uint8Array, add: (bucket: number, count: number) => void): void {
+  const { size, buckets, counts } = decodePayload(payload);
+  for (let i = 0; i < size; i += 1) add(buckets[i] ?? 0, counts[i] ?? 0);
 }
 
 function checkHeader(payload: Uint8Array): void {

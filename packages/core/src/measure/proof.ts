@@ -23,12 +23,15 @@ export interface ProofEvidence {
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
 }
 
-/** From the intervals that all agents delivered; the same one twice counts once. */
-export function proofEvidence(stage: number, snapshots: Iterable<Snapshot>): ProofEvidence {
+/** From the intervals that all agents delivered; the same one twice counts once. None of them is kept. */
+export async function proofEvidence(
+  stage: number,
+  snapshots: Iterable<Snapshot> | AsyncIterable<Snapshot>,
+): Promise<ProofEvidence> {
   const seen = new Set<string>();
   const series = new IntervalSeries();
   const histograms = new Map<MetricName, Histogram>();
-  for (const snapshot of snapshots) {
+  for await (const snapshot of snapshots) {
     const key = `${snapshot.agent} ${snapshot.epoch} ${snapshot.seq}`;
     if (seen.has(key)) continue;
     seen.add(key);

@@ -70,8 +70,7 @@ export function stageReport(
     ...furtherFigures(level),
     ...membersOf(input.aggregate.block(stage.index, "measured"), windowUs, input.facts.record),
     stampUncertainty: stampUncertainty(
-      stage.index,
-      input.aggregate.intervalVitals(),
+      input.aggregate.loopDelays(stage.index),
       input.aggregate.probes(stage.index),
     ),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),

@@ -42,7 +42,8 @@ export const STUDY_FIGURES: readonly FigureOf<StudyLevel>[] = [
     name: "total_tok_s",
     unit: "tokens/s",
     how: "(prompt + output tokens of completed requests, by usage) / (level's start to its last end)",
-    differs: "prompt tokens from the prefix cache count as any other; the last end is known to one interval",
+    differs:
+      "prompt tokens from the prefix cache count as any other; the last end is known to one interval, in a level bounded by requests exactly",
     of: totalRate,
   },
   {
