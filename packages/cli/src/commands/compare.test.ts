@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Comparison } from "@tokenstorm/core";
 import { writeRecordedRun } from "../testing/recorded-run.js";
@@ -60,7 +60,7 @@ test("a side that is not there or cannot be read ends with 104, a wrong line wit
     [["aa1", "nope"], 104, /there is no run nope/],
     [["aa1", join(out, "broken")], 104, /broken.*cannot be read: it is no JSON/],
     [["aa", "bb1"], 104, /2 runs in .* begin with "aa"/],
-    [["aa1"], 2, /missing required argument/],
+    [["aa1"], 104, /aa1 is no study.s directory/],
     [["aa1,,aa2", "bb1"], 2, /between two commas/],
     [["aa1", "bb1", "--format", "xls"], 2, /xls/],
   ] as const) {
@@ -97,4 +97,47 @@ test("a report is told as csv, intervals, log and vllm block, and in no two form
   ]) {
     assert.equal((await runCommand("report", "aa1", ...argv, "--out", out)).code, 2, argv.join(" "));
   }
+});
+
+test("a study's directory alone stands for the conditions of a suite", async (t) => {
+  const out = folder(t);
+  const study = join(out, "study");
+  mkdirSync(join(study, "runs"), { recursive: true });
+  const cells = [
+    ["off", "aa"],
+    ["on", "bb"],
+  ].map(([condition, id]) => ({
+    condition,
+    runs: [1, 2].map((n) => {
+      const directory = writeRecordedRun(
+        join(study, "runs"),
+        `${id}${n}`,
+        condition === "on" ? 400_000 : 500_000 + n,
+      );
+      return { directory: basename(directory), state: "completed" };
+    }),
+  }));
+  const write = (suites: unknown) =>
+    writeFileSync(join(study, "study-report.json"), JSON.stringify({ schemaVersion: 1, suites }));
+  write([{ name: "ablation", cells }]);
+  const { code, stdout, stderr } = await runCommand("compare", study);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^A {2}off, 2 runs: aa1 aa2/m);
+  assert.match(stdout, /^B {2}on, 2 runs: bb1 bb2/m);
+  write([
+    { name: "ablation", cells },
+    { name: "scaling", cells },
+  ]);
+  const which = await runCommand("compare", study);
+  assert.equal(which.code, 104);
+  assert.match(which.stderr, /has 2 suites: ablation, scaling/);
+  assert.equal((await runCommand("compare", study, "--suite", "scaling")).code, 0);
+  const two = await runCommand("compare", study, "aa1", "--suite", "scaling", "--out", out);
+  assert.match(two.stderr, /has 2 conditions, and a side is one/);
+  write([{ name: "ablation", cells: [{ condition: "off", runs: [] }] }]);
+  assert.match((await runCommand("compare", study)).stderr, /no completed run of off/);
+  write([{ name: "ablation", cells: [{ condition: 7 }] }]);
+  const broken = await runCommand("compare", study);
+  assert.equal(broken.code, 104);
+  assert.match(broken.stderr, /study-report.json cannot be read: suites/);
 });
