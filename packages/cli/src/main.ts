@@ -79,8 +79,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   validate: async () => (await import("./commands/validate.js")).addValidate,
   init: async () => (await import("./commands/init.js")).addInit,
   calibrate: async () => (await import("./commands/calibrate.js")).addCalibrate,
-  doctor: async () => (await import("./commands/doctor.js")).addDoctor,
   study: async () => (await import("./commands/study.js")).addStudy,
+  doctor: async () => (await import("./commands/doctor.js")).addDoctor,
   simulate: async () => (await import("./commands/simulate.js")).addSimulate,
 };
 
