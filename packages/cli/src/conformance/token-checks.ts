@@ -14,7 +14,7 @@ import { type Asked, ask, exactly, generation, roomFor, type Server, streamRecor
 const TOKENS = 16;
 const MIN_TOKENS = 8;
 /** So long an answer may become that is to end by itself. */
-const STOP_TOKENS = 1024;
+const STOP_TOKENS = 512;
 const UTF8_TOKENS = 96;
 
 export async function checkTokens(server: Server, book: CheckBook): Promise<void> {
