@@ -200,6 +200,15 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
     /status 200, content type text\/plain/,
   ],
   [
+    "chat completions that fail, as without a template",
+    {
+      head: (head, { path }) =>
+        path === "/v1/chat/completions" && head.status === 200 ? { ...head, status: 500 } : head,
+    },
+    ["chat-stream.head", "chat-answer.head"],
+    /status 500, content type text\/event-stream/,
+  ],
+  [
     "a wrong total",
     {
       event: (event) =>
