@@ -238,6 +238,24 @@ test("the estimates only add to the floor, and each is a share or a time", () =>
   }
 });
 
+test("the floors and estimates that docs/simulator.md quotes are those of the code", () => {
+  const quoted = [
+    ["llama-3.1-405b", [8.5, 17.9], [8.9, 18.7], [13.3, 26.0], [32.4, 68.0]],
+    ["deepseek-v3.2", [1.1, 5.4], [4.6, 10.5], [16.4, 27.9], [26.2, 44.2]],
+    ["qwen3-vl-235b", [0.9, 6.2], [5.0, 12.0], [11.6, 22.0], [17.9, 33.3]],
+    ["kimi-k2.5", [1.7, 6.2], [5.9, 12.3], [24.4, 39.3], [35.5, 57.4]],
+  ] as const;
+  for (const [name, ...rows] of quoted) {
+    [1, 10, 100, 450].forEach((sequences, i) => {
+      const load = decoding(sequences, 1501);
+      const seen = [IDEAL, EFFICIENCY_ESTIMATES].map((efficiency) =>
+        Number((rooflineStep(serverOf(name, { efficiency }), load).totalUs / 1000).toFixed(1)),
+      );
+      assert.deepEqual(seen, rows[i], `${name} at ${sequences}`);
+    });
+  }
+});
+
 test("an idle step costs nothing but its overhead", () => {
   const step = rooflineStep(serverOf("kimi-k2.5"), { sequences: [], sampled: 0, prefillTokens: 0 });
   assert.equal(step.totalUs, 0);
