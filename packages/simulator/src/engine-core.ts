@@ -3,9 +3,11 @@ import type { GenerationRequest } from "./http/api-request.js";
 import type { Generation } from "./http/generation.js";
 import { EngineMetrics, type EngineView } from "./metrics/engine-metrics.js";
 import { monotonicUs } from "./monotonic.js";
+import { createStepNoise } from "./noise.js";
 import type { SimulatorConfig } from "./options.js";
+import { OutputLengths } from "./output-length.js";
 import type { OutputQueue } from "./output-release.js";
-import { hashIntegers, hashText, logNormal, uniformAt } from "./random.js";
+import { hashIntegers, hashText } from "./random.js";
 import { StepLoop } from "./step-loop.js";
 
 const EOS_TOKEN = 10;
@@ -34,6 +36,7 @@ interface Active {
 export class EngineCore {
   readonly #config: SimulatorConfig;
   readonly #release: OutputQueue;
+  readonly #lengths: OutputLengths;
   readonly #active = new Map<number, Active>();
   readonly #engine;
   readonly #metrics: EngineMetrics;
@@ -42,7 +45,9 @@ export class EngineCore {
   constructor({ rank, config, vocabulary, release }: EngineCoreOptions) {
     this.#config = config;
     this.#release = release;
-    this.#engine = createEngine({ ...config.engine, vocabulary, eosToken: EOS_TOKEN });
+    this.#lengths = new OutputLengths(config);
+    const stepNoise = createStepNoise({ ...config, rank });
+    this.#engine = createEngine({ ...config.engine, vocabulary, eosToken: EOS_TOKEN, stepNoise });
     this.#metrics = createMetrics(rank, config);
     this.#loop = new StepLoop({
       engine: this.#engine,
@@ -93,7 +98,7 @@ export class EngineCore {
       promptTokens: request.promptTokens,
       images: request.images,
       maxTokens: request.maxTokens,
-      stopAfter: request.ignoreEos ? undefined : this.#naturalLength(outputSeed, request.minTokens),
+      stopAfter: this.#lengths.begin({ ...request, outputSeed, nowUs: arrivalUs }),
       cacheSalt: request.cacheSalt,
       outputSeed,
     });
@@ -102,19 +107,11 @@ export class EngineCore {
 
   abort(ordinal: number): void {
     this.#engine.abort(ordinal);
-    this.#active.delete(ordinal);
+    if (this.#active.delete(ordinal)) this.#lengths.end(monotonicUs());
   }
 
   close(): void {
     this.#loop.close();
-  }
-
-  /** Which output is the end-of-sequence token, where the request lets the model stop. */
-  #naturalLength(outputSeed: number, minTokens: number): number {
-    const { naturalStopMedian, naturalStopSigma } = this.#config;
-    const draws = { u: uniformAt(outputSeed, 0), v: uniformAt(outputSeed, 1) };
-    const natural = Math.round(logNormal(naturalStopMedian, naturalStopSigma, draws));
-    return Math.max(natural, minTokens + 1, 1);
   }
 
   #onBegin(plan: StepPlan, nowUs: number): void {
@@ -151,6 +148,7 @@ export class EngineCore {
 
   #finish(active: Active, output: StepOutput, finish: "length" | "stop"): void {
     this.#active.delete(output.id);
+    this.#lengths.end(active.lastTokenUs);
     this.#metrics.finished({
       finish,
       promptTokens: active.request.promptTokens.length,

@@ -1,3 +1,4 @@
+export { AITER_STATES, type AiterFacts, type AiterState, inOtherState } from "./aiter.js";
 export { EMULATED_VERSIONS, type EmulatedVersion, emulations } from "./emulation.js";
 export {
   createEngine,
@@ -17,6 +18,7 @@ export { type DerivedServer, deriveServer, type HardwareFacts } from "./hardware
 export { modelShapes } from "./hardware/model-shapes.js";
 export { EFFICIENCY_ESTIMATES, IDEAL, rooflineModel, rooflineStep } from "./hardware/roofline.js";
 export { promptDigest } from "./http/api-request.js";
+export { runFactor } from "./noise.js";
 export {
   KV_CACHE_TYPES,
   SIMULATOR_DEFAULTS,
@@ -24,7 +26,16 @@ export {
   STEP_MODELS,
   type StepModelName,
 } from "./options.js";
+export { OUTPUT_LENGTH_PROFILES, type OutputLengthProfile } from "./output-length.js";
+export { AITER_ABLATION, MULTI_RUN_FITS, type MultiRunFit, type Provenance } from "./profile-provenance.js";
 export { type Profile, type ProfileName, profiles } from "./profiles.js";
 export { type Simulator, type SimulatorStats, startSimulator } from "./simulator.js";
 export { type ChatMessage, type ChatPart, tokenize, tokenizeChat } from "./text/tokenizer.js";
 export * from "./truth-log.js";
+export {
+  createVirtualServer,
+  type VirtualListener,
+  type VirtualRequest,
+  type VirtualServer,
+  type VirtualUsage,
+} from "./virtual-server.js";

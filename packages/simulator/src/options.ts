@@ -1,3 +1,4 @@
+import { AITER_STATES, type AiterState, inOtherState } from "./aiter.js";
 import { EMULATED_VERSIONS, type EmulatedVersion, type Emulation, emulations } from "./emulation.js";
 import type { EngineConfig } from "./engine/engine.js";
 import type { StepTable } from "./engine/step-time.js";
@@ -12,6 +13,7 @@ import {
 } from "./hardware/derived-server.js";
 import type { KvCacheType } from "./hardware/kv-cache.js";
 import { choice, integer, invalid, positive, share } from "./option-checks.js";
+import { OUTPUT_LENGTH_PROFILES, type OutputLengthProfile } from "./output-length.js";
 import { type Profile, type ProfileName, profiles } from "./profiles.js";
 import type { VisionOptions } from "./vision/image-part.js";
 import { imageRules } from "./vision/image-rules.js";
@@ -66,6 +68,14 @@ export interface SimulatorOptions {
   /** Without `ignore_eos` an answer ends after a log-normal number of tokens, EOS included. */
   readonly naturalStopMedian?: number | undefined;
   readonly naturalStopSigma?: number | undefined;
+  /** By which rule answers end without `ignore_eos`. */
+  readonly outputLengthProfile?: OutputLengthProfile | undefined;
+  /** AITER kernels; by default as in the rows to which the profile was fitted. */
+  readonly aiter?: AiterState | undefined;
+  /** Coefficient of variation of one factor on all step times, drawn at the start: servers that were started anew differ. */
+  readonly runNoiseCov?: number | undefined;
+  /** The same of each step's own factor. */
+  readonly stepNoiseCov?: number | undefined;
   /** Puts words of two to four bytes per character into the output. */
   readonly multiByteText?: boolean | undefined;
   /** Images in one prompt, as vLLM's --limit-mm-per-prompt. */
@@ -113,6 +123,10 @@ export const SIMULATOR_DEFAULTS = {
   frontEndUs: 0,
   naturalStopMedian: 128,
   naturalStopSigma: 0.4,
+  outputLengthProfile: "natural",
+  aiter: null,
+  runNoiseCov: 0,
+  stepNoiseCov: 0,
   multiByteText: false,
   imagesPerPrompt: 999,
   promptTokensDetails: false,
@@ -124,6 +138,7 @@ export const SIMULATOR_DEFAULTS = {
 } as const;
 
 const MOST_ENGINES = 256;
+const MOST_NOISE = 0.5;
 
 /** Options past their checks. */
 export interface SimulatorConfig {
@@ -149,6 +164,10 @@ export interface SimulatorConfig {
   readonly frontEndUs: number;
   readonly naturalStopMedian: number;
   readonly naturalStopSigma: number;
+  readonly outputLengthProfile: OutputLengthProfile;
+  readonly aiter: AiterState;
+  readonly runNoiseCov: number;
+  readonly stepNoiseCov: number;
   readonly multiByteText: boolean;
   readonly promptTokensDetails: boolean;
   readonly forceIncludeUsage: boolean;
@@ -195,6 +214,14 @@ export function resolveOptions(options: SimulatorOptions): SimulatorConfig {
     frontEndUs: share("frontEndUs", options.frontEndUs ?? defaults.frontEndUs, 1e6),
     naturalStopMedian: positive("naturalStopMedian", options.naturalStopMedian ?? defaults.naturalStopMedian),
     naturalStopSigma: share("naturalStopSigma", options.naturalStopSigma ?? defaults.naturalStopSigma, 10),
+    outputLengthProfile: choice(
+      "outputLengthProfile",
+      options.outputLengthProfile ?? defaults.outputLengthProfile,
+      OUTPUT_LENGTH_PROFILES,
+    ),
+    aiter: aiterOf(options, profile),
+    runNoiseCov: share("runNoiseCov", options.runNoiseCov ?? defaults.runNoiseCov, MOST_NOISE),
+    stepNoiseCov: share("stepNoiseCov", options.stepNoiseCov ?? defaults.stepNoiseCov, MOST_NOISE),
     multiByteText: options.multiByteText ?? defaults.multiByteText,
     promptTokensDetails: options.promptTokensDetails ?? defaults.promptTokensDetails,
     forceIncludeUsage: options.forceIncludeUsage ?? defaults.forceIncludeUsage,
@@ -272,7 +299,7 @@ function resolveEngine(
     options.kvBlocks ?? Math.max(1, Math.floor((derived?.kvTokens ?? profile.kvTokens) / blockSize));
   const budget = options.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens;
   return {
-    decodeStepMs: checkTable(options.decodeStepMs ?? profile.decodeStepMs),
+    decodeStepMs: checkTable(options.decodeStepMs ?? stepTable(profile, aiterOf(options, profile))),
     prefillTokensPerS: positive("prefillTokensPerS", options.prefillTokensPerS ?? profile.prefillTokensPerS),
     stepModel: derived?.stepModel,
     encoderTokensPerS: imageRules[options.profile ?? defaults.profile]?.encoderTokensPerS,
@@ -283,6 +310,21 @@ function resolveEngine(
     kvBlocks: integer("kvBlocks", kvBlocks, { least: 1, most: 10_000_000 }),
     prefixCache: options.prefixCache ?? defaults.prefixCache,
   };
+}
+
+function aiterOf(options: SimulatorOptions, profile: Profile): AiterState {
+  const state = choice("aiter", options.aiter ?? profile.aiter.fittedWith, AITER_STATES);
+  if (state === profile.aiter.fittedWith || profile.aiter.otherFactors !== undefined) return state;
+  throw invalid(
+    "aiter",
+    `nothing is published of ${profile.model} with AITER ${state}`,
+    `its step times were fitted to rows with AITER ${profile.aiter.fittedWith}; only llama-3.1-405b was measured with both`,
+  );
+}
+
+function stepTable({ decodeStepMs, aiter }: Profile, state: AiterState): StepTable {
+  if (state === aiter.fittedWith || aiter.otherFactors === undefined) return decodeStepMs;
+  return inOtherState(decodeStepMs, aiter.otherFactors);
 }
 
 /** As vLLM does at its start, a context that cannot fit into the KV blocks is refused. */

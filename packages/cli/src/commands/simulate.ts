@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { LoadError } from "@tokenstorm/core";
 import {
+  AITER_STATES,
+  type AiterState,
   accelerators,
   EMULATED_VERSIONS,
   type EmulatedVersion,
@@ -9,6 +11,8 @@ import {
   type HardwareName,
   isFaultSchedule,
   KV_CACHE_TYPES,
+  OUTPUT_LENGTH_PROFILES,
+  type OutputLengthProfile,
   type ProfileName,
   parseFaultSchedule,
   profiles,
@@ -56,6 +60,10 @@ interface SimulateFlags {
   readonly frontEndUs?: number;
   readonly seed?: number;
   readonly multiByte?: boolean;
+  readonly aiter?: AiterState;
+  readonly outputLengths?: OutputLengthProfile;
+  readonly runNoise?: number;
+  readonly stepNoise?: number;
   readonly fault: Partial<Record<FaultKind, number>>;
   readonly faultSchedule?: string;
   readonly json?: boolean;
@@ -124,6 +132,23 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option("--seed <n>", "of every random choice", count)
     .option("--multi-byte", "words of several bytes per character in the output")
     .addOption(
+      new Option("--aiter <state>", "AITER kernels; by default as the profile was measured").choices(
+        AITER_STATES,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--output-lengths <profile>",
+        "how answers end without ignore_eos; natural by default",
+      ).choices(OUTPUT_LENGTH_PROFILES),
+    )
+    .option(
+      "--run-noise <cov>",
+      "coefficient of variation of step times from start to start, such as 0.04",
+      share,
+    )
+    .option("--step-noise <cov>", "the same from step to step", share)
+    .addOption(
       new Option("--fault <kind=share>", `share of requests that fail: ${FAULT_KINDS.join(", ")}`)
         .default({}, "none")
         .argParser(faultShare),
@@ -168,6 +193,10 @@ async function simulate(flags: SimulateFlags, context: CommandContext): Promise<
     frontEndUs: flags.frontEndUs,
     seed: flags.seed,
     multiByteText: flags.multiByte,
+    outputLengthProfile: flags.outputLengths,
+    aiter: flags.aiter,
+    runNoiseCov: flags.runNoise,
+    stepNoiseCov: flags.stepNoise,
     faults: flags.fault,
     faultSchedule: await readSchedule(flags.faultSchedule),
   });
@@ -232,6 +261,12 @@ function imageLimit(text: string): number {
     /^(?:image=)?(\d{1,6})$/.exec(text.trim()) ?? /^\{\s*"image"\s*:\s*(\d{1,6})\s*\}$/.exec(text.trim());
   if (match !== null) return Number(match[1]);
   throw new InvalidArgumentError('write 2, image=2 or {"image":2}.');
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("write a share between 0 and 1.");
 }
 
 function faultShare(text: string, before: SimulateFlags["fault"]): SimulateFlags["fault"] {

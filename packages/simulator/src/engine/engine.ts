@@ -24,6 +24,8 @@ export interface EngineConfig {
   /** Token id of each word that can come out. */
   readonly vocabulary: ArrayLike<number>;
   readonly eosToken: number;
+  /** Asked once at the beginning of each step: what its time is multiplied by. */
+  readonly stepNoise?: (() => number) | undefined;
 }
 
 /** What the scheduler decided for one step, known when the step starts. */

@@ -34,12 +34,12 @@ export class StepDraft {
     if (sequence.computed + tokens === sequence.length) this.#sampled++;
   }
 
-  plan(model: StepModel, { timeScale, encoderTokensPerS }: EngineConfig): StepPlan {
+  plan(model: StepModel, { timeScale, encoderTokensPerS, stepNoise }: EngineConfig): StepPlan {
     const { sequences } = this;
     const encoderUs = encoderTokensPerS === undefined ? 0 : (this.#encoderTokens * 1e6) / encoderTokensPerS;
     const load = { sequences, sampled: this.#sampled, prefillTokens: this.#prefillTokens };
     return {
-      durationUs: (model.stepUs(load) + encoderUs) / timeScale,
+      durationUs: ((model.stepUs(load) + encoderUs) * (stepNoise?.() ?? 1)) / timeScale,
       sampled: this.#sampled,
       prefillTokens: this.#prefillTokens,
       scheduledTokens: this.#scheduledTokens,
