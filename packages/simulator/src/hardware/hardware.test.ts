@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
+import { createEngine } from "../engine/engine.js";
 import type { StepLoad } from "../engine/step-model.js";
+import { runInVirtualTime } from "../engine/virtual-run.js";
 import { type ProfileName, profiles } from "../profiles.js";
+import { resolveOptions } from "../resolve-options.js";
 import { accelerators } from "./accelerators.js";
 import { deriveServer } from "./derived-server.js";
 import { kvCapacityTokens, kvTokenBytes } from "./kv-cache.js";
@@ -151,6 +154,36 @@ test("the KV cache holds what memory leaves, and the profiles say the same", () 
     near(tokens, BY_HAND[name].kvTokens, 0.02, `${name} KV tokens`);
     near(tokens, profiles[name].kvTokens, 0.02, `${name} against its profile`);
   }
+});
+
+test("the KV limit that follows from the memory is met by the engine: about as many long requests run as fit", () => {
+  // By hand, 8,192 + 1,024 tokens each (vllm/wire-facts.md, section 11).
+  const fitting = {
+    "llama-3.1-405b": 319,
+    "deepseek-v3.2": 214,
+    "qwen3-vl-235b": 401,
+    "kimi-k2.5": 139,
+  } as const;
+  for (const name of models) {
+    const { kvBlocks, blockSize } = resolveOptions({ profile: name, hardware: "mi325x" }).engine;
+    near((kvBlocks * blockSize) / 9216, fitting[name], 0.025, `${name} requests that fit`);
+  }
+  const { engine: config } = resolveOptions({ profile: "kimi-k2.5", hardware: "mi325x", prefixCache: false });
+  const engine = createEngine({ ...config, vocabulary: [1], eosToken: 0 });
+  const promptTokens = new Uint8Array(8192);
+  const run = runInVirtualTime(
+    engine,
+    Array.from({ length: 170 }, (_, id) => ({
+      kind: "arrival" as const,
+      atUs: 0,
+      request: { id, promptTokens, maxTokens: 1024 },
+    })),
+  );
+  assert.equal(run.outputs.size, 170);
+  assert.ok(engine.stats().preemptions > 0, "prompts that fit grow into answers that do not");
+  const most = Math.max(...run.steps.map(({ plan }) => plan.sampled));
+  // Between those that fit whole, and those whose prompts alone do.
+  assert.ok(most >= 136 && most <= 154, `${most} at once`);
 });
 
 test("a batch touches 1 - (1 - k/E)^B of the experts", () => {
