@@ -335,10 +335,7 @@ test("images count as prompt tokens, by the model's rule for their size, and cos
     client.post(CHAT, chat({ messages: [{ role: "user", content: [1, 2, 3].map(() => image(64, 64)) }] }));
     const { error } = JSON.parse((await client.answer()).body);
     assert.deepEqual([error.type, error.code], ["BadRequestError", 400]);
-    assert.match(
-      error.message,
-      /^At most 2 image\(s\) may be provided in one prompt\. Set `--limit-mm-per-prompt`/,
-    );
+    assert.equal(error.message, "At most 2 image(s) may be provided in one prompt.");
   });
 });
 
