@@ -1,4 +1,4 @@
-import type { StudySaturationReport, StudyStatus } from "./study-report.js";
+import type { StudyLevelStatus, StudySaturationReport } from "./study-report.js";
 
 /** What the reference study's rule looks at: means over the repeats. */
 export interface StatusLevel {
@@ -21,7 +21,7 @@ const DEGRADED_TIMES = 2;
 export function levelStatus(
   level: StatusLevel,
   { before, baselineP99Us }: { readonly before: StatusLevel | null; readonly baselineP99Us: number | null },
-): { word: StudyStatus | null; because: string } {
+): { word: StudyLevelStatus | null; because: string } {
   const { successRate, totalTokensPerS, e2eP99Us } = level;
   if (successRate === null || totalTokensPerS === null) return { word: null, because: "no request ended" };
   if (successRate < FAILING_SUCCESS) {
@@ -51,7 +51,7 @@ export function levelStatus(
 /** The last level before the first that is SATURATED. */
 export function saturationByRule(
   levels: readonly StatusLevel[],
-  words: readonly (StudyStatus | null)[],
+  words: readonly (StudyLevelStatus | null)[],
 ): StudySaturationReport["byStudyRule"] {
   const at = words.indexOf("SATURATED");
   const last = levels.at(-1);

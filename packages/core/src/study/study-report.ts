@@ -63,7 +63,7 @@ export interface StudySuccess {
   readonly lower95: number | null;
 }
 
-export type StudyStatus = "OK" | "DEGRADED" | "SATURATED" | "FAILING";
+export type StudyLevelStatus = "OK" | "DEGRADED" | "SATURATED" | "FAILING";
 
 /** Ours less published, in percent of published; null where one of the two is missing. */
 export interface PublishedBeside {
@@ -96,7 +96,7 @@ export interface StudyLevelReport {
   /** The same by the reference study's: a status of 200 and a body of the right shape, whatever is in it. */
   readonly successByStudy: StudySuccess;
   /** By the reference study's rule; null where it cannot be told, and `because` says why. */
-  readonly status: { readonly word: StudyStatus | null; readonly because: string };
+  readonly status: { readonly word: StudyLevelStatus | null; readonly because: string };
   readonly published: PublishedBeside | null;
 }
 
