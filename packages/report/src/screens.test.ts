@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { auditSample, auditSource, consistentAudit } from "./audit-samples.js";
 import { renderAudit } from "./audit-text.js";
 import { displayWidth } from "./columns.js";
+import { doubtfulComparison, pairComparison, threeSides } from "./compare-samples.js";
+import { renderComparison } from "./compare-text.js";
 import { definitionsSample } from "./definitions-samples.js";
 import { renderDefinitions } from "./definitions-text.js";
 import { renderLiveLine } from "./live-line.js";
@@ -40,6 +42,9 @@ const screens: Readonly<Record<string, Screen>> = {
   "definitions-vllm": (options) => renderDefinitions(definitionsSample, options),
   "audit-consistent": (options) => renderAudit(consistentAudit, { ...auditSource, unused: [] }, options),
   "study-two": (options) => renderStudy(studySample, options),
+  "compare-pair": (options) => renderComparison(pairComparison, options),
+  "compare-three": (options) => renderComparison(threeSides, options),
+  "compare-doubtful": (options) => renderComparison(doubtfulComparison, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),
 };

@@ -1,4 +1,4 @@
-import type { ComparedFigure, LevelMetric, StudyComparison } from "@tokenstorm/core";
+import type { ConditionFigure, LevelMetric, StudyComparison } from "@tokenstorm/core";
 import { printable, wrap } from "./columns.js";
 import type { Paint } from "./paint.js";
 import { type Column, renderTables } from "./table.js";
@@ -14,7 +14,7 @@ const TITLES: Partial<Record<LevelMetric, string>> = {
 
 /** Two conditions level by level: b against a. */
 export function renderComparison(
-  { a, b, differs, levels }: StudyComparison,
+  { a, b, differs, spread, levels }: StudyComparison,
   look: { readonly width: number; readonly paint: Paint },
 ): string[] {
   const title = `${b} against ${a}: difference of the means, and its 95 % interval (Welch)`;
@@ -28,6 +28,7 @@ export function renderComparison(
   return [
     ...wrap(printable(title), { width: look.width, indent: 2 }),
     ...differing(differs).flatMap((text) => wrap(printable(text), { width: look.width, indent: 2 })),
+    ...wrap(printable(`- ${spread.sentence}`), { width: look.width, indent: 2 }),
     ...metrics.flatMap((metric) => {
       const rows = levels.flatMap(({ level, figures }) => {
         const figure = figures.find((one) => one.metric === metric);
@@ -48,15 +49,15 @@ function differing(differs: StudyComparison["differs"]): string[] {
 
 function table(
   title: string,
-  rows: readonly { readonly level: string; readonly figure: ComparedFigure }[],
+  rows: readonly { readonly level: string; readonly figure: ConditionFigure }[],
   look: { readonly width: number; readonly paint: Paint },
 ): string[] {
-  const column = (name: string, of: (figure: ComparedFigure) => string): Column => ({
+  const column = (name: string, of: (figure: ConditionFigure) => string): Column => ({
     title: name,
     cells: rows.map(({ figure }) => of(figure)),
   });
   const first: Column = { title: "level", cells: rows.map(({ level }) => printable(level)) };
-  const interval = ({ interval95Pct: one }: ComparedFigure) =>
+  const interval = ({ interval95Pct: one }: ConditionFigure) =>
     one === null ? "-" : `${formatPercent(one.low)} to ${formatPercent(one.high)}`;
   const groups = [
     {

@@ -1,4 +1,4 @@
-import { shareLowerBound } from "../measure/statistics.js";
+import { shareLowerBound } from "../statistics/index.js";
 import type {
   StudyConditionReport,
   StudyLevelReport,
@@ -52,12 +52,17 @@ export function studyBasis(of: {
 /** What stands out in a suite under one condition. */
 export function studySentences(
   levels: readonly StudyLevelReport[],
-  saturation: StudySaturationReport["byStudyRule"],
+  { byStudyRule, byMeasuredInFlight }: StudySaturationReport,
 ): string[] {
+  const ours =
+    byMeasuredInFlight.kind === "unknown"
+      ? `By what was measured in flight it cannot be told: ${byMeasuredInFlight.because}.`
+      : `By what was measured in flight: ${byMeasuredInFlight.sentence}`;
   return [
     ...neverInFlight(levels),
-    saturation.sentence,
-    ...pastTheRule(levels, saturation),
+    byStudyRule.sentence,
+    ours,
+    ...pastTheRule(levels, byStudyRule, byMeasuredInFlight.kind === "none"),
     ...successes(levels),
   ];
 }
@@ -96,6 +101,7 @@ function neverInFlight(levels: readonly StudyLevelReport[]): string[] {
 function pastTheRule(
   levels: readonly StudyLevelReport[],
   { level, users }: StudySaturationReport["byStudyRule"],
+  isStillGrowing: boolean,
 ): string[] {
   const point = levels.find(({ name }) => name === level);
   const last = levels.at(-1);
@@ -109,8 +115,6 @@ function pastTheRule(
   if (point === undefined || point === last || then == null || now == null || users === null) return held;
   const growth = 100 * (now / then - 1);
   if (!isHeld || growth <= 0) return held;
-  return [
-    ...held,
-    `Throughput there is ${growth.toFixed(1)} % above that of ${point.name}: it went on rising.`,
-  ];
+  const rising = isStillGrowing ? ": it went on rising" : "";
+  return [...held, `Throughput there is ${growth.toFixed(1)} % above that of ${point.name}${rising}.`];
 }

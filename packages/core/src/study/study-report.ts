@@ -1,4 +1,5 @@
 import type { VerdictStatus } from "../run/report.js";
+import type { SaturationEstimate, StudyStatus } from "../statistics/index.js";
 import type { DeploymentFacts } from "./schema.js";
 import type { StudyMode, StudyOrder, StudyPhase } from "./study-defaults.js";
 
@@ -10,6 +11,8 @@ export interface RepeatFigure {
   readonly ci95: { readonly low: number; readonly high: number } | null;
   /** Standard deviation (n - 1 below) over mean, a share. */
   readonly cov: number | null;
+  /** Where the true one lies, at 95 % and for normal values; an end is null where nothing bounds it. */
+  readonly cov95: { readonly low: number | null; readonly high: number | null } | null;
   readonly because: string | null;
 }
 
@@ -37,6 +40,8 @@ export interface StudyLevelFigures {
   readonly maxInFlight: number;
   readonly serverRunning: number | null;
   readonly serverWaiting: number | null;
+  /** Mean TTFT over mean E2E: the share of its time that a request waited; null where nothing completed. */
+  readonly waitingShare: number | null;
   readonly requests: {
     readonly offered: number;
     readonly completed: number;
@@ -62,8 +67,6 @@ export interface StudySuccess {
   readonly rate: number | null;
   readonly lower95: number | null;
 }
-
-export type StudyLevelStatus = "OK" | "DEGRADED" | "SATURATED" | "FAILING";
 
 /** Ours less published, in percent of published; null where one of the two is missing. */
 export interface PublishedBeside {
@@ -96,7 +99,7 @@ export interface StudyLevelReport {
   /** The same by the reference study's: a status of 200 and a body of the right shape, whatever is in it. */
   readonly successByStudy: StudySuccess;
   /** By the reference study's rule; null where it cannot be told, and `because` says why. */
-  readonly status: { readonly word: StudyLevelStatus | null; readonly because: string };
+  readonly status: { readonly word: StudyStatus | null; readonly because: string };
   readonly published: PublishedBeside | null;
 }
 
@@ -109,6 +112,8 @@ export interface StudySaturationReport {
     readonly measuredInFlight: number | null;
     readonly sentence: string;
   };
+  /** Ours, from what was measured in flight and whether throughput went on growing with it (docs/statistics.md). */
+  readonly byMeasuredInFlight: SaturationEstimate;
 }
 
 export interface StudyRunReport {
@@ -135,7 +140,7 @@ export interface StudyCellReport {
   readonly sentences: readonly string[];
 }
 
-export interface ComparedFigure {
+export interface ConditionFigure {
   readonly metric: LevelMetric;
   readonly a: RepeatFigure;
   readonly b: RepeatFigure;
@@ -143,6 +148,8 @@ export interface ComparedFigure {
   readonly differencePct: number | null;
   /** Welch's interval of that at 95 %; null with fewer than two repeats on a side. */
   readonly interval95Pct: { readonly low: number; readonly high: number } | null;
+  /** Two-sided, of equal means; null where there is no interval. */
+  readonly pValue: number | null;
   readonly sentence: string;
 }
 
@@ -151,7 +158,14 @@ export interface StudyComparison {
   readonly b: string;
   /** Facts of the deployments that are not alike: what a difference may come of, beside the named confounders. */
   readonly differs: readonly { readonly fact: string; readonly a: string; readonly b: string }[];
-  readonly levels: readonly { readonly level: string; readonly figures: readonly ComparedFigure[] }[];
+  /** Whether the two spread alike over their repeats (Brown and Forsythe), over all levels together. */
+  readonly spread: {
+    readonly pValue: number | null;
+    /** Spread of b over that of a. */
+    readonly ratio: number | null;
+    readonly sentence: string;
+  };
+  readonly levels: readonly { readonly level: string; readonly figures: readonly ConditionFigure[] }[];
 }
 
 export interface StudySuiteReport {
