@@ -22,6 +22,7 @@ const PARTS = {
   integration: { folders: ["test/dist/integration"], concurrency: 2 },
   // What is held against the time of this machine, each with the machine to itself.
   timed: { folders: ["test/dist/timed"], concurrency: 1 },
+  browser: { folders: ["test/dist/browser"], concurrency: 1 },
   containers: { folders: ["test/dist/containers"], concurrency: 1 },
   hosts: { folders: ["test/dist/hosts"], concurrency: 1 },
 };

@@ -25,19 +25,22 @@ export {
   type DefinitionsReport,
 } from "./measure/definitions/definitions.js";
 export { recompute } from "./measure/definitions/recompute.js";
-export { type AggregateOptions, createAggregate } from "./measure/fold.js";
+export { type AggregateOptions, createAggregate, intervalVitals } from "./measure/fold.js";
 export { checkEncoded, createHistogram, decodeHistogram } from "./measure/hdr-histogram.js";
+export { readPayload } from "./measure/hdr-payload.js";
 export * from "./measure/histogram.js";
 export { type FoldedInterval, IntervalFold } from "./measure/interval-fold.js";
 export type { LevelInterval } from "./measure/interval-series.js";
 export * from "./measure/judge-limit.js";
 export * from "./measure/judge-vitals.js";
+export { isDetermined, withAges } from "./measure/latency-summary.js";
 export type { LimitRow } from "./measure/limit-evidence.js";
 export * from "./measure/outcome.js";
 export * from "./measure/probe-delays.js";
 export * from "./measure/proof.js";
 export * from "./measure/recorder.js";
 export * from "./measure/snapshot.js";
+export { highestIn } from "./measure/sparse-histogram.js";
 export { createRecorder } from "./measure/stamped-recorder.js";
 export { type SummaryInput, summariseRun } from "./measure/summarise-run.js";
 export * from "./measure/thresholds.js";
