@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -75,9 +75,15 @@ test("a study that is interrupted in a run drains it, says how to go on, and goe
   const place = written(t, aStudy(simulator.url));
   const first = startCli(t, ["study", place.file, "--out", place.out, ...flags], { limitMs: 240_000 });
   await first.line(/^\[2\/4\] levels, b, repeat 1 of 2/);
+  // The second run's directory is made when it begins to send.
+  const deadline = Date.now() + 60_000;
+  while (readdirSync(join(place.out, "runs")).length < 2 && Date.now() < deadline)
+    await new Promise((resolve) => setImmediate(resolve));
   first.signal("SIGINT");
   const stopped = await first.finished;
   assert.equal(stopped.code, 105, stopped.stderr);
+  assert.match(stopped.stderr, /draining: requests in flight may finish/);
+  assert.doesNotMatch(stopped.stderr, /by an error of the command/, "it was drained, not cut");
   assert.match(stopped.stderr, /it goes on with: tokenstorm study .* --allow-hooks --resume/);
 
   const changed = aStudy(simulator.url, { repeats: 3 });
