@@ -61,6 +61,7 @@ export function studySentences(
   return [
     ...neverInFlight(levels),
     byStudyRule.sentence,
+    ...pointOfTheRequests(levels, byStudyRule),
     ours,
     ...pastTheRule(levels, byStudyRule, byMeasuredInFlight.kind === "none"),
     ...successes(levels),
@@ -94,6 +95,22 @@ function neverInFlight(levels: readonly StudyLevelReport[]): string[] {
   return [
     `The levels asked as ${names} have at most ${most} requests each, so no more could be in flight at once` +
       `${seen > 0 ? ` (at most ${seen} were)` : ""}: whatever differs between them is not concurrency.`,
+  ];
+}
+
+/** A point past which no level had more requests to send is one of the requests, not of the server. */
+function pointOfTheRequests(
+  levels: readonly StudyLevelReport[],
+  { level }: StudySaturationReport["byStudyRule"],
+): string[] {
+  const at = levels.findIndex(({ name }) => name === level);
+  const [point, ...after] = at < 0 ? [] : levels.slice(at);
+  const mostOf = ({ users, requests }: StudyLevelReport) =>
+    Math.min(users ?? Number.POSITIVE_INFINITY, requests ?? Number.POSITIVE_INFINITY);
+  if (point === undefined || after.length === 0 || !after.every((one) => mostOf(one) <= mostOf(point)))
+    return [];
+  return [
+    `That point is where the requests end: no level past ${point.name} had more than ${mostOf(point)} to have in flight, whatever the server could do.`,
   ];
 }
 
