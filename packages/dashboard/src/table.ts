@@ -16,7 +16,7 @@ export function table(options: {
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h(
       "table",
-      { class: isText ? "text" : columns.length > 15 ? "wide" : null },
+      { class: isText ? "text" : widthClass(columns.length) },
       h("caption", {}, caption),
       h(
         "thead",
@@ -65,6 +65,11 @@ export function lazyTable(caption: string, spec: TableSpec): HTMLElement {
     details.append(table({ caption, columns: spec.columns, rows: spec.rows() }));
   });
   return details;
+}
+
+/** So many columns need a smaller face on paper. */
+function widthClass(columns: number): string | null {
+  return columns > 15 ? "widest" : columns > 10 ? "wide" : null;
 }
 
 /** Figures stand at the right, below each other; words at the left. */

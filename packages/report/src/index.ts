@@ -10,6 +10,7 @@ export * from "./json-report.js";
 export * from "./live-line.js";
 export { type LiveOptions, renderLive } from "./live-screen.js";
 export * from "./page/bake-page.js";
+export * from "./page/comparison-data.js";
 export * from "./page/report-data.js";
 export * from "./page/run-data.js";
 export * from "./paint.js";

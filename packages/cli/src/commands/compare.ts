@@ -1,15 +1,16 @@
 import { compareRuns, LoadError, type LoadErrorCode, type RunEvidence, type Side } from "@tokenstorm/core";
-import { renderComparison } from "@tokenstorm/report";
+import { type ComparedRun, comparisonData, renderComparison } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "../context.js";
 import { describeError } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { evidenceFromDirectory } from "../run-files.js";
+import { comparedFromDirectory, evidenceFromDirectory } from "../run-files.js";
 import type { Terminal } from "../terminal.js";
+import { writePage } from "./report-html.js";
 
-const FORMATS = ["text", "json"] as const;
+const FORMATS = ["text", "json", "html"] as const;
 /** Sides that fit beside each other. */
 const MOST_SIDES = 8;
 
@@ -17,6 +18,7 @@ interface CompareFlags {
   readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
   readonly out: string;
+  readonly to?: string;
 }
 
 export function addCompare(program: Command, context: CommandContext): void {
@@ -32,6 +34,7 @@ export function addCompare(program: Command, context: CommandContext): void {
     .option("--format <kind>", FORMATS.join(", "), oneOf(FORMATS), "text")
     .option("--json", "the same as --format json")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .option("--to <file>", "of html: the file to write; - is stdout")
     .action((a: string[], others: string[][], flags: CompareFlags) =>
       context.finish(compare([a, ...others], flags, context)),
     );
@@ -58,7 +61,8 @@ async function compare(
 ): Promise<number> {
   const { terminal } = context;
   try {
-    await tell(await sidesOf(named, flags.out), flags, terminal);
+    if (flags.format === "html") await tellPage(named, flags, terminal);
+    else await tell(await sidesOf(named, flags.out), flags, terminal);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof LoadError && UNREADABLE.has(error.code))) throw error;
@@ -76,7 +80,7 @@ async function sidesOf(named: readonly (readonly string[])[], out: string): Prom
     const runs: RunEvidence[] = [];
     // One after the other: a run's intervals are large while they are folded.
     for (const name of names) runs.push(await evidenceOf(name, out));
-    sides.push({ label: String.fromCharCode("A".charCodeAt(0) + i), runs });
+    sides.push({ label: labelOf(i), runs });
   }
   return sides;
 }
@@ -92,9 +96,29 @@ async function tell(sides: readonly Side[], flags: CompareFlags, terminal: Termi
   );
 }
 
+async function tellPage(
+  named: readonly (readonly string[])[],
+  flags: CompareFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const sides: { label: string; runs: ComparedRun[] }[] = [];
+  for (const [i, names] of named.entries()) {
+    const runs: ComparedRun[] = [];
+    for (const name of names) runs.push(await comparedFromDirectory(await directoryOf(name, flags.out)));
+    sides.push({ label: labelOf(i), runs });
+  }
+  await writePage(comparisonData(sides), { to: flags.to, beside: "comparison.html" }, terminal);
+}
+
+const labelOf = (side: number): string => String.fromCharCode("A".charCodeAt(0) + side);
+
 async function evidenceOf(named: string, out: string): Promise<RunEvidence> {
+  return evidenceFromDirectory(await directoryOf(named, out));
+}
+
+async function directoryOf(named: string, out: string): Promise<string> {
   const local = await findLocalRun(named, out);
-  if (local !== undefined) return evidenceFromDirectory(local.directory);
+  if (local !== undefined) return local.directory;
   throw new LoadError("RUN_UNKNOWN", `there is no run ${named} in ${out}`, {
     hint: "tokenstorm runs lists them; --out names another folder, and a path of a run directory will do too",
   });

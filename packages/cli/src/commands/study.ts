@@ -10,7 +10,7 @@ import {
   studyCost,
   summariseStudy,
 } from "@tokenstorm/core";
-import { renderStudy } from "@tokenstorm/report";
+import { bakePage, renderStudy } from "@tokenstorm/report";
 import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { errorLines } from "../errors.js";
@@ -18,6 +18,7 @@ import { EXIT } from "../exit-codes.js";
 import { UI_KINDS, type UiKind } from "../live/viewer.js";
 import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
 import { VERSION } from "../packaging.js";
+import { pageTemplate } from "../page-template.js";
 import { oneOf, processCount } from "../parse-arguments.js";
 import { readLocalReport } from "../run-files.js";
 import { askToBegin } from "../study/ask-to-begin.js";
@@ -138,6 +139,7 @@ async function carryOut(
   });
   const report = await reportOf(loaded, directory, flags.mode);
   await directory.writeFile("study-report.json", `${JSON.stringify(report, null, 2)}\n`);
+  await writeStudyPage(report, directory, terminal);
   const { stdout } = terminal;
   await terminal.print(
     flags.json === true
@@ -152,6 +154,21 @@ async function carryOut(
       : `the study stopped; it goes on with: ${resumeCommand(loaded, directory, flags)}`,
   );
   return studyExitCode(end);
+}
+
+/** Beside the JSON; a study is worth no less where the page was not built. */
+async function writeStudyPage(
+  report: StudyReport,
+  directory: StudyDirectory,
+  terminal: CommandContext["terminal"],
+): Promise<void> {
+  try {
+    const page = bakePage(pageTemplate(), { version: 1, kind: "study", study: report });
+    await directory.writeFile("study-report.html", page);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    terminal.say(`no study-report.html: ${error.message}`);
+  }
 }
 
 function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {

@@ -97,7 +97,7 @@ function scaleOf({ scale, isExact }: Axis, values: readonly number[], count: num
   if (values.length === 0) [low, high] = [1, 10];
   switch (scale) {
     case "linear":
-      return linearScale(Math.min(0, low), high, { count, nice: isExact !== true });
+      return linearScale(Math.min(0, low), Math.max(0, high), { count, nice: isExact !== true });
     case "log":
       return logScale(low, high, count);
     case "time":
@@ -117,7 +117,7 @@ function gridLines(spec: ChartSpec, { x, y }: { x: Scale; y: Scale }, frame: Fra
       svg("line", { x1: left, x2: left + plotWidth, y1: py(tick), y2: py(tick) }),
       svg("text", { x: left - 6, y: py(tick) + 4, "text-anchor": "end" }, spec.y.format(tick)),
     ]),
-    x.ticks.map((tick) => {
+    (spec.x.ticks ?? x.ticks).map((tick) => {
       const at = px(tick);
       const isSkipped = skipAfter(at, last);
       if (!isSkipped) last = at;
@@ -166,9 +166,11 @@ function drawSeries(series: Series, frame: Frame): Child {
   const { kind, tone, marks, band = false } = series;
   return svg("g", { class: `series tone${tone % 8}` }, [
     band ? svg("path", { class: "band", d: bandPath(marks, frame) }) : null,
-    kind === "hollow" ? null : svg("path", { class: "line", d: linePath(marks, frame, kind === "steps") }),
+    kind === "hollow" || kind === "dots"
+      ? null
+      : svg("path", { class: "line", d: linePath(marks, frame, kind === "steps") }),
     band ? null : marks.map((mark) => errorBar(mark, frame)),
-    kind === "points" || kind === "hollow"
+    kind === "points" || kind === "hollow" || kind === "dots"
       ? marks.map((mark) =>
           mark === null
             ? null

@@ -12,8 +12,9 @@ export interface Series {
   readonly name: string;
   /** Which of the palette's lines: colour, dash and shape go together, so that none of them is needed alone. */
   readonly tone: number;
-  /** `points`: markers joined by a line; `line`: a line without markers; `steps`: held until the next; `hollow`: markers alone. */
-  readonly kind: "points" | "line" | "steps" | "hollow";
+  /** `points`: markers joined by a line; `line`: a line without markers; `steps`: held until the next; `dots` and
+   * `hollow`: markers alone. */
+  readonly kind: "points" | "line" | "steps" | "dots" | "hollow";
   /** Null breaks the line: nothing is known there. */
   readonly marks: readonly (Mark | null)[];
   /** Draw the least and greatest as a band in place of bars. */

@@ -202,18 +202,17 @@ function latencyChart(
 }
 
 function latencyTable(levels: readonly Level[], metric: "ttft" | "itl" | "e2e"): TableSpec {
-  const isKnown = metric !== "itl";
   const columns = [
     "level",
     "samples",
     "mean",
     "min",
     "p50",
-    ...(isKnown ? ["95 % interval"] : []),
+    "95 % interval",
     "p90",
     "p95",
     "p99",
-    ...(isKnown ? ["95 % interval"] : []),
+    "95 % interval",
     "p99.9",
     "max",
   ];
@@ -225,19 +224,18 @@ function latencyTable(levels: readonly Level[], metric: "ttft" | "itl" | "e2e"):
         const summary = stage.latencyUs[metric];
         const cell = (of: "mean" | "min" | "p50" | "p90" | "p95" | "p99" | "p999" | "max") =>
           orDash(summary[of], (us) => `${summary.atLeast.includes(of) ? "≥ " : ""}${formatUs(us)}`);
-        const range = (of: "p50" | "p99") =>
-          isKnown ? [rangeOf(data?.percentiles[metric][of], formatUs)] : [];
+        const range = (of: "p50" | "p99") => rangeOf(data?.percentiles[metric][of], formatUs);
         return [
           stage.name,
           formatCount(summary.count),
           cell("mean"),
           cell("min"),
           cell("p50"),
-          ...range("p50"),
+          range("p50"),
           cell("p90"),
           cell("p95"),
           cell("p99"),
-          ...range("p99"),
+          range("p99"),
           cell("p999"),
           cell("max"),
         ];
