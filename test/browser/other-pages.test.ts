@@ -11,7 +11,14 @@ import {
   scheduleStudy,
   summariseStudy,
 } from "@tokenstorm/core";
-import { bakePage, comparedRun, comparisonData, type ReportData, runData } from "@tokenstorm/report";
+import {
+  bakePage,
+  comparedRun,
+  comparisonData,
+  type ReportData,
+  runData,
+  studyData,
+} from "@tokenstorm/report";
 import { chromiumOrSkip, madeUpRun, tempDir } from "@tokenstorm/testkit";
 import { type Browser, chromium } from "playwright-core";
 import { assertAccessible, openPage, overflowPx, SIZES, type Size } from "./opened-page.js";
@@ -90,7 +97,7 @@ async function study(): Promise<ReportData> {
     ...{ study: parsed, runs, results, published, mode: "default", digest: "d", version: "0.1.0" },
     startedAt: "2026-03-14T09:26:53.000Z",
   });
-  return { version: 1, kind: "study", study: report };
+  return studyData(report);
 }
 
 const PAGES: readonly (readonly [string, () => Promise<ReportData>])[] = [

@@ -35,11 +35,11 @@ function sidesBox({ comparison }: ComparisonData): HTMLElement {
     h(
       "div",
       {},
-      list(comparison.warnings, "reasons"),
+      list([...new Set(comparison.warnings)], "reasons warnings"),
       comparison.sides.map(({ label, runs }) => [
-        h("p", { class: "limit" }, `${label}: ${runs.map(sideText).join(" | ")}`),
+        h("p", { class: "side" }, h("strong", {}, label), ` ${runs.map(sideText).join(" | ")}`),
         list(
-          runs.flatMap(({ id, reasons }) => reasons.map((reason) => `${id}: ${reason}`)),
+          [...new Set(runs.flatMap(({ id, reasons }) => reasons.map((reason) => `${id}: ${reason}`)))],
           "reasons",
         ),
       ]),
@@ -160,7 +160,7 @@ function differenceChart(
       scale: "linear",
       format: (value) => `${value > 0 ? "+" : ""}${axisNumber(value)} %`,
     },
-    rules: [{ y: 0, label: "the same" }],
+    rules: [0],
     series,
     height: 200,
     table: {

@@ -25,7 +25,7 @@ import { table } from "./table.js";
 import { axisNumber, axisUs, orDash } from "./words.js";
 
 /** A study: what must be known before any figure, its conditions, then suite by suite ours beside what was published. */
-export function studyPage({ study: report }: StudyData): HTMLElement[] {
+export function studyPage({ study: report, best }: StudyData): HTMLElement[] {
   const { study } = report;
   const begun = report.suites.filter(({ cells }) => cells.some(({ runs }) => runs.length > 0));
   const waiting = report.suites.filter((suite) => !begun.includes(suite)).map(({ name }) => name);
@@ -38,7 +38,7 @@ export function studyPage({ study: report }: StudyData): HTMLElement[] {
     ),
     first: basisBox(report, waiting),
     sections: [
-      { id: "conditions", title: "Conditions", content: [conditions(report.conditions)] },
+      { id: "conditions", title: "Conditions", content: [conditions(report.conditions, best)] },
       ...begun.map(suiteSection),
       { id: "inputs", title: "What it rests on", content: [inputs(report)] },
     ],
@@ -60,7 +60,7 @@ function basisBox({ study, basis }: StudyReport, waiting: readonly string[]): HT
   );
 }
 
-function conditions(all: readonly StudyConditionReport[]): Child {
+function conditions(all: readonly StudyConditionReport[], best: StudyData["best"]): Child {
   const fact = (value: string | number | undefined): string =>
     value === undefined ? "not stated" : String(value);
   const rows: readonly (readonly [string, (one: StudyConditionReport) => string])[] = [
@@ -87,6 +87,18 @@ function conditions(all: readonly StudyConditionReport[]): Child {
       "answered by",
       ({ simulated }) =>
         simulated === null ? "the deployment" : `the simulator, profile ${simulated.profile}`,
+    ],
+    [
+      "most prompt + output tok/s",
+      ({ name }) => orDash(best[name], (one) => `${formatNumber(one.totalTokensPerS)} (${one.level})`),
+    ],
+    [
+      "of it output tok/s",
+      ({ name }) => orDash(best[name], (one) => orDash(one.outputTokensPerS, formatNumber)),
+    ],
+    [
+      "the same per GPU, prompt + output tok/s",
+      ({ name }) => orDash(best[name], (one) => orDash(one.totalTokensPerSPerGpu, formatNumber)),
     ],
     ["targets", ({ targets }) => targets.join(", ")],
     ["confounders", ({ confounders }) => (confounders.length === 0 ? "none named" : confounders.join("; "))],

@@ -35,7 +35,9 @@ export function table(options: {
         h(
           "tr",
           {},
-          columns.map((name) => h("th", { scope: "col" }, name)),
+          columns.map((name, i) =>
+            h("th", { scope: "col", class: isOfWords(rows, i) ? "word" : null }, name),
+          ),
         ),
       ),
       h(
@@ -72,7 +74,11 @@ function widthClass(columns: number): string | null {
   return columns > 15 ? "widest" : columns > 10 ? "wide" : null;
 }
 
+function isOfWords(rows: readonly (readonly Child[])[], column: number): boolean {
+  return column > 0 && rows.length > 0 && rows.every((row) => !isNumber(row[column]));
+}
+
 /** Figures stand at the right, below each other; words at the left. */
 function isNumber(cell: Child): boolean {
-  return typeof cell === "string" && /^([-+≥>]? ?\d|-?$)/.test(cell);
+  return typeof cell === "string" && /^([-+±≥>]? ?\d|-?$|not stated$)/.test(cell);
 }

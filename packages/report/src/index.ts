@@ -13,6 +13,7 @@ export * from "./page/bake-page.js";
 export * from "./page/comparison-data.js";
 export * from "./page/report-data.js";
 export * from "./page/run-data.js";
+export * from "./page/study-data.js";
 export * from "./paint.js";
 export * from "./rebuild.js";
 export { renderStudy } from "./study-text.js";

@@ -10,7 +10,7 @@ import {
   studyCost,
   summariseStudy,
 } from "@tokenstorm/core";
-import { bakePage, renderStudy } from "@tokenstorm/report";
+import { bakePage, renderStudy, studyData } from "@tokenstorm/report";
 import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { errorLines } from "../errors.js";
@@ -163,7 +163,7 @@ async function writeStudyPage(
   terminal: CommandContext["terminal"],
 ): Promise<void> {
   try {
-    const page = bakePage(pageTemplate(), { version: 1, kind: "study", study: report });
+    const page = bakePage(pageTemplate(), studyData(report));
     await directory.writeFile("study-report.html", page);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;

@@ -64,8 +64,8 @@ export interface ChartSpec {
   /** Names of shades that stand in the legend. */
   readonly shades?: readonly { readonly shade: string; readonly name: string }[];
   readonly height?: number;
-  /** Horizontal lines with a name. */
-  readonly rules?: readonly { readonly y: number; readonly label: string }[];
+  /** Values of y that stand out by a line. */
+  readonly rules?: readonly number[];
   readonly table: TableSpec;
   /** What a reader must know of how it was made. */
   readonly note?: string;

@@ -53,7 +53,7 @@ export function comparisonCharts({ a, b, levels }: StudyComparison, id: string):
           scale: "linear",
           format: (value) => `${value > 0 ? "+" : ""}${axisNumber(value)} %`,
         },
-        rules: [{ y: 0, label: "the same" }],
+        rules: [0],
         series: [{ name: `${b} against ${a}`, tone: 0, kind: "dots", marks }],
         height: 190,
         table: {

@@ -52,6 +52,18 @@ export interface StudyData {
   readonly version: 1;
   readonly kind: "study";
   readonly study: StudyReport;
+  /** By condition: the most of any level, means of repeats; null where nothing was measured, or the GPUs are not stated. */
+  readonly best: Readonly<
+    Record<
+      string,
+      {
+        readonly level: string;
+        readonly totalTokensPerS: number;
+        readonly outputTokensPerS: number | null;
+        readonly totalTokensPerSPerGpu: number | null;
+      } | null
+    >
+  >;
 }
 
 /** What a page can show. */
