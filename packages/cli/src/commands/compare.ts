@@ -1,5 +1,5 @@
 import { compareRuns, LoadError, type LoadErrorCode, type Side } from "@tokenstorm/core";
-import { renderComparison } from "@tokenstorm/report";
+import { comparisonData, renderComparison } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError } from "commander";
 import { readSides } from "../compare-sides.js";
 import type { CommandContext } from "../context.js";
@@ -7,9 +7,11 @@ import { describeError } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT } from "../run-directory.js";
+import { comparedFromDirectory, evidenceFromDirectory } from "../run-files.js";
 import type { Terminal } from "../terminal.js";
+import { writePage } from "./report-html.js";
 
-const FORMATS = ["text", "json"] as const;
+const FORMATS = ["text", "json", "html"] as const;
 /** Sides that fit beside each other. */
 const MOST_SIDES = 8;
 
@@ -18,6 +20,7 @@ interface CompareFlags {
   readonly json?: boolean;
   readonly out: string;
   readonly suite?: string;
+  readonly to?: string;
 }
 
 export function addCompare(program: Command, context: CommandContext): void {
@@ -34,6 +37,7 @@ export function addCompare(program: Command, context: CommandContext): void {
     .option("--json", "the same as --format json")
     .option("--suite <name>", "of a study's directory: the suite whose conditions are compared")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .option("--to <file>", "of html: the file to write; - is stdout")
     .action((a: string[], others: string[][] | undefined, flags: CompareFlags) =>
       context.finish(compare([a, ...(others ?? [])], flags, context)),
     );
@@ -61,7 +65,11 @@ async function compare(
   const { terminal } = context;
   try {
     const { out, suite } = flags;
-    await tell(await readSides({ named, out, suite }), flags, terminal);
+    const of = { named, out, suite };
+    if (flags.format === "html") {
+      const sides = await readSides(of, comparedFromDirectory);
+      await writePage(comparisonData(sides), { to: flags.to, beside: "comparison.html" }, terminal);
+    } else await tell(await readSides(of, evidenceFromDirectory), flags, terminal);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof LoadError && UNREADABLE.has(error.code))) throw error;

@@ -10,7 +10,7 @@ import {
   studyCost,
   summariseStudy,
 } from "@tokenstorm/core";
-import { renderStudy } from "@tokenstorm/report";
+import { bakePage, renderStudy, studyData } from "@tokenstorm/report";
 import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { errorLines } from "../errors.js";
@@ -18,6 +18,7 @@ import { EXIT } from "../exit-codes.js";
 import { UI_KINDS, type UiKind } from "../live/viewer.js";
 import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
 import { VERSION } from "../packaging.js";
+import { pageTemplate } from "../page-template.js";
 import { oneOf, processCount } from "../parse-arguments.js";
 import { readLocalReport } from "../run-files.js";
 import { askToBegin } from "../study/ask-to-begin.js";
@@ -140,6 +141,7 @@ async function carryOut(
   });
   const report = await reportOf(loaded, directory, flags.mode);
   await directory.writeFile("study-report.json", `${JSON.stringify(report, null, 2)}\n`);
+  await writeStudyPage(report, directory, terminal);
   await tellReport(report, flags, context);
   if (end.error !== null && !end.stopped) for (const line of errorLines(end.error)) terminal.say(line);
   const isWhole = !end.stopped && end.error === null;
@@ -178,6 +180,21 @@ function requireAllowed(
     `error: ${path} runs ${many}, such as ${hooks[0]}\nhint: --dry-run lists them; read them, then give --allow-hooks`,
     { exitCode: EXIT.usage },
   );
+}
+
+/** Beside the JSON; a study is worth no less where the page was not built. */
+async function writeStudyPage(
+  report: StudyReport,
+  directory: StudyDirectory,
+  terminal: CommandContext["terminal"],
+): Promise<void> {
+  try {
+    const page = bakePage(pageTemplate(), studyData(report));
+    await directory.writeFile("study-report.html", page);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    terminal.say(`no study-report.html: ${error.message}`);
+  }
 }
 
 function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {
