@@ -53,6 +53,7 @@ export { planFromFlags } from "./plan/plan-from-flags.js";
 export { type PlanProblem, problemText } from "./plan/problem.js";
 export { planReference } from "./plan/reference.js";
 export * from "./plan/schema.js";
+export { Random, randomState, STREAMS } from "./random/random.js";
 export * from "./run/agent-machine.js";
 export * from "./run/agent-registry.js";
 export * from "./run/agent-view.js";
@@ -79,7 +80,18 @@ export * from "./run/run-record.js";
 export { isLoopbackHost } from "./target/ip-address.js";
 export * from "./target/target-rules.js";
 export * from "./workload/calibration.js";
+export { type ChatMessage, type DataSetEntry, parseDataSet } from "./workload/data-set.js";
+export * from "./workload/data-sets-of.js";
+export { imageSizes } from "./workload/images.js";
 export { meanLength } from "./workload/lengths.js";
+export {
+  hasMembersOrImages,
+  meanOutputTokens,
+  type WorkloadMember,
+  workloadMembers,
+} from "./workload/members.js";
+export { type PngBody, type PngOwn, pngBody, pngOwn } from "./workload/png.js";
 export * from "./workload/prompt-kinds.js";
+export type { ImageSpec, RequestSpec } from "./workload/request-spec.js";
 export * from "./workload/walk-digest.js";
 export * from "./workload/workload.js";

@@ -172,8 +172,10 @@ export class ClosedLoad {
       stage: key.stage,
       dueUs,
       user: key.user,
-      askedPromptTokens: built.promptTokens,
-      askedOutputTokens: built.outputTokens,
+      askedPromptTokens: built.asked.promptTokens,
+      askedOutputTokens: built.asked.outputTokens,
+      member: built.asked.member,
+      images: built.asked.images,
       url: built.request.url,
     });
     sender.send(slot, sample, built);

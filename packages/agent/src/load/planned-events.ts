@@ -1,4 +1,4 @@
-import { meanLength, type ResolvedStage, type Shard, type TestPlan } from "@tokenstorm/core";
+import { meanOutputTokens, type ResolvedStage, type Shard, type TestPlan } from "@tokenstorm/core";
 import { slotsOf } from "./stage-times.js";
 
 /** What a user is taken to receive, tokens per second: one each 20 ms, as the limits of trust are stated for. */
@@ -13,7 +13,7 @@ export function plannedEventsPerS(
   stages: readonly ResolvedStage[],
   { count }: Shard,
 ): number {
-  const outputTokens = meanLength(plan.workload.outputTokens);
+  const outputTokens = meanOutputTokens(plan);
   const rates = stages.map((stage) =>
     stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / count : 0,
   );

@@ -34,8 +34,7 @@ function open(options: { readonly maxBytes?: number; readonly buildUs?: number }
         const body = new Uint8Array(100);
         return {
           request: { key: wanted, id, url: 0, body, exactOutputTokens: null },
-          promptTokens: 1,
-          outputTokens: 1,
+          asked: { promptTokens: 1, outputTokens: 1, member: 0, images: 0 },
         };
       },
     },

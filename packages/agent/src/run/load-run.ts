@@ -4,6 +4,7 @@ import {
   type Clock,
   createRecorder,
   type Final,
+  hasMembersOrImages,
   type Ledger,
   type Recorder,
   type RunRecord,
@@ -85,6 +86,7 @@ export class LoadRun {
       gracePeriodUs: this.#graceUs,
       slos: plan.slos,
       urls: plan.target.urls.length,
+      keepsWork: hasMembersOrImages(plan),
       vitals: (toUs) => ({ ...vitals.read(atUs + toUs), ...socketVitals(target, vitals) }),
       onSnapshot: options.onSnapshot,
     });

@@ -1,4 +1,5 @@
 import {
+  type DataSets,
   LoadError,
   type ResolvedStage,
   type RunRecord,
@@ -60,16 +61,22 @@ export async function prepareShard(
     readonly record: RunRecord;
     readonly version: string;
     readonly plannedEventsPerS: number;
+    readonly dataSets: DataSets;
   },
 ): Promise<Preparation> {
-  const { target, record, version, plannedEventsPerS } = options;
+  const { target, record, version, plannedEventsPerS, dataSets } = options;
   const { plan } = shardPlan;
   const found = await target.preflight();
   const calibration = { wordsPerToken: found.wordsPerToken, templateTokens: found.templateTokens };
   const { salt } = record;
   return {
     ...shardPlan,
-    ready: { version, walkDigest: walkDigest(plan, { salt, calibration }), ...found, plannedEventsPerS },
-    requests: createRequestFactory({ plan, run: record.id, salt, model: found.model, calibration }),
+    ready: {
+      version,
+      walkDigest: walkDigest(plan, { salt, calibration, dataSets }),
+      ...found,
+      plannedEventsPerS,
+    },
+    requests: createRequestFactory({ plan, run: record.id, salt, model: found.model, calibration, dataSets }),
   };
 }

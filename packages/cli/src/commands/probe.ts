@@ -18,6 +18,8 @@ const PROBE_FLAGS = [
   "outputTokens",
   "respectEos",
   "temperature",
+  "images",
+  "imageSize",
   "apiKeyEnv",
   "apiKeyFile",
   "header",

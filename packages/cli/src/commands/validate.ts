@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { checkPlan, readPlanFile } from "../plan-file.js";
+import { readPlanFiles } from "../plan-files.js";
 
 interface ValidateFlags {
   readonly json?: boolean;
@@ -19,7 +20,7 @@ export function addValidate(program: Command, context: CommandContext): void {
 }
 
 async function validate(path: string, flags: ValidateFlags, { terminal }: CommandContext): Promise<number> {
-  const plan = checkPlan(await readPlanFile(path));
+  const { plan } = await readPlanFiles(checkPlan(await readPlanFile(path)), path);
   await terminal.print(flags.json === true ? JSON.stringify(plan, null, 2) : `ok: ${describePlan(plan)}`);
   return EXIT.ok;
 }

@@ -9,7 +9,13 @@ import type { Vitals } from "./vitals.js";
 export interface RequestEnd {
   readonly outcome: Extract<Outcome, { kind: "completed" | "failed" | "cancelled" }>;
   /** Usage as the server reported it. */
-  readonly usage: { readonly prompt: number; readonly cachedPrompt: number; readonly output: number } | null;
+  readonly usage: {
+    readonly prompt: number;
+    readonly cachedPrompt: number;
+    readonly output: number;
+    /** Tokens of images, among those of the prompt; only of servers that tell them. */
+    readonly image?: number;
+  } | null;
   readonly tokenSource: TokenSource;
   /** As the answer told it; null where it told none. */
   readonly finish: FinishReason | null;
@@ -42,6 +48,8 @@ export interface RecorderOptions {
   readonly slos: TestPlan["slos"];
   /** URLs of the plan; 1 without it. Of several, the first ones are kept apart. */
   readonly urls?: number;
+  /** Keeps the members of the workload apart, and its images; without it, neither. */
+  readonly keepsWork?: boolean;
   /** Read at each cut, with its run time; the recorder fills in schedule lag and coalesced share itself. */
   readonly vitals: (toUs: number) => Omit<Vitals, "scheduleLagP99Us" | "coalescedShare">;
   /** Called at each cut, in order, with no gap in seq. Must not throw. */
@@ -60,10 +68,14 @@ export interface Recorder {
     readonly dueUs: number;
     /** Closed load: the user, for the count of completed requests by user. */
     readonly user: number | null;
-    readonly askedPromptTokens: number;
+    /** Null where nobody says. */
+    readonly askedPromptTokens: number | null;
     readonly askedOutputTokens: number;
     /** Index of the URL that it goes to; 0 without it. */
     readonly url?: number;
+    /** Index of the workload's member, and images in it; 0 without them. */
+    readonly member?: number;
+    readonly images?: number;
   }): RequestSample;
   /** Given up before it was begun. */
   drop(sample: RequestSample, tUs: number, reason: DropReason): void;

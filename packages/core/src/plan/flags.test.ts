@@ -128,7 +128,8 @@ test("every flag of the table names a key that the plan has", () => {
     if (key === "") continue;
     const kind = ["rps", "spacing", "maxInFlight"].includes(name) ? "arrival-rate" : "users";
     const path = key.split(".").flatMap((step) => (step.endsWith("[]") ? [step.slice(0, -2), 0] : [step]));
-    assert.ok(schemaAt({ load: { kind } }, path) !== undefined, `${flag} stands for ${key}`);
+    const workload = name === "dataset" ? { kind: "dataset" } : undefined;
+    assert.ok(schemaAt({ load: { kind }, workload }, path) !== undefined, `${flag} stands for ${key}`);
   }
   assert.equal(new Set(RUN_FLAGS.map(({ flag }) => flag)).size, RUN_FLAGS.length);
 });

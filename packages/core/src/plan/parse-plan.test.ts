@@ -297,6 +297,7 @@ test("a good plan comes back with every default, and passes again as it is", () 
     metricsUrls: ["http://a:9090", "http://a:9090/m?x=1"],
   });
   assert.deepEqual(plan.target.urls, ["http://a:8000", "https://b", "http://c/openai"]);
+  assert.ok(plan.workload.kind === "synthetic-text");
   assert.equal(plan.workload.sharedPrefixTokens, 50);
   assert.equal(plan.timeouts.ttftMs, 90_000);
   assert.deepEqual(plan.metricsUrls, ["http://a:9090/metrics", "http://a:9090/m?x=1"]);

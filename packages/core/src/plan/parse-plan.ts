@@ -4,7 +4,7 @@ import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
 import { describeIssue, type PlanProblem, problem, problemText, shown } from "./problem.js";
 import { crossFieldProblems, thresholdStageProblems } from "./rules.js";
-import { PlanSchema, type TestPlan } from "./schema.js";
+import { type PlainWorkload, PlanSchema, type TestPlan } from "./schema.js";
 
 export type ParsedPlan =
   | { readonly ok: true; readonly plan: TestPlan }
@@ -97,8 +97,14 @@ function merged(problems: readonly PlanProblem[]): PlanProblem[] {
 
 function withPrefixLength(plan: TestPlan): TestPlan {
   const { workload } = plan;
-  if (workload.prompts !== "shared-prefix" || workload.sharedPrefixTokens !== undefined) return plan;
+  if (workload.kind !== "mixture") return { ...plan, workload: prefixed(workload) };
+  return { ...plan, workload: { ...workload, of: workload.of.map(prefixed) } };
+}
+
+function prefixed<One extends PlainWorkload>(workload: One): One {
+  if (workload.kind !== "synthetic-text") return workload;
+  if (workload.prompts !== "shared-prefix" || workload.sharedPrefixTokens !== undefined) return workload;
   const shortest = shortestLength(workload.inputTokens);
   const sharedPrefixTokens = Math.max(1, Math.floor(shortest * PLAN_DEFAULTS.sharedPrefixShare));
-  return { ...plan, workload: { ...workload, sharedPrefixTokens } };
+  return { ...workload, sharedPrefixTokens };
 }

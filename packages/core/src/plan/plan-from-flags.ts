@@ -21,6 +21,7 @@ export function planFromFlags(
   for (const flag of RUN_FLAGS) {
     if (!flag.key.startsWith("load.") && flag.kind !== "pair") applyPlain(draft, flag, flags);
   }
+  applyWorkload(draft, flags);
   for (const text of textsOf(flags, "header")) applyHeader(draft, text);
   applyLoad(draft, flags);
   // Last, so that it can reach whatever the other flags made.
@@ -44,6 +45,17 @@ function applyPlain(
 ): void {
   const value = planValue(flags, flag.name);
   if (value !== undefined) setAt(draft, flag.key.split("."), value);
+}
+
+/** Its kind, where flags name what only one has. */
+function applyWorkload(draft: PlanDraft, flags: RunFlagValues): void {
+  if (flags.dataset !== undefined) {
+    const workload = recordAt(draft, "workload");
+    if (workload["kind"] === undefined) workload["kind"] = "dataset";
+    // Those of another file.
+    delete workload["sha256"];
+    delete workload["bytes"];
+  }
 }
 
 function applyHeader(draft: PlanDraft, text: string): void {

@@ -7,7 +7,9 @@ import { formatDurationMs } from "./schema-parts.js";
 /** docs/plan.md: every key of a plan, from the same schema that checks one. */
 export function planReference(): string {
   const schema = sharedPlanJsonSchema();
-  return `${[INTRODUCTION, ...sections("", schema), LENGTHS, flagSection(), defaultsSection()].join("\n\n")}\n`;
+  // What stands in several alternatives is told once.
+  const keys = new Set(sections("", schema));
+  return `${[INTRODUCTION, ...keys, LENGTHS, flagSection(), defaultsSection()].join("\n\n")}\n`;
 }
 
 const INTRODUCTION = `# The plan
@@ -78,9 +80,28 @@ function sectionOf(path: string, node: JsonSchema, kind: string | undefined): st
 function sectionsWithin(path: string, node: JsonSchema | undefined): string[] {
   if (node === undefined || isLength(node)) return [];
   const items = childOf(node, 0);
+  if (path === MIXTURE && items !== undefined) return [mixtureSection(items)];
   if (node.type === "array" && items !== undefined) return sectionsWithin(`${path}[]`, items);
-  const isObject = alternatives(node).some((option) => option.properties !== undefined);
+  const isObject = alternatives(node).every((option) => option.properties !== undefined);
   return isObject ? sections(path, node) : [];
+}
+
+const MIXTURE = "workload.of";
+
+/** Its members have the keys of their kind, and two more. */
+function mixtureSection(members: JsonSchema): string {
+  const option = alternatives(members)[0] ?? {};
+  return [
+    `## \`${MIXTURE}[]\``,
+    "The keys of a workload of its kind, and these:",
+    [
+      "| key | type | unit | default | meaning | example |",
+      "|---|---|---|---|---|---|",
+      ...["weight", "name"].map((key) =>
+        row(key, childOf(option, key) ?? {}, option.required?.includes(key) === true),
+      ),
+    ].join("\n"),
+  ].join("\n\n");
 }
 
 function row(key: string, node: JsonSchema, isRequired: boolean): string {
@@ -100,7 +121,10 @@ function typeText(node: JsonSchema): string {
   if (isLength(node)) return "length";
   if (isDuration(node)) return "duration";
   const options = alternatives(node);
-  if (options.length > 1) return `object, ${options.map((option) => `\`${kindOf(option)}\``).join(" or ")}`;
+  const areKinds = options.every((option) => option.properties !== undefined);
+  if (options.length > 1 && areKinds)
+    return `object, ${options.map((option) => `\`${kindOf(option)}\``).join(" or ")}`;
+  if (options.length > 1) return options.map(typeText).join(" or ");
   if (node.const !== undefined) return `\`${node.const}\``;
   if (node.enum !== undefined) return node.enum.map((value) => `\`${value}\``).join(", ");
   const items = childOf(node, 0);
@@ -119,7 +143,7 @@ function numberText({ type, minimum, maximum, exclusiveMinimum }: JsonSchema): s
 function defaultText(key: string, node: JsonSchema): string {
   const { default: value } = node;
   if (value === undefined) return "";
-  if (node.properties !== undefined) return "see below";
+  if (alternatives(node).every((option) => option.properties !== undefined)) return "see below";
   if (typeof value === "number" && key.endsWith("Ms")) return `\`${formatDurationMs(value)}\``;
   return `\`${yamlFlow(value)}\``;
 }

@@ -1,21 +1,14 @@
 import { z } from "zod";
-import { PLAN_DEFAULTS } from "./defaults.js";
+import { PLAN_BOUNDS, PLAN_DEFAULTS } from "./defaults.js";
+import { Images } from "./schema-images.js";
 import { Length, note } from "./schema-parts.js";
 
-export const Workload = z.strictObject({
-  kind: z
-    .literal("synthetic-text")
-    .default(PLAN_DEFAULTS.workload.kind)
-    .meta(note("Text made up from the seed: common words (chat) or random token ids (completions).")),
-  inputTokens: Length.default(PLAN_DEFAULTS.workload.inputTokens).meta(
-    note("Prompt length, the chat template included: a number or a distribution.", {
-      unit: "tokens",
-      example: { kind: "uniform", min: 100, max: 500 },
-    }),
-  ),
-  outputTokens: Length.default(PLAN_DEFAULTS.workload.outputTokens).meta(
-    note("Generated length: a number or a distribution.", { unit: "tokens", example: 256 }),
-  ),
+const outputTokens = Length.default(PLAN_DEFAULTS.workload.outputTokens).meta(
+  note("Generated length: a number or a distribution.", { unit: "tokens", example: 256 }),
+);
+
+/** How a generation is asked for; the same for every kind of workload. */
+const generation = {
   ignoreEos: z
     .boolean()
     .default(PLAN_DEFAULTS.workload.ignoreEos)
@@ -24,6 +17,30 @@ export const Workload = z.strictObject({
         example: false,
       }),
     ),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .optional()
+    .meta(note("Sampling temperature, sent only when given.", { example: 0.7 })),
+  images: Images.optional(),
+};
+
+const SyntheticText = z.strictObject({
+  // Optional within: a workload without a kind is of this one.
+  kind: z
+    .literal("synthetic-text")
+    .optional()
+    .default(PLAN_DEFAULTS.workload.kind)
+    .meta(note("Text made up from the seed: common words (chat) or random token ids (completions).")),
+  inputTokens: Length.default(PLAN_DEFAULTS.workload.inputTokens).meta(
+    note("Prompt length, the chat template included: a number or a distribution.", {
+      unit: "tokens",
+      example: { kind: "uniform", min: 100, max: 500 },
+    }),
+  ),
+  outputTokens,
+  ignoreEos: generation.ignoreEos,
   prompts: z
     .enum(["unique", "shared-prefix", "identical"])
     .default(PLAN_DEFAULTS.workload.prompts)
@@ -48,12 +65,130 @@ export const Workload = z.strictObject({
         },
       ),
     ),
-  temperature: z
-    .number()
-    .min(0)
-    .max(2)
-    .optional()
-    .meta(note("Sampling temperature, sent only when given.", { example: 0.7 })),
+  temperature: generation.temperature,
+  images: generation.images,
 });
 
+/** A file of the submitter's, and what it was when the plan was submitted. */
+export const dataFile = {
+  file: z
+    .string()
+    .min(1)
+    .max(4096)
+    .meta(
+      note("The file, read where the plan is submitted; agents get it by its digest.", {
+        example: "prompts.jsonl",
+      }),
+    ),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "is no SHA-256: 64 of 0-9 and a-f")
+    .optional()
+    .meta(
+      note("Its digest. Filled in at submission; a file that is not the one that a plan states is refused.", {
+        example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+      }),
+    ),
+  bytes: z
+    .int()
+    .min(1)
+    .max(PLAN_BOUNDS.dataSetBytes.max)
+    .optional()
+    .meta(note("Its size; filled in at submission.", { unit: "bytes", example: 1_000_000 })),
+};
+
+const fieldName = z.string().min(1).max(128);
+
+const DataSet = z.strictObject({
+  kind: z.literal("dataset").meta(note("Text from a file: one prompt a line, or JSONL with a field for it.")),
+  ...dataFile,
+  format: z
+    .enum(["auto", "jsonl", "text"])
+    .default(PLAN_DEFAULTS.dataset.format)
+    .meta(
+      note(
+        "`text`: each line is a prompt. `auto` takes a file that ends in .txt for text, any other for JSONL.",
+        { example: "text" },
+      ),
+    ),
+  fields: z
+    .strictObject({
+      prompt: fieldName
+        .default(PLAN_DEFAULTS.dataset.fields.prompt)
+        .meta(note("The prompt, a text.", { example: "question" })),
+      messages: fieldName
+        .default(PLAN_DEFAULTS.dataset.fields.messages)
+        .meta(note("Instead of it: a list of {role, content}. Chat only.", { example: "conversation" })),
+      inputTokens: fieldName
+        .default(PLAN_DEFAULTS.dataset.fields.inputTokens)
+        .meta(
+          note("How long the prompt is, where the file knows: stands beside what the server counts.", {
+            example: "prompt_len",
+          }),
+        ),
+      outputTokens: fieldName
+        .default(PLAN_DEFAULTS.dataset.fields.outputTokens)
+        .meta(
+          note("How long its answer is to be; a line without it takes the plan's outputTokens.", {
+            example: "max_tokens",
+          }),
+        ),
+    })
+    .prefault({})
+    .meta(note("Names of the fields of a JSONL file.")),
+  order: z
+    .enum(["in-order", "random"])
+    .default(PLAN_DEFAULTS.dataset.order)
+    .meta(
+      note(
+        "In order: arrival k, or request j of user u of n, takes line k, or j x n + u, and after the last line the first " +
+          "again. Random: each request draws its line from the seed.",
+        { example: "random" },
+      ),
+    ),
+  prompts: z
+    .enum(["unique", "as-is"])
+    .default(PLAN_DEFAULTS.dataset.prompts)
+    .meta(
+      note(
+        "Unique prompts begin with seven words drawn from the run salt and the request, so that no repeat measures the " +
+          "prefix cache; as-is sends the lines as they stand.",
+        { example: "as-is" },
+      ),
+    ),
+  outputTokens,
+  ...generation,
+});
+
+const member = {
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "is no name: letters, digits, . _ -, at most 64")
+    .optional()
+    .meta(note("Name in the report; its kind and place by default.", { example: "chat" })),
+  weight: z
+    .number()
+    .positive()
+    .max(1_000_000)
+    .meta(note("How often it is drawn, beside the others' weights.", { example: 3 })),
+};
+
+const Mixture = z.strictObject({
+  kind: z
+    .literal("mixture")
+    .meta(note("Each request draws one of several workloads, by weight, from the seed.")),
+  of: z
+    .array(z.discriminatedUnion("kind", [SyntheticText.extend(member), DataSet.extend(member)]))
+    .min(1)
+    .max(PLAN_BOUNDS.mixtureMembers.max)
+    .meta(note("The workloads, each with its weight.")),
+});
+
+export const Workload = z.discriminatedUnion("kind", [SyntheticText, DataSet, Mixture]);
+
 export type Workload = z.output<typeof Workload>;
+export type SyntheticTextWorkload = z.output<typeof SyntheticText>;
+export type SyntheticTextInput = z.input<typeof SyntheticText>;
+export type DataSetWorkload = z.output<typeof DataSet>;
+/** One that requests are made by: a mixture is several. */
+export type PlainWorkload = SyntheticTextWorkload | DataSetWorkload;

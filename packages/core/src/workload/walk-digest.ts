@@ -5,7 +5,8 @@ import type { ResolvedStage } from "../load/stages.js";
 import { quotaOf } from "../load/users.js";
 import type { TestPlan } from "../plan/schema.js";
 import { Hash128 } from "../random/hash.js";
-import { createWorkload, type RequestSpec, type WorkloadOptions } from "./workload.js";
+import type { RequestSpec } from "./request-spec.js";
+import { createWorkload, type WorkloadOptions } from "./workload.js";
 
 /** Past so many arrivals only these are hashed, and the expected count. */
 export const DIGEST_ARRIVALS = 5_000_000;
@@ -82,7 +83,29 @@ function addRequest(hash: Hash128, key: RequestKey, request: RequestSpec): void 
   hash.addInt(key.stage);
   if (key.kind === "open") hash.addSafeInt(key.k);
   else hash.addInt(key.user).addInt(key.j);
-  hash.addInt(request.promptTokens).addInt(request.outputTokens);
-  if (request.prompt.kind === "text") hash.addText(request.prompt.text);
-  else for (const id of request.prompt.ids) hash.addInt(id);
+  hash.addInt(request.promptTokens ?? -1).addInt(request.outputTokens);
+  addPrompt(hash, request.prompt);
+  addSettings(hash, request);
+}
+
+function addPrompt(hash: Hash128, prompt: RequestSpec["prompt"]): void {
+  switch (prompt.kind) {
+    case "text":
+      hash.addText(prompt.text);
+      return;
+    case "token-ids":
+      for (const id of prompt.ids) hash.addInt(id);
+      return;
+    case "messages":
+      for (const { role, content } of prompt.messages) hash.addText(role).addText(content);
+  }
+}
+
+/** Only what a plan of the first kind has not: its digests stay what they were. */
+function addSettings(hash: Hash128, { member, images }: RequestSpec): void {
+  if (member > 0) hash.addInt(member);
+  for (const { width, height, state } of images) {
+    hash.addInt(width).addInt(height);
+    for (const word of state) hash.addInt(word);
+  }
 }

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inflateSync } from "node:zlib";
+import { type DataSetFacts, type PlanInput, type TestPlan, withDataSetFacts } from "@tokenstorm/core";
+import { sha256Of } from "@tokenstorm/protocol";
+import { aPlan } from "@tokenstorm/testkit";
+import { Cluster } from "./testing/cluster.js";
+import { checkBooks, sentBy } from "./testing/looks.js";
+
+const LINES = new TextEncoder().encode(
+  Array.from({ length: 50 }, (_, i) =>
+    JSON.stringify({ prompt: `question ${i}`, output_tokens: 3 + (i % 5) }),
+  ).join("\n"),
+);
+const FACTS = new Map<string, DataSetFacts>([
+  ["q.jsonl", { sha256: sha256Of(LINES), bytes: LINES.byteLength }],
+]);
+
+const MIXTURE: PlanInput["workload"] = {
+  kind: "mixture",
+  of: [
+    { weight: 2, name: "text", inputTokens: 30, outputTokens: { kind: "uniform", min: 2, max: 9 } },
+    { weight: 1, name: "seen", inputTokens: 12, outputTokens: 4, images: { count: 2, size: "40x30" } },
+    { weight: 2, name: "file", kind: "dataset", file: "q.jsonl" },
+  ],
+};
+
+/** The plan as it is submitted. */
+function stated(change: Partial<PlanInput>): TestPlan {
+  return withDataSetFacts(aPlan({ warmUp: { requests: 0 }, ...change }), FACTS);
+}
+
+const closed: PlanInput["load"] = { kind: "users", stages: [{ users: 6, rampUpMs: 0, requests: 90 }] };
+const open: PlanInput["load"] = {
+  kind: "arrival-rate",
+  maxInFlight: 300,
+  stages: [{ fromRps: 40, durationMs: 2000 }],
+};
+
+async function bodiesOf(agents: number, load: PlanInput["load"]): Promise<Map<string, string>> {
+  const cluster = new Cluster();
+  await cluster.transport.dataSets.put(sha256Of(LINES), LINES);
+  for (let i = 0; i < agents; i += 1) await cluster.addAgent(`a${i}`);
+  await cluster.start(stated({ workload: MIXTURE, load }));
+  await cluster.runTo(8_000_000);
+  checkBooks(cluster);
+  const bodies = new Map(sentBy(cluster, ...cluster.agents).map(({ id, body }) => [id, body]));
+  await cluster.close();
+  return bodies;
+}
+
+for (const [kind, load] of Object.entries({ closed, open })) {
+  test(`any number of agents together send the bodies of one, of text, images and a file, ${kind}`, async () => {
+    const alone = await bodiesOf(1, load);
+    assert.ok(alone.size > 60, `${alone.size} requests`);
+    for (const agents of [2, 3])
+      assert.deepEqual(new Map([...(await bodiesOf(agents, load))].sort()), new Map([...alone].sort()));
+  });
+}
+
+test("a request with images has its text first, and PNG data URLs of the asked size that no other request has", async () => {
+  const bodies = [...(await bodiesOf(1, closed)).values()].map((body) => JSON.parse(body));
+  const seen = bodies.filter(({ messages }) => Array.isArray(messages[0].content));
+  assert.ok(seen.length > 5);
+  const urls = new Set<string>();
+  for (const { messages, max_tokens } of seen) {
+    const [text, ...images] = messages[0].content;
+    assert.deepEqual([text.type, images.length, max_tokens], ["text", 2, 4]);
+    for (const image of images) {
+      assert.equal(image.type, "image_url");
+      urls.add(image.image_url.url);
+      const png = Buffer.from(image.image_url.url.replace(/^data:image\/png;base64,/, ""), "base64");
+      assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [40, 30]);
+      const data: Buffer[] = [];
+      for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at)) {
+        if (png.toString("latin1", at + 4, at + 8) === "IDAT")
+          data.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)));
+      }
+      assert.equal(inflateSync(Buffer.concat(data)).length, 30 * 11);
+    }
+  }
+  assert.equal(urls.size, 2 * seen.length);
+});
+
+test("members of a mixture stand apart in what an agent reports, with what they asked for", async () => {
+  const cluster = new Cluster();
+  await cluster.transport.dataSets.put(sha256Of(LINES), LINES);
+  await cluster.addAgent("a1");
+  await cluster.start(stated({ workload: MIXTURE, load: closed }));
+  await cluster.runTo(8_000_000);
+  const parts = cluster.snapshots.flatMap(({ blocks }) => blocks.flatMap(({ work }) => work ?? []));
+  const sum = (member: number, of: (part: (typeof parts)[number]) => number) =>
+    parts.filter((part) => part.member === member).reduce((so, part) => so + of(part), 0);
+  const offered = [0, 1, 2].map((member) => sum(member, (part) => part.offered));
+  assert.equal(
+    offered.reduce((so, one) => so + one),
+    90,
+  );
+  for (const member of [0, 1, 2])
+    assert.equal(
+      sum(member, (part) => part.completed),
+      offered[member],
+    );
+  assert.equal(
+    sum(0, (part) => part.askedPromptTokens),
+    30 * (offered[0] ?? 0),
+  );
+  assert.equal(
+    sum(1, (part) => part.images),
+    2 * (offered[1] ?? 0),
+  );
+  assert.equal(
+    sum(1, (part) => part.askedOutputTokens),
+    sum(1, (part) => part.outputTokens),
+  );
+  assert.equal(
+    sum(2, (part) => part.promptsOfUnknownLength),
+    offered[2],
+  );
+  assert.equal(
+    sum(0, (part) => part.promptTokens),
+    16 * (offered[0] ?? 0),
+  );
+  await cluster.close();
+});
+
+test("text alone keeps no members apart", async () => {
+  const cluster = new Cluster();
+  await cluster.addAgent("a1");
+  await cluster.start({ load: closed });
+  await cluster.runTo(3_000_000);
+  assert.ok(cluster.snapshots.length > 0);
+  for (const { blocks } of cluster.snapshots)
+    for (const block of blocks) assert.equal("work" in block, false);
+  await cluster.close();
+});
+
+const FILE = { kind: "dataset", file: "q.jsonl" } as const;
+
+for (const [what, plan, message] of [
+  [
+    "a file that is not in the store",
+    stated({ workload: FILE }),
+    /q\.jsonl .* is not in the store of data sets/,
+  ],
+  ["a file without its digest", aPlan({ workload: FILE }), /names q\.jsonl without its digest/],
+] as const) {
+  test(`an agent is not ready for a plan with ${what}`, async () => {
+    const cluster = new Cluster();
+    const agent = await cluster.addAgent("a1");
+    await cluster.lead();
+    await cluster.submit(plan);
+    await cluster.prepare();
+    await cluster.clock.advanceByAsync(2_000_000);
+    const { state, problem } = cluster.last(agent);
+    assert.equal(state, "failed");
+    assert.equal(problem?.code, "DATASET_INVALID");
+    assert.match(problem?.message ?? "", message);
+    await cluster.close();
+  });
+}
+
+test("an agent that was handed another file than the others says another digest", async () => {
+  const other = new TextEncoder().encode(new TextDecoder().decode(LINES).replace("question 3", "question x"));
+  const cluster = new Cluster();
+  await cluster.transport.dataSets.put(sha256Of(LINES), LINES);
+  const agents = [
+    await cluster.addAgent("a1"),
+    await cluster.addAgent("a2", { deps: { dataSets: { get: async () => other } } }),
+  ];
+  await cluster.lead();
+  await cluster.submit(stated({ workload: FILE, load: closed }));
+  await cluster.prepare();
+  await cluster.clock.advanceByAsync(2_000_000);
+  const [one, two] = agents.map((agent) => cluster.last(agent).ready?.walkDigest);
+  assert.ok(one !== undefined && two !== undefined);
+  assert.notEqual(one, two);
+  await cluster.close();
+});

@@ -1,0 +1,36 @@
+import type { RandomState } from "../random/random.js";
+import type { ChatMessage } from "./data-set.js";
+import type { Prompt } from "./prompt-kinds.js";
+
+/** An image of a request: what it is made from. See `pngBody`, `pngOwn`. */
+export interface ImageSpec {
+  readonly width: number;
+  readonly height: number;
+  /** Equal states are equal images. */
+  readonly state: RandomState;
+}
+
+/** What one request asks for. Lengths as asked; what the server counted stands beside them in the report. */
+export interface RequestSpec {
+  /** Which of the plan's `workloadMembers`. */
+  readonly member: number;
+  /** Of the text, the chat template included; images come on top. Null where nobody says: a file's own text. */
+  readonly promptTokens: number | null;
+  readonly outputTokens: number;
+  readonly prompt: Prompt | { readonly kind: "messages"; readonly messages: readonly ChatMessage[] };
+  readonly images: readonly ImageSpec[];
+  readonly ignoreEos: boolean;
+  readonly temperature: number | undefined;
+  /** The run's salt keeps it apart from other runs' in a server's cache. */
+  readonly isSalted: boolean;
+}
+
+/** Where a key lies, apart from agents and from the warm-up: (domain, stage, user, j) or (domain, stage, k). */
+export type Coordinates = readonly number[];
+
+/** What a member of the workload is handed for each request. */
+export interface RequestPlace {
+  readonly at: Coordinates;
+  /** Number of the request in its stage if users took turns: k, or j x users + user. */
+  readonly turn: number;
+}
