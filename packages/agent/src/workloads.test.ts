@@ -177,3 +177,18 @@ test("an agent that was handed another file than the others says another digest"
   assert.notEqual(one, two);
   await cluster.close();
 });
+
+test("requests that the bound of memory kept from being built ahead are counted in the final", async () => {
+  const finalsWith = async (aheadBytes: number) => {
+    const cluster = new Cluster();
+    await cluster.addAgent("a1", { deps: { options: { aheadBytes } } });
+    await cluster.start({ load: closed });
+    await cluster.runTo(8_000_000);
+    const built = cluster.finals.map(({ builtLate }) => builtLate);
+    await cluster.close();
+    return built;
+  };
+  assert.deepEqual(await finalsWith(64 * 1024 * 1024), [0]);
+  const [late] = await finalsWith(1);
+  assert.ok(late !== undefined && late >= 5, `${late} built late`);
+});

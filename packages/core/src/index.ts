@@ -82,6 +82,7 @@ export * from "./target/target-rules.js";
 export * from "./workload/calibration.js";
 export { type ChatMessage, type DataSetEntry, parseDataSet } from "./workload/data-set.js";
 export * from "./workload/data-sets-of.js";
+export { type DrawnPrompt, PIECE_UNITS } from "./workload/drawn-prompt.js";
 export { imageSizes } from "./workload/images.js";
 export { meanLength } from "./workload/lengths.js";
 export {
@@ -92,6 +93,6 @@ export {
 } from "./workload/members.js";
 export { type PngBody, type PngOwn, pngBody, pngOwn } from "./workload/png.js";
 export * from "./workload/prompt-kinds.js";
-export type { ImageSpec, RequestSpec } from "./workload/request-spec.js";
+export type { ImageSpec, RequestDraft, RequestSpec } from "./workload/request-spec.js";
 export * from "./workload/walk-digest.js";
 export * from "./workload/workload.js";

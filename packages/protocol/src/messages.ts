@@ -319,6 +319,7 @@ export const FinalMessage = z.object({
   usersStarted: z
     .record(z.string().max(8), z.object({ never: count, late: count, lateUs: count }))
     .optional(),
+  builtLate: count.optional(),
   reader: text,
 });
 

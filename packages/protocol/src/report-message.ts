@@ -286,6 +286,7 @@ export const RunReportMessage = z.looseObject({
       intervals: number,
       redIntervals: number,
       yellowIntervals: number,
+      builtLate: maybe.optional(),
       measuredIntervals: number,
     }),
   ),

@@ -55,6 +55,7 @@ export class LoadRun {
   readonly #options: LoadRunOptions;
   readonly #recorder: Recorder;
   readonly #load: ShardLoad;
+  readonly #ahead: RequestsAhead;
   readonly #intervalUs: number;
   readonly #graceUs: number;
   #stageStartsUs: readonly (number | null)[];
@@ -90,6 +91,12 @@ export class LoadRun {
       vitals: (toUs) => ({ ...vitals.read(atUs + toUs), ...socketVitals(target, vitals) }),
       onSnapshot: options.onSnapshot,
     });
+    this.#ahead = new RequestsAhead({
+      run: record.id,
+      factory: preparation.requests,
+      clock,
+      maxBytes: options.aheadBytes,
+    });
     this.#load = new ShardLoad({
       plan,
       stages,
@@ -97,12 +104,7 @@ export class LoadRun {
       clock,
       target,
       recorder: this.#recorder,
-      ahead: new RequestsAhead({
-        run: record.id,
-        factory: preparation.requests,
-        clock,
-        maxBytes: options.aheadBytes,
-      }),
+      ahead: this.#ahead,
       startUs: atUs,
       stageStartsUs: record.stageStartsUs,
       onStageDone: (stage) => {
@@ -224,6 +226,7 @@ export class LoadRun {
       this.#recorder.finish(this.#nowUs(), {
         startErrorUs: this.#startErrorUs ?? 0,
         evicted: evicted(),
+        builtLate: this.#ahead.builtLate,
         reader: preparation.ready.reader,
       }),
     );

@@ -104,7 +104,12 @@ export interface Recorder {
   /** Cuts the open interval, however short, and says what a complete result must hold. Everything has ended. */
   finish(
     tUs: number,
-    facts: { readonly startErrorUs: number; readonly evicted: number; readonly reader: string },
+    facts: {
+      readonly startErrorUs: number;
+      readonly evicted: number;
+      readonly builtLate?: number;
+      readonly reader: string;
+    },
   ): Final;
   ledger(): Ledger;
   /** Number of the last snapshot cut. */

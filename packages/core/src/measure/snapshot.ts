@@ -231,6 +231,8 @@ export interface Final {
    * agents that are older.
    */
   readonly usersStarted?: Readonly<Record<string, UsersStarted>> | undefined;
+  /** Requests whose body was not built when they were due; absent from agents that are older. */
+  readonly builtLate?: number | undefined;
   /** What preflight found: the model, and how it was asked. */
   readonly reader: string;
 }

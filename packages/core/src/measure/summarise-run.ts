@@ -133,6 +133,7 @@ function agentRow(
     intervals: received,
     redIntervals: colours?.red ?? 0,
     yellowIntervals: colours?.yellow ?? 0,
+    builtLate: final?.builtLate ?? null,
     measuredIntervals: colours?.measured ?? 0,
   };
 }

@@ -353,6 +353,8 @@ export interface RunReport {
     readonly intervals: number;
     readonly redIntervals: number;
     readonly yellowIntervals: number;
+    /** Requests whose body was not built when they were due; null where the agent did not say, absent in older reports. */
+    readonly builtLate?: number | null | undefined;
     /** Measured intervals, of which the red share is taken. */
     readonly measuredIntervals: number;
   }[];

@@ -1,5 +1,6 @@
 import type { RandomState } from "../random/random.js";
 import type { ChatMessage } from "./data-set.js";
+import type { DrawnPrompt } from "./drawn-prompt.js";
 import type { Prompt } from "./prompt-kinds.js";
 
 /** An image of a request: what it is made from. See `pngBody`, `pngOwn`. */
@@ -23,6 +24,11 @@ export interface RequestSpec {
   readonly temperature: number | undefined;
   /** The run's salt keeps it apart from other runs' in a server's cache. */
   readonly isSalted: boolean;
+}
+
+/** The same before a long prompt is drawn. */
+export interface RequestDraft extends Omit<RequestSpec, "prompt"> {
+  readonly prompt: RequestSpec["prompt"] | DrawnPrompt;
 }
 
 /** Where a key lies, apart from agents and from the warm-up: (domain, stage, user, j) or (domain, stage, k). */

@@ -1,12 +1,13 @@
 import type { Length, SyntheticTextWorkload } from "../plan/schema.js";
 import { STREAMS, type Stream } from "../random/random.js";
 import type { Calibration } from "./calibration.js";
+import { DrawnPrompt } from "./drawn-prompt.js";
 import type { Draws } from "./draws.js";
 import { drawLength } from "./lengths.js";
-import type { Prompt, PromptKind } from "./prompt-kinds.js";
-import type { Coordinates, RequestPlace, RequestSpec } from "./request-spec.js";
+import type { PromptKind } from "./prompt-kinds.js";
+import type { Coordinates, RequestDraft, RequestPlace } from "./request-spec.js";
 
-export type AskedText = Pick<RequestSpec, "promptTokens" | "outputTokens" | "prompt">;
+export type AskedText = Pick<RequestDraft, "promptTokens" | "outputTokens" | "prompt">;
 
 /** Makes the prompts of one member from the seed. */
 export class SyntheticText {
@@ -39,14 +40,16 @@ export class SyntheticText {
     return typeof length === "number" ? length : drawLength(length, this.#draws.seeded(stream, at));
   }
 
-  #ownPrompt(promptTokens: number, at: Coordinates): Prompt {
+  #ownPrompt(promptTokens: number, at: Coordinates): DrawnPrompt {
     const count = this.#kind.unitsOfPrompt(promptTokens, this.#calibration);
     // A prompt no longer than the common beginning keeps at least one unit of its own.
     const units = this.#workload.prompts === "shared-prefix" ? this.#common().slice(0, count - 1) : [];
     const head = Math.min(count - units.length, this.#kind.headUnits);
-    this.#kind.draw(units, this.#draws.salted(STREAMS.promptHead, at), head);
-    this.#kind.draw(units, this.#draws.seeded(STREAMS.promptBody, at), count - units.length);
-    return this.#kind.prompt(units);
+    return new DrawnPrompt(this.#kind, [
+      { units },
+      { count: head, random: () => this.#draws.salted(STREAMS.promptHead, at) },
+      { count: count - units.length - head, random: () => this.#draws.seeded(STREAMS.promptBody, at) },
+    ]);
   }
 
   /** The beginning that all prompts of the run share. It is user's text: the template before it is common anyway. */
@@ -72,10 +75,9 @@ export class SyntheticText {
       typeof inputTokens === "number"
         ? inputTokens
         : drawLength(inputTokens, this.#draws.common(STREAMS.inputLength));
-    const units: number[] = [];
     const count = this.#kind.unitsOfPrompt(promptTokens, this.#calibration);
-    this.#kind.draw(units, this.#draws.common(STREAMS.commonBody), count);
-    this.#identical = { promptTokens, prompt: this.#kind.prompt(units) };
+    const random = () => this.#draws.common(STREAMS.commonBody);
+    this.#identical = { promptTokens, prompt: new DrawnPrompt(this.#kind, [{ count, random }]) };
     return this.#identical;
   }
 }

@@ -11,12 +11,14 @@ import { Draws } from "./draws.js";
 import { ImageDraw } from "./images.js";
 import { type WorkloadMember, workloadMembers } from "./members.js";
 import { TOKEN_IDS, WORD_TEXT } from "./prompt-kinds.js";
-import type { Coordinates, RequestPlace, RequestSpec } from "./request-spec.js";
+import type { Coordinates, RequestDraft, RequestPlace, RequestSpec } from "./request-spec.js";
 import { type AskedText, SyntheticText } from "./synthetic-text.js";
 
 /** Pure: the same key gives the same request on every agent. */
 export interface RequestSource {
   requestFor(key: RequestKey): RequestSpec;
+  /** The same, its prompt to be drawn piece by piece. */
+  draftFor(key: RequestKey): RequestDraft;
 }
 
 export interface WorkloadOptions {
@@ -39,7 +41,13 @@ export type DataSets = ReadonlyMap<number, readonly DataSetEntry[]>;
  */
 export function createWorkload(plan: TestPlan, options: WorkloadOptions): RequestSource {
   const source = new PlannedRequests(plan, options);
-  return { requestFor: (key) => source.requestFor(key) };
+  return {
+    requestFor: (key) => {
+      const draft = source.draftFor(key);
+      return { ...draft, prompt: draft.prompt.kind === "drawn" ? draft.prompt.whole() : draft.prompt };
+    },
+    draftFor: (key) => source.draftFor(key),
+  };
 }
 
 const DOMAINS = { warmUp: 0, closed: 1, open: 2 } as const;
@@ -68,11 +76,11 @@ class PlannedRequests {
     });
   }
 
-  requestFor(key: RequestKey): RequestSpec {
+  draftFor(key: RequestKey): RequestDraft {
     const place = { at: this.#coordinates(key), turn: this.#turn(key) };
     const member = this.#members[this.#memberFor(place.at)];
     assert(member !== undefined, "a workload without members");
-    return member.requestFor(place);
+    return member.draftFor(place);
   }
 
   #memberFor(at: Coordinates): number {
@@ -126,7 +134,7 @@ class MemberRequests {
     }
   }
 
-  requestFor(place: RequestPlace): RequestSpec {
+  draftFor(place: RequestPlace): RequestDraft {
     const { ignoreEos, temperature, prompts } = this.#workload;
     return {
       ...this.#text.textFor(place),
