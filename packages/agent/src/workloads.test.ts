@@ -183,7 +183,7 @@ test("requests that the bound of memory kept from being built ahead are counted 
     const cluster = new Cluster();
     await cluster.addAgent("a1", { deps: { options: { aheadBytes } } });
     await cluster.start({ load: closed });
-    await cluster.runTo(8_000_000);
+    await cluster.runTo(20_000_000);
     const built = cluster.finals.map(({ builtLate }) => builtLate);
     await cluster.close();
     return built;
