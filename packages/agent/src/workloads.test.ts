@@ -192,3 +192,122 @@ test("requests that the bound of memory kept from being built ahead are counted 
   const [late] = await finalsWith(1);
   assert.ok(late !== undefined && late >= 5, `${late} built late`);
 });
+
+interface Message {
+  readonly role: string;
+  readonly content: string;
+}
+
+/** What user 0 sent in turn, as messages. */
+async function conversationOf(options: {
+  readonly agents: number;
+  readonly failing?: RegExp;
+  readonly thinkMs?: number;
+}): Promise<{ readonly messages: readonly Message[]; readonly tUs: number; readonly id: string }[]> {
+  const cluster = new Cluster();
+  for (let i = 0; i < options.agents; i += 1)
+    await cluster.addAgent(`a${i}`, {
+      target: {
+        latencyUs: () => 100_000,
+        outcome: ({ id }) =>
+          options.failing?.test(id) === true ? { kind: "failed", reason: "http-5xx" } : { kind: "completed" },
+      },
+    });
+  await cluster.start({
+    workload: { kind: "conversation", turns: 3, systemTokens: 12, inputTokens: 9, outputTokens: 4 },
+    load: { kind: "users", thinkMs: options.thinkMs ?? 0, stages: [{ users: 4, rampUpMs: 0, requests: 20 }] },
+  });
+  await cluster.runTo(9_000_000);
+  checkBooks(cluster);
+  const sent = sentBy(cluster, ...cluster.agents).map(({ body, id, tUs }) => ({
+    id,
+    tUs,
+    messages: JSON.parse(body).messages,
+  }));
+  await cluster.close();
+  return sent.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+test("a turn carries what was said before it, with the target's real answers; after the last a new conversation begins", async () => {
+  const sent = await conversationOf({ agents: 1 });
+  const own = sent.filter(({ id }) => id.includes("-u0-"));
+  assert.equal(own.length, 5);
+  const roles = own.map(({ messages }) => messages.map(({ role }) => role[0]).join(""));
+  assert.deepEqual(roles, ["su", "suau", "suauau", "su", "suau"]);
+  const [first, second, third, fourth] = own;
+  assert.ok(first && second && third && fourth);
+  assert.deepEqual(third.messages.slice(0, 4), second.messages);
+  assert.deepEqual(second.messages.slice(0, 2), first.messages);
+  assert.equal(second.messages[2]?.content, `answer to "${first.id}"`);
+  assert.equal(third.messages[4]?.content, `answer to "${second.id}"`);
+  assert.deepEqual(fourth.messages[0], first.messages[0]);
+  assert.notDeepEqual(fourth.messages[1], first.messages[1]);
+});
+
+test("a failed turn is left out of the conversation, which goes on", async () => {
+  const own = (await conversationOf({ agents: 1, failing: /-u0-j1$/ })).filter(({ id }) =>
+    id.includes("-u0-"),
+  );
+  const [first, failed, third] = own;
+  assert.ok(first && failed && third);
+  assert.deepEqual(
+    third.messages.map(({ role }) => role),
+    ["system", "user", "assistant", "user"],
+  );
+  assert.deepEqual(third.messages.slice(0, 3), failed.messages.slice(0, 3));
+  assert.notDeepEqual(third.messages[3], failed.messages[3]);
+});
+
+test("any number of agents together hold the conversations of one", async () => {
+  const alone = await conversationOf({ agents: 1 });
+  assert.equal(alone.length, 20);
+  const content = (sent: typeof alone) => sent.map(({ id, messages }) => ({ id, messages }));
+  for (const agents of [2, 3]) assert.deepEqual(content(await conversationOf({ agents })), content(alone));
+});
+
+test("a user thinks between an answer and its next turn", async () => {
+  const own = (await conversationOf({ agents: 1, thinkMs: 250 })).filter(({ id }) => id.includes("-u0-"));
+  const gaps = own.slice(1).map(({ tUs }, i) => tUs - (own[i]?.tUs ?? 0));
+  assert.deepEqual(gaps, [350_000, 350_000, 350_000, 350_000]);
+});
+
+const TRACE = Array.from({ length: 40 }, (_, i) =>
+  JSON.stringify({
+    timestamp: 50 * i + (i % 3),
+    input_length: 20 + i,
+    output_length: 2 + (i % 3),
+    hash_ids: [0, i % 4],
+  }),
+).join("\n");
+
+async function traceOf(agents: number): Promise<readonly (readonly [string, number, string])[]> {
+  const data = new TextEncoder().encode(TRACE);
+  const sha256 = sha256Of(data);
+  const facts = new Map([
+    ["t.jsonl", { sha256, bytes: data.byteLength, trace: { requests: 40, lengthMs: 976 } }],
+  ]);
+  const plan = aPlan({
+    warmUp: { requests: 0 },
+    workload: { kind: "trace", blockTokens: 10 },
+    load: { kind: "trace", file: "t.jsonl", speed: 2, maxInFlight: 60 },
+  });
+  const cluster = new Cluster();
+  await cluster.transport.dataSets.put(sha256, data);
+  for (let i = 0; i < agents; i += 1) await cluster.addAgent(`a${i}`, { offsetUs: i * 1000 });
+  await cluster.start(withDataSetFacts(plan, facts));
+  await cluster.runTo(6_000_000);
+  checkBooks(cluster);
+  const sent = sentBy(cluster, ...cluster.agents).map(({ key, tUs, body }) => [key, tUs, body] as const);
+  await cluster.close();
+  return sent.sort((a, b) => (a[0] < b[0] ? -1 : 1));
+}
+
+test("a trace is sent at exactly its times by any number of agents, with the bodies of one", async () => {
+  const alone = await traceOf(1);
+  assert.equal(alone.length, 40);
+  for (const [key, tUs] of alone) {
+    const k = Number(/k(\d+)$/.exec(key)?.[1]);
+    assert.equal(tUs, ((50 * k + (k % 3)) * 1000) / 2, key);
+  }
+  for (const agents of [2, 3]) assert.deepEqual(await traceOf(agents), alone);
+});

@@ -3,6 +3,7 @@ import { dirname, relative, resolve } from "node:path";
 import { decodeText } from "@tokenstorm/agent";
 import {
   type DataSetFacts,
+  dataSetFacts,
   dataSetsOf,
   LoadError,
   PLAN_BOUNDS,
@@ -37,8 +38,9 @@ export async function readPlanFiles(plan: TestPlan, planPath: string | undefined
         `${ref.file} is not the file that the plan states: its SHA-256 is ${sha256}, the plan says ${ref.sha256}`,
         { hint: "take sha256 and bytes out of the plan to use the file as it is now" },
       );
-    ref.parse(decodeText(ref.file, data));
-    facts.set(ref.file, { sha256, bytes: data.byteLength });
+    const content = ref.parse(decodeText(ref.file, data));
+    const found = dataSetFacts(content, { sha256, bytes: data.byteLength });
+    facts.set(ref.file, { ...facts.get(ref.file), ...found });
     files.set(sha256, data);
   }
   return { plan: withDataSetFacts(plan, facts), files };
@@ -49,9 +51,10 @@ export function flagsFromPlanFolder<Flags extends RunFlagValues>(
   flags: Flags,
   planPath: string | undefined,
 ): Flags {
-  const { dataset } = flags;
-  if (planPath === undefined || planPath === "-" || typeof dataset !== "string") return flags;
-  return { ...flags, dataset: relative(dirname(planPath), dataset) };
+  if (planPath === undefined || planPath === "-") return flags;
+  const fromFolder = (file: unknown) =>
+    typeof file === "string" ? relative(dirname(planPath), file) : undefined;
+  return { ...flags, dataset: fromFolder(flags.dataset), trace: fromFolder(flags.trace) };
 }
 
 /** Undefined where it is not here and the plan knows its digest. */

@@ -12,6 +12,7 @@ export * from "./load/keys.js";
 export * from "./load/resolve-stages.js";
 export * from "./load/stages.js";
 export * from "./load/timeline.js";
+export * from "./load/trace-arrivals.js";
 export * from "./load/users.js";
 export * from "./measure/aggregate.js";
 export {
@@ -87,12 +88,15 @@ export { imageSizes } from "./workload/images.js";
 export { meanLength } from "./workload/lengths.js";
 export {
   hasMembersOrImages,
+  imagesOf,
+  isSalted,
   meanOutputTokens,
   type WorkloadMember,
   workloadMembers,
 } from "./workload/members.js";
 export { type PngBody, type PngOwn, pngBody, pngOwn } from "./workload/png.js";
 export * from "./workload/prompt-kinds.js";
-export type { ImageSpec, RequestDraft, RequestSpec } from "./workload/request-spec.js";
+export type { ConversationTurn, ImageSpec, RequestDraft, RequestSpec } from "./workload/request-spec.js";
+export { parseTrace, type TraceEntry } from "./workload/trace.js";
 export * from "./workload/walk-digest.js";
 export * from "./workload/workload.js";

@@ -1,6 +1,7 @@
 import {
   type ImageSpec,
   imageSizes,
+  imagesOf,
   type PlainWorkload,
   pngBody,
   pngOwn,
@@ -27,7 +28,8 @@ export class ImageBytes {
 
   constructor(options: { readonly seed: number; readonly workloads: readonly PlainWorkload[] }) {
     this.#seed = options.seed;
-    for (const { images } of options.workloads) {
+    for (const workload of options.workloads) {
+      const images = imagesOf(workload);
       for (const size of images === undefined ? [] : imageSizes(images)) this.#sharedOf(size);
     }
   }

@@ -17,7 +17,7 @@ export function plannedEventsPerS(
   const rates = stages.map((stage) =>
     stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / count : 0,
   );
-  if (plan.load.kind === "arrival-rate") return Math.max(0, ...rates);
+  if (plan.load.kind !== "users") return Math.max(0, ...rates);
   // Of the largest shard, whichever this is: all agents of a run must come to one number, and so, on like hosts, to one
   // reader.
   return slotsOf(plan, stages, { index: 0, count }) * TOKENS_PER_S_OF_USER;

@@ -1,4 +1,12 @@
-import { PIECE_UNITS, type RequestDraft, type TestPlan } from "@tokenstorm/core";
+import {
+  assert,
+  type ConversationTurn,
+  type DrawnPrompt,
+  PIECE_UNITS,
+  type RequestDraft,
+  type TestPlan,
+} from "@tokenstorm/core";
+import type { BuiltTurn } from "./conversations.js";
 
 /** What one generation asks of the server. */
 export interface BodyOptions {
@@ -29,9 +37,38 @@ export function requestBody(options: BodyOptions): Uint8Array {
 
 /** The same in steps of about a tenth of a millisecond, however long the prompt and however large the images. */
 export function* bodyInSteps(options: BodyOptions): Generator<undefined, Uint8Array> {
-  const { model, spec, images, salt } = options;
-  const parts: Uint8Array[] = [encoder.encode(`{"model":${JSON.stringify(model)},`)];
-  yield* addPrompt(parts, options, images === undefined ? [] : images);
+  const parts: Uint8Array[] = [headOf(options)];
+  yield* addPrompt(parts, options, options.images ?? []);
+  parts.push(tailOf(options));
+  return yield* joined(parts);
+}
+
+/** A turn of a conversation, in the same steps: what was said before it is not known yet. */
+export function* turnInSteps(options: BodyOptions, turn: ConversationTurn): Generator<undefined, BuiltTurn> {
+  const { prompt } = options.spec;
+  assert(prompt.kind === "drawn", "a turn's message is drawn");
+  return {
+    conversation: turn.conversation,
+    head: Buffer.concat([headOf(options), encoder.encode('"messages":[')]),
+    tail: Buffer.concat([encoder.encode("]"), tailOf(options)]),
+    system: turn.system === null ? null : yield* messageOf("system", turn.system),
+    message: yield* messageOf("user", prompt),
+  };
+}
+
+function* messageOf(role: "system" | "user", prompt: DrawnPrompt): Generator<undefined, Uint8Array> {
+  const parts: Uint8Array[] = [encoder.encode(`{"role":"${role}","content":"`)];
+  yield* addUnits(parts, prompt, " ");
+  parts.push(encoder.encode('"}'));
+  return yield* joined(parts);
+}
+
+function headOf({ model }: BodyOptions): Uint8Array {
+  return encoder.encode(`{"model":${JSON.stringify(model)},`);
+}
+
+/** What follows the prompt. */
+function tailOf({ spec, salt }: BodyOptions): Uint8Array {
   const rest = JSON.stringify({
     max_tokens: spec.outputTokens,
     ...(spec.ignoreEos ? { ignore_eos: true } : {}),
@@ -40,8 +77,7 @@ export function* bodyInSteps(options: BodyOptions): Generator<undefined, Uint8Ar
     stream: true,
     stream_options: { include_usage: true, continuous_usage_stats: true },
   });
-  parts.push(encoder.encode(`,${rest.slice(1)}`));
-  return yield* joined(parts);
+  return encoder.encode(`,${rest.slice(1)}`);
 }
 
 type Images = Iterable<readonly Uint8Array[]>;
@@ -122,11 +158,7 @@ function* addContent(
 }
 
 /** Words and numbers need no escapes, and are ASCII. */
-function* addUnits(
-  parts: Uint8Array[],
-  prompt: Extract<RequestDraft["prompt"], { kind: "drawn" }>,
-  between: " " | ",",
-): Generator<undefined> {
+function* addUnits(parts: Uint8Array[], prompt: DrawnPrompt, between: " " | ","): Generator<undefined> {
   let isFirst = true;
   for (const units of prompt.pieces(PIECE_UNITS)) {
     if (units.length === 0) continue;

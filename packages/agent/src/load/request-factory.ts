@@ -6,11 +6,13 @@ import {
   type RequestKey,
   requestId,
   type TestPlan,
+  type TraceEntry,
   workloadMembers,
 } from "@tokenstorm/core";
 import type { PreparedRequest } from "../target/target.js";
+import type { BuiltTurn } from "./conversations.js";
 import { ImageBytes } from "./image-bytes.js";
-import { bodyInSteps } from "./request-body.js";
+import { bodyInSteps, turnInSteps } from "./request-body.js";
 
 /** What a request asked for; stands beside what was measured. */
 export interface AskedOf {
@@ -26,6 +28,8 @@ export interface AskedOf {
 export interface BuiltRequest {
   readonly request: PreparedRequest;
   readonly asked: AskedOf;
+  /** Of a conversation, whose body is not whole before what was said so far is known: see `Conversations`. */
+  readonly turn?: BuiltTurn;
 }
 
 /**
@@ -52,6 +56,7 @@ export function createRequestFactory(options: {
   readonly model: string;
   readonly calibration: Calibration;
   readonly dataSets?: DataSets;
+  readonly trace?: readonly TraceEntry[] | undefined;
 }): RequestFactory {
   const { plan, run, salt, model } = options;
   const workload = createWorkload(plan, options);
@@ -64,16 +69,19 @@ export function createRequestFactory(options: {
     *build(key, dueUs) {
       const spec = workload.draftFor(key);
       const { promptTokens, outputTokens, member, ignoreEos } = spec;
-      const body = yield* bodyInSteps({ plan, model, spec, images: urlsOf(images, spec.images), salt });
+      const options = { plan, model, spec, images: urlsOf(images, spec.images), salt };
+      const turn = spec.turn === undefined ? undefined : yield* turnInSteps(options, spec.turn);
       return {
         request: {
           key,
           id: requestId(run, key, dueUs),
           url: (key.kind === "open" ? key.k : key.user) % urls,
-          body,
+          body: turn === undefined ? yield* bodyInSteps(options) : turn.message,
           exactOutputTokens: ignoreEos ? outputTokens : null,
+          keepsText: turn !== undefined,
         },
         asked: { promptTokens, outputTokens, member, images: spec.images.length },
+        ...(turn === undefined ? {} : { turn }),
       };
     },
   };

@@ -1,18 +1,28 @@
 import {
+  checkTrace,
   type DataSetEntry,
   type DataSetRef,
-  type DataSets,
   dataSetsOf,
   LoadError,
   type TestPlan,
+  type WorkloadOptions,
 } from "@tokenstorm/core";
 import type { DataSetFetcher } from "../data-set-cache.js";
 
-/** What is in the plan's files. Throws DATASET_INVALID, naming the file. */
-export async function loadDataSets(plan: TestPlan, from: DataSetFetcher): Promise<DataSets> {
-  const found = new Map<number, readonly DataSetEntry[]>();
-  for (const ref of dataSetsOf(plan)) found.set(ref.member, ref.parse(await textOf(ref, from)));
-  return found;
+/** What is in the plan's files, as a workload takes it. */
+export type PlanData = Pick<WorkloadOptions, "dataSets" | "trace">;
+
+/** Fetches and checks what is in the plan's files. Throws DATASET_INVALID, naming the file. */
+export async function loadDataSets(plan: TestPlan, from: DataSetFetcher): Promise<PlanData> {
+  const dataSets = new Map<number, readonly DataSetEntry[]>();
+  let trace: PlanData["trace"];
+  for (const ref of dataSetsOf(plan)) {
+    const content = ref.parse(await textOf(ref, from));
+    checkTrace(plan, content);
+    if (content.kind === "trace") trace = content.entries;
+    else dataSets.set(content.member, content.entries);
+  }
+  return { dataSets, trace };
 }
 
 async function textOf({ file, sha256 }: DataSetRef, from: DataSetFetcher): Promise<string> {
@@ -20,9 +30,7 @@ async function textOf({ file, sha256 }: DataSetRef, from: DataSetFetcher): Promi
     throw new LoadError(
       "DATASET_INVALID",
       `the plan names ${file} without its digest, so that no agent can ask for it`,
-      {
-        hint: "submit it by tokenstorm run or submit, which read the file",
-      },
+      { hint: "submit it by tokenstorm run or submit, which read the file" },
     );
   const data = await from.get(sha256);
   if (data === undefined)

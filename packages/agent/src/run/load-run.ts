@@ -26,7 +26,7 @@ export interface LoadRunOptions {
   readonly record: Pick<RunRecord, "id" | "stageStartsUs">;
   readonly agent: string;
   readonly epoch: number;
-  readonly preparation: Pick<Preparation, "plan" | "stages" | "shard" | "requests"> & {
+  readonly preparation: Pick<Preparation, "plan" | "stages" | "shard" | "requests" | "trace"> & {
     readonly ready: Pick<Preparation["ready"], "reader">;
   };
   readonly target: Target;
@@ -105,6 +105,7 @@ export class LoadRun {
       target,
       recorder: this.#recorder,
       ahead: this.#ahead,
+      trace: preparation.trace,
       startUs: atUs,
       stageStartsUs: record.stageStartsUs,
       onStageDone: (stage) => {

@@ -160,7 +160,7 @@ export class ShardRun {
         record,
         version,
         plannedEventsPerS: planned,
-        dataSets: await loadDataSets(plan, deps.dataSets),
+        data: await loadDataSets(plan, deps.dataSets),
       });
       if (this.#isReleased) return;
       await deps.rehearse?.();

@@ -1,5 +1,6 @@
 import {
   assert,
+  isSalted,
   LoadError,
   NO_CALIBRATION,
   type Prompt,
@@ -115,7 +116,7 @@ function testSpec(plan: TestPlan, prompt: Prompt): BodyOptions["spec"] {
     outputTokens: TEST_TOKENS,
     ignoreEos: members.some(({ ignoreEos }) => ignoreEos),
     temperature: members.find(({ temperature }) => temperature !== undefined)?.temperature,
-    isSalted: members.some(({ prompts }) => prompts !== "identical" && prompts !== "as-is"),
+    isSalted: members.some(isSalted),
   };
 }
 

@@ -47,6 +47,11 @@ function loadLines(load: TestPlan["load"]): string[] {
       return `${plural(stage.users, "user")}, ${bound}`;
     });
   }
+  if (load.kind === "trace") {
+    const speed = load.speed === 1 ? "" : `, ${load.speed} times as fast`;
+    const length = formatUs((load.lengthMs ?? 0) * 1000);
+    return [`${plural(load.requests ?? 0, "request")} of ${printable(load.file)} within ${length}${speed}`];
+  }
   return load.stages.map((stage) => {
     const to = stage.toRps === undefined || stage.toRps === stage.fromRps ? "" : ` to ${stage.toRps}`;
     return `${stage.fromRps}${to} requests/s (${load.spacing}) for ${formatUs(stage.durationMs * 1000)}`;

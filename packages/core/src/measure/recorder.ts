@@ -17,6 +17,8 @@ export interface RequestEnd {
     readonly image?: number;
   } | null;
   readonly tokenSource: TokenSource;
+  /** What was generated, reasoning aside; only of requests that asked to keep it. */
+  readonly text?: string;
   /** As the answer told it; null where it told none. */
   readonly finish: FinishReason | null;
 }

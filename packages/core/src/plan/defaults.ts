@@ -20,6 +20,8 @@ export const PLAN_DEFAULTS = {
     order: "in-order",
     prompts: "unique",
   },
+  conversation: { turns: 5, inputTokens: 128 },
+  trace: { format: "auto", speed: 1, blockTokens: 512 },
   /** Of the shortest (else the mean) input, for prompts: shared-prefix. */
   sharedPrefixShare: 0.5,
   load: { thinkMs: 0, spacing: "poisson", maxInFlight: 4096 },
@@ -52,9 +54,11 @@ export const PLAN_BOUNDS = {
   /** Pixels. */
   imageSide: { min: 1, max: 8192 },
   imagesPerRequest: { min: 1, max: 64 },
+  turns: { min: 1, max: 1000 },
   mixtureMembers: { min: 1, max: 32 },
   /** One file of prompts, or of a trace: 64 MiB. */
   dataSetBytes: { min: 1, max: 67_108_864 },
+  traceMs: { min: 0, max: 2_592_000_000 },
   /** Thirty days. */
   stageMs: { min: 1, max: 2_592_000_000 },
 } as const;

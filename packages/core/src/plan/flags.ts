@@ -71,6 +71,14 @@ export const RUN_FLAGS = [
     "<time>",
     "pause of a user between an answer and its next request",
   ),
+  flag(
+    "trace",
+    "text",
+    "load.file",
+    "<file>",
+    "requests at the times of a trace: Mooncake JSONL, or Azure CSV",
+  ),
+  flag("speed", "number", "load.speed", "<x>", "so many times faster than the trace"),
   flag("spacing", "text", "load.spacing", "<kind>", "distances between arrivals: poisson or even"),
   flag(
     "maxInFlight",

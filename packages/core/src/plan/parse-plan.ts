@@ -2,6 +2,7 @@ import { LoadError } from "../errors.js";
 import { shortestLength } from "../workload/lengths.js";
 import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
+import { isRecord } from "./plan-draft.js";
 import { describeIssue, type PlanProblem, problem, problemText, shown } from "./problem.js";
 import { crossFieldProblems, thresholdStageProblems } from "./rules.js";
 import { type PlainWorkload, PlanSchema, type TestPlan } from "./schema.js";
@@ -17,9 +18,10 @@ export const PLAN_VERSION = 1;
 export function parsePlan(input: unknown): ParsedPlan {
   const whole = wholePlanProblem(input) ?? versionProblem(input);
   if (whole !== undefined) return { ok: false, problems: [whole] };
-  const parsed = PlanSchema.safeParse(input);
-  const issues = parsed.error?.issues.flatMap((issue) => describeIssue(input, issue)) ?? [];
-  const problems = merged([...issues, ...hiddenLoadProblems(input), ...crossFieldProblems(input)]);
+  const meant = withUsualWorkload(input);
+  const parsed = PlanSchema.safeParse(meant);
+  const issues = parsed.error?.issues.flatMap((issue) => describeIssue(meant, issue)) ?? [];
+  const problems = merged([...issues, ...hiddenLoadProblems(meant), ...crossFieldProblems(meant)]);
   if (parsed.data === undefined || problems.length > 0) return { ok: false, problems };
   const stageProblems = thresholdStageProblems(parsed.data);
   if (stageProblems.length > 0) return { ok: false, problems: stageProblems };
@@ -78,7 +80,8 @@ function hiddenLoadProblems(input: unknown): PlanProblem[] {
     typeof load !== "object" ||
     load === null ||
     kind === "users" ||
-    kind === "arrival-rate"
+    kind === "arrival-rate" ||
+    kind === "trace"
   )
     return [];
   const stages = member(load, "stages");
@@ -87,6 +90,14 @@ function hiddenLoadProblems(input: unknown): PlanProblem[] {
   const guess = { ...input, load: { ...load, kind: isOpen ? "arrival-rate" : "users" } };
   const issues = PlanSchema.safeParse(guess).error?.issues ?? [];
   return issues.filter(({ path }) => path[0] === "load").flatMap((issue) => describeIssue(guess, issue));
+}
+
+/** What a trace is sent with, where the plan does not say, is the trace's own. */
+function withUsualWorkload(input: unknown): unknown {
+  const workload = member(input, "workload");
+  if (!isRecord(input) || member(member(input, "load"), "kind") !== "trace") return input;
+  if (workload !== undefined && (!isRecord(workload) || workload["kind"] !== undefined)) return input;
+  return { ...input, workload: { ...workload, kind: "trace" } };
 }
 
 /** One problem for each path: the first says what is wrong, a second would only follow from it. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { PLAN_BOUNDS, PLAN_DEFAULTS } from "./defaults.js";
 import { Images } from "./schema-images.js";
-import { Length, note } from "./schema-parts.js";
+import { dataFile, Length, note } from "./schema-parts.js";
 
 const outputTokens = Length.default(PLAN_DEFAULTS.workload.outputTokens).meta(
   note("Generated length: a number or a distribution.", { unit: "tokens", example: 256 }),
@@ -25,6 +25,8 @@ const generation = {
     .meta(note("Sampling temperature, sent only when given.", { example: 0.7 })),
   images: Images.optional(),
 };
+
+const turns = z.int().min(1).max(PLAN_BOUNDS.turns.max);
 
 const SyntheticText = z.strictObject({
   // Optional within: a workload without a kind is of this one.
@@ -69,34 +71,6 @@ const SyntheticText = z.strictObject({
   images: generation.images,
 });
 
-/** A file of the submitter's, and what it was when the plan was submitted. */
-export const dataFile = {
-  file: z
-    .string()
-    .min(1)
-    .max(4096)
-    .meta(
-      note("The file, read where the plan is submitted; agents get it by its digest.", {
-        example: "prompts.jsonl",
-      }),
-    ),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, "is no SHA-256: 64 of 0-9 and a-f")
-    .optional()
-    .meta(
-      note("Its digest. Filled in at submission; a file that is not the one that a plan states is refused.", {
-        example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-      }),
-    ),
-  bytes: z
-    .int()
-    .min(1)
-    .max(PLAN_BOUNDS.dataSetBytes.max)
-    .optional()
-    .meta(note("Its size; filled in at submission.", { unit: "bytes", example: 1_000_000 })),
-};
-
 const fieldName = z.string().min(1).max(128);
 
 const DataSet = z.strictObject({
@@ -119,20 +93,16 @@ const DataSet = z.strictObject({
       messages: fieldName
         .default(PLAN_DEFAULTS.dataset.fields.messages)
         .meta(note("Instead of it: a list of {role, content}. Chat only.", { example: "conversation" })),
-      inputTokens: fieldName
-        .default(PLAN_DEFAULTS.dataset.fields.inputTokens)
-        .meta(
-          note("How long the prompt is, where the file knows: stands beside what the server counts.", {
-            example: "prompt_len",
-          }),
-        ),
-      outputTokens: fieldName
-        .default(PLAN_DEFAULTS.dataset.fields.outputTokens)
-        .meta(
-          note("How long its answer is to be; a line without it takes the plan's outputTokens.", {
-            example: "max_tokens",
-          }),
-        ),
+      inputTokens: fieldName.default(PLAN_DEFAULTS.dataset.fields.inputTokens).meta(
+        note("How long the prompt is, where the file knows: stands beside what the server counts.", {
+          example: "prompt_len",
+        }),
+      ),
+      outputTokens: fieldName.default(PLAN_DEFAULTS.dataset.fields.outputTokens).meta(
+        note("How long its answer is to be; a line without it takes the plan's outputTokens.", {
+          example: "max_tokens",
+        }),
+      ),
     })
     .prefault({})
     .meta(note("Names of the fields of a JSONL file.")),
@@ -160,6 +130,85 @@ const DataSet = z.strictObject({
   ...generation,
 });
 
+const Conversation = z.strictObject({
+  kind: z
+    .literal("conversation")
+    .meta(
+      note(
+        "Users that talk: each request carries the whole conversation so far, with the model's real answers. For load.kind: users, chat.",
+      ),
+    ),
+  turns: z
+    .union(
+      [
+        turns,
+        z.strictObject({
+          kind: z.literal("uniform").meta(note("Every number from min to max is as likely.")),
+          min: turns.meta(note("Fewest turns.", { example: 2 })),
+          max: turns.meta(note("Most turns.", { example: 10 })),
+        }),
+      ],
+      {
+        error: "is no number of turns: write a number from 1 to 1000, or kind uniform with min and max",
+      },
+    )
+    .default(PLAN_DEFAULTS.conversation.turns)
+    .meta(
+      note(
+        "Requests of one conversation: a number, or kind: uniform with min and max. After it the user begins a new one.",
+        {
+          example: 8,
+        },
+      ),
+    ),
+  systemTokens: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .meta(
+      note("Length of a system message that all conversations of the run begin with; none by default.", {
+        unit: "tokens",
+        example: 500,
+      }),
+    ),
+  inputTokens: Length.default(PLAN_DEFAULTS.conversation.inputTokens).meta(
+    note("Length of each message of the user: a number or a distribution.", {
+      unit: "tokens",
+      example: { kind: "lognormal", median: 80, sigma: 0.8, max: 2000 },
+    }),
+  ),
+  outputTokens,
+  ignoreEos: generation.ignoreEos,
+  temperature: generation.temperature,
+});
+
+const Trace = z.strictObject({
+  kind: z
+    .literal("trace")
+    .meta(
+      note(
+        "Lengths and shared beginnings as a trace has them. For load.kind: trace, whose usual workload it is.",
+      ),
+    ),
+  blockTokens: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(PLAN_DEFAULTS.trace.blockTokens)
+    .meta(
+      note(
+        "What one of the trace's hash_ids stands for: prompts with the same ids share as many tokens from their beginning.",
+        {
+          unit: "tokens",
+          example: 16,
+        },
+      ),
+    ),
+  ignoreEos: generation.ignoreEos,
+  temperature: generation.temperature,
+});
+
 const member = {
   name: z
     .string()
@@ -184,11 +233,13 @@ const Mixture = z.strictObject({
     .meta(note("The workloads, each with its weight.")),
 });
 
-export const Workload = z.discriminatedUnion("kind", [SyntheticText, DataSet, Mixture]);
+export const Workload = z.discriminatedUnion("kind", [SyntheticText, DataSet, Mixture, Conversation, Trace]);
 
 export type Workload = z.output<typeof Workload>;
 export type SyntheticTextWorkload = z.output<typeof SyntheticText>;
 export type SyntheticTextInput = z.input<typeof SyntheticText>;
 export type DataSetWorkload = z.output<typeof DataSet>;
 /** One that requests are made by: a mixture is several. */
-export type PlainWorkload = SyntheticTextWorkload | DataSetWorkload;
+export type PlainWorkload = Exclude<Workload, { kind: "mixture" }>;
+export type ConversationWorkload = z.output<typeof Conversation>;
+export type TraceWorkload = z.output<typeof Trace>;

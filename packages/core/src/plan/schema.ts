@@ -9,10 +9,12 @@ import { metricsUrl, metricsUrlProblem } from "./urls.js";
 export type { Load, RateStage, UserStage } from "./schema-load.js";
 export { formatDurationMs, Length, parseDurationMs } from "./schema-parts.js";
 export type {
+  ConversationWorkload,
   DataSetWorkload,
   PlainWorkload,
   SyntheticTextInput,
   SyntheticTextWorkload,
+  TraceWorkload,
   Workload,
 } from "./schema-workload.js";
 

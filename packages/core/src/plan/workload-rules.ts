@@ -11,12 +11,37 @@ export function workloadProblems(plan: unknown): PlanProblem[] {
   const workload = member(plan, "workload");
   const isChat = (member(member(plan, "target"), "api") ?? PLAN_DEFAULTS.target.api) === "openai-chat";
   const members = member(workload, "of");
+  const kind = member(workload, "kind");
+  const load = member(member(plan, "load"), "kind");
+  if (kind === "conversation") return conversationProblems(workload, { load, isChat });
+  if (kind === "trace" && load !== undefined && load !== "trace")
+    return [problem(["workload", "kind"], "trace is only for load.kind: trace")];
   if (member(workload, "kind") !== "mixture" || !Array.isArray(members))
     return plainProblems(workload, { path: ["workload"], isChat });
   return members.flatMap((one: unknown, i) => [
     ...plainProblems(one, { path: ["workload", "of", i], isChat }),
     ...nameProblems(members, i),
   ]);
+}
+
+function conversationProblems(
+  workload: unknown,
+  { load, isChat }: { readonly load: unknown; readonly isChat: boolean },
+): PlanProblem[] {
+  return [
+    ...(load === undefined || load === "users"
+      ? []
+      : [
+          problem(
+            ["workload", "kind"],
+            "conversation is only for load.kind: users, whose users wait for their answers",
+          ),
+        ]),
+    ...(isChat ? [] : [problem(["workload", "kind"], "conversation needs target.api: openai-chat")]),
+    ...["inputTokens", "outputTokens", "turns"].flatMap((key) =>
+      spanProblems(["workload", key], member(workload, key)),
+    ),
+  ];
 }
 
 interface At {

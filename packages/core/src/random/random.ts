@@ -18,6 +18,9 @@ export const STREAMS = {
   imageCount: 10,
   imageSize: 11,
   imageContent: 12,
+  turns: 13,
+  blockHead: 14,
+  blockBody: 15,
 } as const;
 export type Stream = (typeof STREAMS)[keyof typeof STREAMS];
 

@@ -5,9 +5,7 @@ import type { ChatMessage, DataSetEntry } from "./data-set.js";
 import type { Draws } from "./draws.js";
 import { drawLength } from "./lengths.js";
 import { WORD_TEXT } from "./prompt-kinds.js";
-import type { Coordinates, RequestPlace, RequestSpec } from "./request-spec.js";
-
-type AskedText = Pick<RequestSpec, "promptTokens" | "outputTokens" | "prompt">;
+import type { AskedText, Coordinates, RequestPlace } from "./request-spec.js";
 
 /** Takes the prompts of one member from the lines of a file. */
 export class DataSetText {

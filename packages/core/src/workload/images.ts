@@ -1,5 +1,4 @@
-import type { PlainWorkload } from "../plan/schema.js";
-import { parseImageSize } from "../plan/schema-images.js";
+import { type Images, parseImageSize } from "../plan/schema-images.js";
 import { type Random, type RandomState, STREAMS } from "../random/random.js";
 import type { Draws } from "./draws.js";
 import type { Coordinates, ImageSpec } from "./request-spec.js";
@@ -13,11 +12,11 @@ interface Size {
 
 /** Draws the images of requests: how many, of which size, with what in them. */
 export class ImageDraw {
-  readonly #images: NonNullable<PlainWorkload["images"]>;
+  readonly #images: Images;
   readonly #sizes: readonly Size[];
   readonly #draws: Draws;
 
-  constructor(images: NonNullable<PlainWorkload["images"]>, draws: Draws) {
+  constructor(images: Images, draws: Draws) {
     this.#images = images;
     this.#draws = draws;
     this.#sizes = imageSizes(images);
@@ -53,7 +52,7 @@ export class ImageDraw {
 }
 
 /** Sizes that a plan's images can have, with the part of the weights up to each. */
-export function imageSizes({ size }: NonNullable<PlainWorkload["images"]>): readonly Size[] {
+export function imageSizes({ size }: Images): readonly Size[] {
   const listed = typeof size === "string" ? [{ size, weight: 1 }] : size;
   const weights = listed.reduce((sum, { weight }) => sum + weight, 0);
   let before = 0;

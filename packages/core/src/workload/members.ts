@@ -1,4 +1,5 @@
-import type { PlainWorkload, TestPlan } from "../plan/schema.js";
+import { PLAN_DEFAULTS } from "../plan/defaults.js";
+import type { PlainWorkload, SyntheticTextWorkload, TestPlan } from "../plan/schema.js";
 import { longestLength, meanLength } from "./lengths.js";
 
 /** One of the workloads that a plan's requests draw; one that is no mixture is its only member. */
@@ -22,7 +23,7 @@ export function workloadMembers({ workload }: Pick<TestPlan, "workload">): reado
 
 /** Whether its members and images have to be told apart: a workload of text alone needs neither. */
 export function hasMembersOrImages({ workload }: Pick<TestPlan, "workload">): boolean {
-  return workload.kind === "mixture" || workload.images !== undefined;
+  return workload.kind === "mixture" || imagesOf(workload) !== undefined;
 }
 
 /** The longest prompt and answer that the plan can ask for, tokens; null where nothing bounds them. */
@@ -31,30 +32,44 @@ export function longestAsked(plan: Pick<TestPlan, "workload">): {
   readonly output: number | null;
 } {
   const members = workloadMembers(plan).map(({ workload }) => workload);
-  return {
-    prompt: greatest(
-      members.map((one) =>
-        // What images come to depends on the model, and a file's prompts on its tokenizer.
-        one.kind === "synthetic-text" && one.images === undefined ? longestLength(one.inputTokens) : null,
-      ),
-    ),
-    output: greatest(
-      members.map((one) => (one.kind === "synthetic-text" ? longestLength(one.outputTokens) : null)),
-    ),
-  };
+  return { prompt: greatest(members.map(longestPrompt)), output: greatest(members.map(longestOutput)) };
 }
 
-/** Mean of the generated lengths that a plan asks for, as far as it tells: a file's lines may say otherwise. */
+/** What images come to depends on the model, a file's prompts on its tokenizer, and a conversation on its answers. */
+function longestPrompt(workload: PlainWorkload): number | null {
+  const isPlain = workload.kind === "synthetic-text" && workload.images === undefined;
+  return isPlain ? longestLength(workload.inputTokens) : null;
+}
+
+/** A file's lines may ask for any length. */
+function longestOutput(workload: PlainWorkload): number | null {
+  const isStated = workload.kind === "synthetic-text" || workload.kind === "conversation";
+  return isStated ? longestLength(workload.outputTokens) : null;
+}
+
+/** Mean of the generated lengths that a plan asks for, as far as it tells: a file may say otherwise. */
 export function meanOutputTokens(plan: Pick<TestPlan, "workload">): number {
-  return workloadMembers(plan).reduce(
-    (sum, { share, workload }) => sum + share * meanLength(workload.outputTokens),
-    0,
-  );
+  return workloadMembers(plan).reduce((sum, { share, workload }) => {
+    const length = workload.kind === "trace" ? PLAN_DEFAULTS.workload.outputTokens : workload.outputTokens;
+    return sum + share * meanLength(length);
+  }, 0);
 }
 
 /** Whether every prompt of the plan is to be one that no cache knows. */
 export function hasOnlyUniquePrompts(plan: Pick<TestPlan, "workload">): boolean {
-  return workloadMembers(plan).every(({ workload }) => workload.prompts === "unique");
+  return workloadMembers(plan).every(
+    ({ workload }) => "prompts" in workload && workload.prompts === "unique",
+  );
+}
+
+/** The images of its requests, where it has any. */
+export function imagesOf(workload: PlainWorkload): SyntheticTextWorkload["images"] {
+  return "images" in workload ? workload.images : undefined;
+}
+
+/** Whether the run's salt keeps its prompts apart from those of other runs. */
+export function isSalted(workload: PlainWorkload): boolean {
+  return !("prompts" in workload) || (workload.prompts !== "identical" && workload.prompts !== "as-is");
 }
 
 function greatest(values: readonly (number | null)[]): number | null {

@@ -24,12 +24,27 @@ export interface RequestSpec {
   readonly temperature: number | undefined;
   /** The run's salt keeps it apart from other runs' in a server's cache. */
   readonly isSalted: boolean;
+  /** Of a conversation: which, and how its system message reads; empty where it has none. */
+  readonly turn?: { readonly conversation: number; readonly turn: number; readonly system: string };
+}
+
+/** Of a request that carries what was said before: its prompt is the user's message alone. */
+export interface ConversationTurn {
+  /** Number of the user's conversation in the stage. */
+  readonly conversation: number;
+  /** 0 begins it. */
+  readonly turn: number;
+  readonly system: DrawnPrompt | null;
 }
 
 /** The same before a long prompt is drawn. */
-export interface RequestDraft extends Omit<RequestSpec, "prompt"> {
+export interface RequestDraft extends Omit<RequestSpec, "prompt" | "turn"> {
   readonly prompt: RequestSpec["prompt"] | DrawnPrompt;
+  readonly turn?: ConversationTurn;
 }
+
+/** What a kind of workload says of a request. */
+export type AskedText = Pick<RequestDraft, "promptTokens" | "outputTokens" | "prompt" | "turn">;
 
 /** Where a key lies, apart from agents and from the warm-up: (domain, stage, user, j) or (domain, stage, k). */
 export type Coordinates = readonly number[];

@@ -5,9 +5,7 @@ import { DrawnPrompt } from "./drawn-prompt.js";
 import type { Draws } from "./draws.js";
 import { drawLength } from "./lengths.js";
 import type { PromptKind } from "./prompt-kinds.js";
-import type { Coordinates, RequestDraft, RequestPlace } from "./request-spec.js";
-
-export type AskedText = Pick<RequestDraft, "promptTokens" | "outputTokens" | "prompt">;
+import type { AskedText, Coordinates, RequestPlace } from "./request-spec.js";
 
 /** Makes the prompts of one member from the seed. */
 export class SyntheticText {

@@ -5,14 +5,18 @@ import type { ResolvedStage } from "../load/stages.js";
 import type { PlainWorkload, TestPlan } from "../plan/schema.js";
 import { Random, randomState, STREAMS } from "../random/random.js";
 import type { Calibration } from "./calibration.js";
+import { ConversationText } from "./conversation-text.js";
 import type { DataSetEntry } from "./data-set.js";
 import { DataSetText } from "./data-set-text.js";
+import type { DrawnPrompt } from "./drawn-prompt.js";
 import { Draws } from "./draws.js";
 import { ImageDraw } from "./images.js";
-import { type WorkloadMember, workloadMembers } from "./members.js";
-import { TOKEN_IDS, WORD_TEXT } from "./prompt-kinds.js";
-import type { Coordinates, RequestDraft, RequestPlace, RequestSpec } from "./request-spec.js";
-import { type AskedText, SyntheticText } from "./synthetic-text.js";
+import { imagesOf, isSalted, type WorkloadMember, workloadMembers } from "./members.js";
+import { type PromptKind, TOKEN_IDS, WORD_TEXT } from "./prompt-kinds.js";
+import type { AskedText, Coordinates, RequestDraft, RequestPlace, RequestSpec } from "./request-spec.js";
+import { SyntheticText } from "./synthetic-text.js";
+import type { TraceEntry } from "./trace.js";
+import { TraceText } from "./trace-text.js";
 
 /** Pure: the same key gives the same request on every agent. */
 export interface RequestSource {
@@ -27,6 +31,8 @@ export interface WorkloadOptions {
   readonly calibration: Calibration;
   /** What is in the plan's files. Needed by plans that have any. */
   readonly dataSets?: DataSets;
+  /** What is in its trace; needed by loads that are one. */
+  readonly trace?: readonly TraceEntry[] | undefined;
 }
 
 /** The lines of files of prompts, by the member of the workload whose they are. */
@@ -43,8 +49,12 @@ export function createWorkload(plan: TestPlan, options: WorkloadOptions): Reques
   const source = new PlannedRequests(plan, options);
   return {
     requestFor: (key) => {
-      const draft = source.draftFor(key);
-      return { ...draft, prompt: draft.prompt.kind === "drawn" ? draft.prompt.whole() : draft.prompt };
+      const { prompt, turn, ...rest } = source.draftFor(key);
+      return {
+        ...rest,
+        prompt: prompt.kind === "drawn" ? prompt.whole() : prompt,
+        ...(turn === undefined ? {} : { turn: { ...turn, system: wholeText(turn.system) } }),
+      };
     },
     draftFor: (key) => source.draftFor(key),
   };
@@ -123,26 +133,51 @@ class MemberRequests {
     const draws = new Draws({ seed: plan.seed, salt: options.salt, member: isOnly ? [] : [index] });
     this.#index = index;
     this.#workload = workload;
-    this.#images = workload.images === undefined ? null : new ImageDraw(workload.images, draws);
-    if (workload.kind === "dataset") {
-      const entries = options.dataSets?.get(index);
-      assert(entries !== undefined, `the data set ${workload.file} was not handed in`);
-      this.#text = new DataSetText(workload, { entries, draws });
-    } else {
-      const kind = plan.target.api === "openai-completions" ? TOKEN_IDS : WORD_TEXT;
-      this.#text = new SyntheticText(workload, { kind, calibration: options.calibration, draws });
-    }
+    const images = imagesOf(workload);
+    this.#images = images === undefined ? null : new ImageDraw(images, draws);
+    const kind = plan.target.api === "openai-completions" ? TOKEN_IDS : WORD_TEXT;
+    this.#text = textOf(workload, { ...options, kind, draws, member: index });
   }
 
   draftFor(place: RequestPlace): RequestDraft {
-    const { ignoreEos, temperature, prompts } = this.#workload;
+    const { ignoreEos, temperature } = this.#workload;
     return {
       ...this.#text.textFor(place),
       member: this.#index,
       images: this.#images?.imagesFor(place.at) ?? [],
       ignoreEos,
       temperature,
-      isSalted: prompts !== "identical" && prompts !== "as-is",
+      isSalted: isSalted(this.#workload),
     };
+  }
+}
+
+function wholeText(prompt: DrawnPrompt | null): string {
+  const whole = prompt?.whole();
+  return whole?.kind === "text" ? whole.text : "";
+}
+
+interface TextWorld extends WorkloadOptions {
+  readonly kind: PromptKind;
+  readonly draws: Draws;
+  readonly member: number;
+}
+
+function textOf(workload: PlainWorkload, world: TextWorld): { textFor(place: RequestPlace): AskedText } {
+  switch (workload.kind) {
+    case "synthetic-text":
+      return new SyntheticText(workload, world);
+    case "conversation":
+      return new ConversationText(workload, world);
+    case "dataset": {
+      const entries = world.dataSets?.get(world.member);
+      assert(entries !== undefined, `the data set ${workload.file} was not handed in`);
+      return new DataSetText(workload, { ...world, entries });
+    }
+    case "trace": {
+      const { trace: entries } = world;
+      assert(entries !== undefined, "the trace was not handed in");
+      return new TraceText(workload, { ...world, entries });
+    }
   }
 }
