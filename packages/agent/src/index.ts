@@ -9,6 +9,7 @@ export {
 } from "./capacity/stamped-load.js";
 export * from "./cgroup.js";
 export { cachedDataSets, type DataSetFetcher, type DataSetFolder } from "./data-set-cache.js";
+export * from "./local-ports.js";
 export * from "./logger.js";
 export { decodeText } from "./run/load-data-sets.js";
 export { rehearse } from "./run/rehearsal.js";
@@ -18,3 +19,4 @@ export { guardSecrets, type SecretGuard } from "./target/secret-guard.js";
 export * from "./target/target.js";
 export { createRawTarget, createTarget, createUndiciTarget } from "./target/targets.js";
 export * from "./vitals.js";
+export * from "./wire/index.js";

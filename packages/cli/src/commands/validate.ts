@@ -1,5 +1,5 @@
 import type { TestPlan } from "@tokenstorm/core";
-import { formatUs, plural, printable } from "@tokenstorm/report";
+import { formatUs, plural, printable, workloadWords } from "@tokenstorm/report";
 import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -32,6 +32,7 @@ export function describePlan(plan: TestPlan): string {
   const lines = [
     `${plan.name === undefined ? "plan" : printable(plan.name)} for ${urls}, ${target.api}`,
     ...loadLines(load),
+    ...workloadWords(plan).map(([name, value]) => `${name}: ${value}`),
     `at least ${plural(agents.min, "agent")}, ${plural(plan.thresholds.length, "threshold")}`,
   ];
   return lines.join("\n    ");

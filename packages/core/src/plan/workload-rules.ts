@@ -13,7 +13,9 @@ export function workloadProblems(plan: unknown): PlanProblem[] {
   const members = member(workload, "of");
   const kind = member(workload, "kind");
   const load = member(member(plan, "load"), "kind");
-  if (kind === "conversation") return conversationProblems(workload, { load, isChat });
+  if (kind === "conversation") {
+    return [...conversationProblems(workload, { load, isChat }), ...poolProblems(member(plan, "load"))];
+  }
   if (kind === "trace" && load !== undefined && load !== "trace")
     return [problem(["workload", "kind"], "trace is only for load.kind: trace")];
   if (member(workload, "kind") !== "mixture" || !Array.isArray(members))
@@ -42,6 +44,18 @@ function conversationProblems(
       spanProblems(["workload", key], member(workload, key)),
     ),
   ];
+}
+
+/** Whoever takes a request from a pool is not who had the turn before. */
+function poolProblems(load: unknown): PlanProblem[] {
+  const stages = member(load, "stages");
+  if (!Array.isArray(stages)) return [];
+  const message = "pool does not go with conversations, whose turns are one user's";
+  return stages.flatMap((stage: unknown, i) =>
+    member(stage, "requestsFrom") === "pool"
+      ? [problem(["load", "stages", i, "requestsFrom"], message)]
+      : [],
+  );
 }
 
 interface At {
