@@ -19,7 +19,8 @@ const INTRODUCTION = `# The plan
 A plan is YAML or JSON. It says what is loaded, with what, how much, and what the result must meet. An unknown key is a
 problem, and \`tokenstorm validate plan.yaml\` names every problem at once. [plan.schema.json](plan.schema.json) is the
 same as a JSON Schema: with \`# yaml-language-server: $schema=docs/plan.schema.json\` in its first line an editor checks
-a plan while it is written. Plans to start from are in [plans/](../plans).
+a plan while it is written. Plans to start from are in [plans/](../plans); [workloads.md](workloads.md) says what each kind of
+workload sends.
 
 The least that makes a plan:
 
@@ -152,7 +153,8 @@ function numberText({ type, minimum, maximum, exclusiveMinimum }: JsonSchema): s
 function defaultText(key: string, node: JsonSchema): string {
   const { default: value } = node;
   if (value === undefined) return "";
-  if (alternatives(node).every((option) => option.properties !== undefined)) return "see below";
+  const isEmpty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
+  if (node.properties !== undefined || (isEmpty && !Array.isArray(value))) return "see below";
   if (typeof value === "number" && key.endsWith("Ms")) return `\`${formatDurationMs(value)}\``;
   return `\`${yamlFlow(value)}\``;
 }
