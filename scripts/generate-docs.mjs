@@ -14,6 +14,7 @@ import {
   studyJsonSchema,
   studyReference,
 } from "../packages/core/dist/index.js";
+import { examplePlans } from "./example-plans.mjs";
 import { natsConf, natsConfigMap } from "./nats-conf.mjs";
 import { studyHours } from "./study-hours.mjs";
 
@@ -48,6 +49,7 @@ const files = {
     ["<!-- made by scripts/generate-docs.mjs: checks -->\n", "\n<!-- end -->"],
     conformanceTable(),
   ),
+  "packages/cli/src/example-plans.ts": examplePlans(),
   "docker/nats.conf": natsConf(),
   "docker/kubernetes.yaml": between(
     "docker/kubernetes.yaml",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { sha256Of } from "@tokenstorm/protocol";
 import { bytes, contract, text } from "./transports.js";
 
 contract("a blob of five megabytes comes back as it was", async (_t, connect) => {
@@ -21,4 +22,24 @@ contract("a blob may be empty, replaced and deleted", async (_t, connect) => {
   assert.equal(await blobs.get("x"), undefined);
   await blobs.put("x", bytes("third"));
   assert.equal(text(await blobs.get("x")), "third");
+});
+
+contract("a data set is put once, and comes back by its digest as it was", async (_t, connect) => {
+  const [writer, reader] = [await connect(), await connect()];
+  const data = Uint8Array.from({ length: 1_000_003 }, (_, i) => (i * 31) % 253);
+  const name = sha256Of(data);
+  assert.equal(await reader.dataSets.has(name), false);
+  assert.equal(await reader.dataSets.get(name), undefined);
+  await writer.dataSets.put(name, data);
+  await writer.dataSets.put(name, data);
+  assert.equal(await reader.dataSets.has(name), true);
+  const back = await reader.dataSets.get(name);
+  assert.ok(back !== undefined && Buffer.from(back).equals(Buffer.from(data)));
+  assert.equal(await reader.blobs.get(name), undefined);
+});
+
+contract("what is not what its digest says is refused", async (_t, connect) => {
+  const { dataSets } = await connect();
+  await dataSets.put("0".repeat(64), bytes("something else"));
+  await assert.rejects(dataSets.get("0".repeat(64)), { name: "LoadError", code: "DATASET_INVALID" });
 });

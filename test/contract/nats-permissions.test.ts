@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { connect, headers } from "@nats-io/transport-node";
-import type { BusStatus, Transport } from "@tokenstorm/protocol";
+import { type BusStatus, sha256Of, type Transport } from "@tokenstorm/protocol";
 import {
   connectNats,
   type NatsRole,
@@ -128,6 +128,22 @@ test("an agent can neither command nor read what others measured", LIMIT, async 
       agent.bus.publish(subject, bytes("forged"));
     assert.equal(new Set(await denied.next(10)).size, 10);
     assert.equal(text((await coordinator.state.get("run.r1"))?.value), "plan");
+  });
+});
+
+test("an agent reads data sets, which operators put, and changes none", LIMIT, async (t) => {
+  await withEveryone(t, async ({ coordinator, agent, operator, viewer }) => {
+    const data = bytes('{"prompt":"a"}');
+    const name = sha256Of(data);
+    await operator.dataSets.put(name, data);
+    assert.equal(text(await agent.dataSets.get(name)), '{"prompt":"a"}');
+    assert.equal(await agent.dataSets.get("0".repeat(64)), undefined);
+    assert.equal(await coordinator.dataSets.has(name), true);
+    await assert.rejects(agent.dataSets.put(sha256Of(bytes("other")), bytes("other")), DENIED);
+    await assert.rejects(viewer.dataSets.get(name), DENIED);
+    const denied = denials(agent);
+    agent.bus.publish("$O.TS_DATA.C.x", bytes("forged"));
+    assert.deepEqual(await denied.next(1), ["$O.TS_DATA.C.x"]);
   });
 });
 

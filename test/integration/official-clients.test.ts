@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createUndiciTarget, probeTarget, type RequestSink } from "@tokenstorm/agent";
-import { createWorkload, type PlanInput, type RequestEnd } from "@tokenstorm/core";
+import { createWorkload, type RequestEnd, type RequestSpec, type SyntheticTextInput } from "@tokenstorm/core";
 import { type SimulatorOptions, startSimulator } from "@tokenstorm/simulator";
 import {
   aPlan,
@@ -21,7 +21,7 @@ const OFFICIAL: readonly (readonly [string, Reader])[] = [
 interface WellFormed {
   readonly name: string;
   readonly simulator?: SimulatorOptions;
-  readonly workload?: PlanInput["workload"];
+  readonly workload?: SyntheticTextInput;
 }
 
 /** What the simulator can send that is right, each over both APIs. It makes no tool calls and no reasoning. */
@@ -55,7 +55,7 @@ for (const api of ["openai-chat", "openai-completions"] as const) {
       const ours = await probeTarget({ plan, env: {}, clock: realGoldenClock, salt });
       const { calibration, requestId, asked: length } = ours;
       const key = { kind: "closed", stage: 0, user: 0, j: 0 } as const;
-      const { prompt } = createWorkload(plan, { salt, calibration }).requestFor(key);
+      const { prompt, ignoreEos } = createWorkload(plan, { salt, calibration }).requestFor(key);
       assert.equal(ours.outcome.kind, "completed");
       assert.ok(ours.text.length > 0);
       const expected: Reading = {
@@ -68,15 +68,20 @@ for (const api of ["openai-chat", "openai-completions"] as const) {
         url: simulator.url,
         api,
         model: simulator.model,
-        prompt: prompt.kind === "text" ? prompt.text : [...prompt.ids],
+        prompt: promptOf(prompt),
         maxTokens: length.outputTokens,
-        ignoreEos: plan.workload.ignoreEos,
+        ignoreEos,
         // The simulator makes its words from the prompt and this.
         requestId,
       };
       for (const [client, read] of OFFICIAL) assert.deepEqual(await read(asked), expected, client);
     });
   }
+}
+
+function promptOf(prompt: RequestSpec["prompt"]): string | number[] {
+  assert.ok(prompt.kind !== "messages");
+  return prompt.kind === "text" ? prompt.text : [...prompt.ids];
 }
 
 /** Golden cases end as they say they end; what an official client makes of one that it reads otherwise stands here. */

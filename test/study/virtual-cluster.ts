@@ -116,8 +116,8 @@ export async function runInVirtualCluster(options: VirtualRunOptions): Promise<V
   return { ...store.read(), server };
 }
 
-function channels({ bus, log, state, blobs }: ReturnType<ReturnType<typeof createMemoryHub>["connect"]>) {
-  return { bus, log, state, blobs };
+function channels({ bus, log, state, dataSets }: ReturnType<ReturnType<typeof createMemoryHub>["connect"]>) {
+  return { bus, log, state, dataSets };
 }
 
 /** A process that has nothing else to do: in virtual time no call is late. */

@@ -1,5 +1,6 @@
 import type { Capacity, Clock } from "@tokenstorm/core";
-import type { BlobStore, Bus, ResultLog, StateStore, Subjects } from "@tokenstorm/protocol";
+import type { Bus, ResultLog, StateStore, Subjects } from "@tokenstorm/protocol";
+import type { DataSetFetcher } from "./data-set-cache.js";
 import type { Logger } from "./logger.js";
 import type { TargetFactory } from "./target/target.js";
 import type { VitalsSource } from "./vitals.js";
@@ -40,8 +41,8 @@ export interface AgentDeps {
   readonly bus: Bus;
   readonly log: ResultLog;
   readonly state: StateStore;
-  /** For data sets, when plans have them. */
-  readonly blobs: BlobStore;
+  /** Where the files of plans come from. */
+  readonly dataSets: DataSetFetcher;
   readonly subjects: Subjects;
   readonly targets: TargetFactory;
   /** Where a target finds its secrets by name. */

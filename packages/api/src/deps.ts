@@ -15,7 +15,7 @@ export interface ApiAddress {
 /** All of the world that the API touches, beside the socket that it listens on. */
 export interface ApiDeps {
   /** The coordinator's own connection: its beacons come back on it. */
-  readonly cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs"> };
+  readonly cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs" | "dataSets"> };
   readonly clock: Clock;
   /** Fresh each time, of letters and digits. */
   readonly newId: (length: number) => string;

@@ -4,6 +4,7 @@ import { availableParallelism, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import {
   type Agent,
+  cachedDataSets,
   createAgent,
   createTarget,
   createVitals,
@@ -16,6 +17,7 @@ import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
 import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js";
+import { dataSetFolder } from "./data-set-folder.js";
 import { withDebugStamps } from "./debug-stamps.js";
 import { VERSION } from "./packaging.js";
 
@@ -35,6 +37,9 @@ export interface AgentProcessOptions {
   /** Folder for the stamps of every event, where they are wanted. */
   readonly debugStamps?: string | undefined;
 }
+
+/** Data sets that are kept on a host. */
+const CACHED_BYTES = 1024 * 1024 * 1024;
 
 /** An agent in this process, with everything of the world that it needs. Whoever runs it closes it and the transport. */
 export function createProcessAgent(options: AgentProcessOptions): Agent {
@@ -60,7 +65,11 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     bus: transport.bus,
     log: transport.log,
     state: transport.state,
-    blobs: transport.blobs,
+    dataSets: cachedDataSets(transport.dataSets, {
+      folder: dataSetFolder(options.env),
+      maxBytes: CACHED_BYTES,
+      logger: plainLogger(options.log),
+    }),
     subjects: options.subjects,
     targets: guardSecrets(
       withDebugStamps((wanted) => createTarget(wanted, clock, guard), {

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { LiveUpdate, RunRecord, RunReport, TestPlan } from "@tokenstorm/core";
+import type { DataSetFiles } from "@tokenstorm/protocol";
 import type { Cluster } from "./cluster.js";
 import { onDeniedHint } from "./denied-hint.js";
 import { onInterrupt } from "./interrupt.js";
@@ -11,6 +12,8 @@ const TAKE_BACK_LIMIT_MS = 2000;
 
 export interface ConductOptions {
   readonly plan: TestPlan;
+  /** What is in its files. */
+  readonly files: DataSetFiles;
   readonly onUpdate: (update: LiveUpdate) => void;
   readonly onNote: (text: string) => void;
   readonly onSubmitted?: (run: string) => void;
@@ -32,7 +35,7 @@ export interface Conducted {
 export async function conductRun(cluster: Cluster, options: ConductOptions): Promise<Conducted> {
   const { operations } = cluster;
   const denied = onDeniedHint(cluster, options.onNote);
-  const { id } = await operations.submit(options.plan);
+  const { id } = await operations.submit(options.plan, options.files);
   options.onSubmitted?.(id);
   const leave = new AbortController();
   let limit: NodeJS.Timeout | undefined;

@@ -82,13 +82,14 @@ function lastLevel(plan: TestPlan): LastLevel | null {
   const last = stages.findLast((stage) => measuredWindow(stage) !== null);
   if (last === undefined) return null;
   const { load } = plan;
-  const at = last.index - (stages.length - load.stages.length);
   const name = `${plan.name ?? "run"}${PROOF_NAME_END}`;
   const of = { name, index: last.index };
   // Thresholds are the first run's.
   // With the same salt every prompt would be in the target's prefix cache already.
   const { salt: _salt, ...unsalted } = plan;
   const rest = { ...unsalted, name, thresholds: [] };
+  if (load.kind === "trace") return { ...of, name: last.name, plan: { ...rest, load } };
+  const at = last.index - (stages.length - load.stages.length);
   if (load.kind === "users") {
     const stage = load.stages[at];
     if (stage === undefined) return null;

@@ -16,7 +16,7 @@ export interface CoordinatorDeps {
   readonly instance: string;
   readonly version: string;
   readonly clock: Clock;
-  readonly transport: Pick<Transport, "kind" | "bus" | "log" | "state" | "blobs">;
+  readonly transport: Pick<Transport, "kind" | "bus" | "log" | "state" | "blobs" | "dataSets">;
   readonly subjects: Subjects;
   readonly logger: Logger;
   /** For the target's metrics. */

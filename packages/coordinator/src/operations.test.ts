@@ -57,7 +57,7 @@ test("runs are found by the beginning of their id, the latest where none is name
 
 /** How often the store was asked for each key; a list of keys counts as "*". */
 function counting(cluster: Cluster) {
-  const { state, bus, blobs } = cluster.transport;
+  const { state, bus, blobs, dataSets } = cluster.transport;
   let asked: string[] = [];
   const counted: typeof state = {
     ...state,
@@ -71,7 +71,7 @@ function counting(cluster: Cluster) {
     },
   };
   return {
-    transport: { state: counted, bus, blobs },
+    transport: { state: counted, bus, blobs, dataSets },
     asked: () => {
       const all = asked;
       asked = [];

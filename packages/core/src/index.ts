@@ -16,6 +16,7 @@ export * from "./load/keys.js";
 export * from "./load/resolve-stages.js";
 export * from "./load/stages.js";
 export * from "./load/timeline.js";
+export * from "./load/trace-arrivals.js";
 export * from "./load/users.js";
 export * from "./measure/aggregate.js";
 export {
@@ -61,6 +62,7 @@ export { planFromFlags } from "./plan/plan-from-flags.js";
 export { type PlanProblem, problemText } from "./plan/problem.js";
 export { planReference } from "./plan/reference.js";
 export * from "./plan/schema.js";
+export { Random, randomState, STREAMS } from "./random/random.js";
 export * from "./run/agent-machine.js";
 export * from "./run/agent-registry.js";
 export * from "./run/agent-view.js";
@@ -89,7 +91,22 @@ export * from "./study/index.js";
 export { isLoopbackHost } from "./target/ip-address.js";
 export * from "./target/target-rules.js";
 export * from "./workload/calibration.js";
+export { type ChatMessage, type DataSetEntry, parseDataSet } from "./workload/data-set.js";
+export * from "./workload/data-sets-of.js";
+export { type DrawnPrompt, PIECE_UNITS } from "./workload/drawn-prompt.js";
+export { imageSizes } from "./workload/images.js";
 export { meanLength } from "./workload/lengths.js";
+export {
+  hasMembersOrImages,
+  imagesOf,
+  isSalted,
+  meanOutputTokens,
+  type WorkloadMember,
+  workloadMembers,
+} from "./workload/members.js";
+export { type PngBody, type PngOwn, pngBody, pngOwn } from "./workload/png.js";
 export * from "./workload/prompt-kinds.js";
+export type { ConversationTurn, ImageSpec, RequestDraft, RequestSpec } from "./workload/request-spec.js";
+export { parseTrace, type TraceEntry } from "./workload/trace.js";
 export * from "./workload/walk-digest.js";
 export * from "./workload/workload.js";

@@ -8,6 +8,7 @@ import {
   METRICS,
   type MetricName,
   PHASES,
+  PLAN_BOUNDS,
   PlanSchema,
   PROBE_BUCKETS,
   RUN_STATES,
@@ -224,6 +225,27 @@ const DueMessage = z.object({
   good: count,
   askedPromptTokens: count,
   askedOutputTokens: count,
+  promptsOfUnknownLength: count.default(0),
+});
+
+/** Agents that are older send none, and leaders that are older pass over it. */
+const WorkMessage = z.object({
+  member: z
+    .int()
+    .min(0)
+    .max(PLAN_BOUNDS.mixtureMembers.max - 1),
+  offered: count,
+  completed: count,
+  failed: count,
+  promptTokens: count,
+  cachedPromptTokens: count,
+  outputTokens: count,
+  askedPromptTokens: count,
+  askedOutputTokens: count,
+  promptsOfUnknownLength: count,
+  images: count,
+  imageTokens: count,
+  imageTokensTold: count,
 });
 
 /** Metrics of the first version of the message. */
@@ -268,6 +290,7 @@ const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
           // A first reader refuses names that it does not know, and passes over fields that it does not know.
           laterHistograms: z.partialRecord(z.enum(LATER_METRICS), histogramWith(payload)).optional(),
           targets: z.array(targetWith(payload)).max(TARGETS_APART).optional(),
+          work: z.array(WorkMessage).max(PLAN_BOUNDS.mixtureMembers.max).optional(),
         }),
       )
       .max(64),
@@ -296,6 +319,7 @@ export const FinalMessage = z.object({
   usersStarted: z
     .record(z.string().max(8), z.object({ never: count, late: count, lateUs: count }))
     .optional(),
+  builtLate: count.optional(),
   reader: text,
 });
 

@@ -6,8 +6,8 @@ import {
   type StopLevel,
   type TestPlan,
 } from "@tokenstorm/core";
-
 import { createClockErrors } from "./clock-errors.js";
+import { type DataSetFiles, NO_FILES, putDataSets } from "./data-set-store.js";
 import { KeptRuns } from "./kept-runs.js";
 import type { Beacon, Heartbeat } from "./messages.js";
 import { findLeader, listAgents, type Roster } from "./roster.js";
@@ -30,8 +30,11 @@ export type PresentAgent = Heartbeat & { readonly clockErrorUs: number | null };
  * methods throw LoadError: RUN_UNKNOWN for a run that is not there, BUS_UNAVAILABLE and BUS_DENIED.
  */
 export interface Operations {
-  /** Hands a plan over. Resolves once the coordinator can find it. */
-  submit(plan: TestPlan): Promise<RunRecord>;
+  /**
+   * Hands a plan over, after what is in its files (by SHA-256, hex). Resolves once the coordinator can find it. Throws
+   * DATASET_INVALID where the plan names a file that was not handed in and is not in the store.
+   */
+  submit(plan: TestPlan, files?: DataSetFiles): Promise<RunRecord>;
   /** Asks a run (its whole id) to end: `drain` lets open requests finish, `cut` does not. */
   stop(run: string, level: Exclude<StopLevel, "none">, reason: string): Promise<RunRecord>;
   /** The newest runs with their verdicts, newest first. */
@@ -62,7 +65,7 @@ const RUN_ID_LENGTH = 6;
 const SALT_LENGTH = 8;
 
 export function createOperations(
-  cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs"> },
+  cluster: Cluster & { readonly transport: Pick<Transport, "bus" | "state" | "blobs" | "dataSets"> },
   options: OperationsOptions,
 ): Operations {
   const { transport } = cluster;
@@ -71,7 +74,8 @@ export function createOperations(
   const kept = new KeptRuns();
   const flush = () => transport.bus.flush({ timeoutMs: FLUSH_LIMIT_MS });
   return {
-    submit: async (plan) => {
+    submit: async (plan, files = NO_FILES) => {
+      await putDataSets(transport.dataSets, plan, files);
       const salt = plan.salt ?? newId(SALT_LENGTH);
       const submission = { plan, id: newId(RUN_ID_LENGTH), salt, createdAtMs: clock.wallMs() };
       const record = await submitRun(cluster, submission);

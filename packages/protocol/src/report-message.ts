@@ -60,6 +60,21 @@ const Stimulus = z.looseObject({
 
 const MemberLatency = z.looseObject({ count: number, p50: maybe, p99: maybe });
 
+const Work = z.looseObject({
+  name: text,
+  share: number,
+  offered: number,
+  completed: number,
+  failed: number,
+  askedPromptMean: maybe,
+  promptMean: maybe,
+  cachedPromptMean: maybe,
+  askedOutputMean: maybe,
+  outputMean: maybe,
+  imagesMean: maybe,
+  imageTokensEach: maybe,
+});
+
 const Member = z.looseObject({
   id: text,
   offered: number,
@@ -99,6 +114,7 @@ const FURTHER = {
     .optional(),
   byAgent: z.array(Member).optional(),
   byTarget: z.array(Member).optional(),
+  work: z.array(Work).optional(),
   notApart: z.looseObject({ agents: number, targets: number }).optional(),
   outliers: z
     .array(
@@ -292,6 +308,7 @@ export const RunReportMessage = z.looseObject({
       intervals: number,
       redIntervals: number,
       yellowIntervals: number,
+      builtLate: maybe.optional(),
       measuredIntervals: number,
     }),
   ),

@@ -1,5 +1,6 @@
 import type { BlobStore } from "./blob-store.js";
 import type { Bus } from "./bus.js";
+import type { DataSetStore } from "./data-set-store.js";
 import type { ResultLog } from "./result-log.js";
 import type { StateStore } from "./state-store.js";
 
@@ -10,6 +11,8 @@ export interface Transport {
   readonly log: ResultLog;
   readonly state: StateStore;
   readonly blobs: BlobStore;
+  /** Files of plans by their SHA-256 (hex), in a place of their own: agents may read it, and no other blob. */
+  readonly dataSets: DataSetStore;
   /** Server version and address, for logs; null in memory. */
   readonly server: {
     readonly version: string;

@@ -4,6 +4,7 @@ import {
   TARGET_METRICS,
   type TargetMetric,
   type TargetPart,
+  type WorkPart,
 } from "@tokenstorm/core";
 import { FIRST_METRICS, type FirstMetric } from "./messages.js";
 
@@ -29,6 +30,7 @@ export interface WireBlock<Payload> extends Pick<Block, "stage" | "phase" | "flo
   histograms: Histograms<FirstMetric, Payload>;
   laterHistograms?: Histograms<LaterMetric, Payload> | undefined;
   targets?: WireTarget<Payload>[] | undefined;
+  work?: WorkPart[] | undefined;
 }
 
 /** The same block with the payloads in another form; `field` names the histogram within the block. */
@@ -60,7 +62,15 @@ export function mapPayloads<From, To>(
 }
 
 /** A recorder's block in the shape of the wire; payloads stay as they are. */
-export function blockToWire({ stage, phase, flow, due, histograms, targets }: Block): WireBlock<Uint8Array> {
+export function blockToWire({
+  stage,
+  phase,
+  flow,
+  due,
+  histograms,
+  targets,
+  work,
+}: Block): WireBlock<Uint8Array> {
   const same = <One>(one: One) => one;
   const later = mapNames(LATER_METRICS, histograms, same);
   return {
@@ -71,6 +81,7 @@ export function blockToWire({ stage, phase, flow, due, histograms, targets }: Bl
     histograms: mapNames(FIRST_METRICS, histograms, same),
     ...(Object.keys(later).length === 0 ? {} : { laterHistograms: later }),
     ...(targets === undefined ? {} : { targets: targets.map((target) => ({ ...target })) }),
+    ...(work === undefined ? {} : { work: work.map((part) => ({ ...part })) }),
   };
 }
 

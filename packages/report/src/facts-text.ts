@@ -175,5 +175,12 @@ export function agentsTexts(report: RunReport): { text: string; colour: "green" 
       `${formatCount(worst.yellowIntervals)} yellow of ${formatCount(worst.measuredIntervals)}`;
     lines.push({ text, colour });
   }
+  const builtLate = sum((agent) => agent.builtLate ?? 0);
+  if (builtLate > 0) {
+    const text =
+      `${plural(builtLate, "request")} had to be built when they were due, for want of time or room before: ` +
+      "that time is in their schedule lag";
+    lines.push({ text, colour: "yellow" });
+  }
   return lines;
 }

@@ -23,3 +23,4 @@ export * from "./table.js";
 export * from "./text-report.js";
 export * from "./units.js";
 export * from "./vllm-block.js";
+export { loadWords, workloadWords } from "./workload-words.js";

@@ -26,6 +26,7 @@ import {
 import { studySample } from "./study-samples.js";
 import { renderStudy } from "./study-text.js";
 import { renderText } from "./text-report.js";
+import { mixtureReport } from "./work-samples.js";
 
 const folder = fileURLToPath(new URL("../screens", import.meta.url));
 /** Set to 1 to write the screens anew; look at the difference before you commit it. */
@@ -38,6 +39,7 @@ const screens: Readonly<Record<string, Screen>> = {
   "report-good": (options) => renderText(goodReport, { ...options, ...where }),
   "report-bad": (options) => renderText(badReport, { ...options, ...where }),
   "report-open": (options) => renderText(openReport, options),
+  "report-mixture": (options) => renderText(mixtureReport, options),
   "live-running": (options) => renderLive(liveUpdate, options).join("\n"),
   "live-trouble": (options) => renderLive(troubledUpdate, { ...options, height: 34 }).join("\n"),
   "live-gathering": (options) => renderLive(gatheringUpdate, options).join("\n"),

@@ -18,6 +18,7 @@ import { saturationText } from "./saturation-text.js";
 import { stampsTexts } from "./stamps-text.js";
 import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
+import { renderWork } from "./work-table.js";
 
 export interface TextOptions {
   /** Columns of the terminal; no line is longer. */
@@ -46,6 +47,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
     ...renderLevels(report.stages, { width, paint: colours }),
     ...markLines(report.stages, width),
     ...renderTargets(report.stages, { width, paint: colours }),
+    ...renderWork(report.stages, { width, paint: colours }),
     "",
   ];
   for (const text of stampsTexts(report.stages)) facts.add("stamps", text);

@@ -95,6 +95,7 @@ export function aBlock(words = 900): Block {
       good: 20,
       askedPromptTokens: 14_000,
       askedOutputTokens: 3900,
+      promptsOfUnknownLength: 0,
     },
     histograms,
     targets: [0, 2].map((url) => ({

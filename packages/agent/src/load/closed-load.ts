@@ -7,6 +7,7 @@ import {
   type StageUser,
   usersOfShard,
 } from "@tokenstorm/core";
+import { Conversations } from "./conversations.js";
 import { DueQueue } from "./due-queue.js";
 import { type PooledRequest, RequestPool } from "./request-pool.js";
 import type { RequestsAhead } from "./requests-ahead.js";
@@ -66,6 +67,7 @@ export class ClosedLoad {
   readonly #stages: readonly (OwnStage | null)[];
   readonly #users: readonly User[];
   readonly #due = new DueQueue();
+  readonly #conversations = new Conversations();
   /** Users whose next stage has no start yet. */
   #parked: number[] = [];
   #startsUs: readonly (number | null)[] = [];
@@ -121,8 +123,9 @@ export class ClosedLoad {
   }
 
   /** The slot's request has ended. */
-  ended({ slot, tUs, isUnanswered }: EndedRequest): void {
+  ended({ slot, tUs, isUnanswered, text }: EndedRequest): void {
     const user = this.#user(slot);
+    this.#conversations.ended(slot, text);
     if (this.#isStopped) return;
     user.j += 1;
     user.taken = null;
@@ -175,13 +178,15 @@ export class ClosedLoad {
     const { recorder, sender, ahead } = this.#options;
     const user = this.#user(slot);
     const key = keyOf(user);
-    const built = ahead.take(key, 0);
+    const built = this.#conversations.begin(slot, key.stage, ahead.take(key, 0));
     const sample = recorder.offer({
       stage: key.stage,
       dueUs,
       user: user.user,
-      askedPromptTokens: built.promptTokens,
-      askedOutputTokens: built.outputTokens,
+      askedPromptTokens: built.asked.promptTokens,
+      askedOutputTokens: built.asked.outputTokens,
+      member: built.asked.member,
+      images: built.asked.images,
       url: built.request.url,
     });
     sender.send(slot, sample, built);

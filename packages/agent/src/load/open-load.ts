@@ -71,8 +71,10 @@ export class OpenLoad {
       stage: key.stage,
       dueUs,
       user: null,
-      askedPromptTokens: built.promptTokens,
-      askedOutputTokens: built.outputTokens,
+      askedPromptTokens: built.asked.promptTokens,
+      askedOutputTokens: built.asked.outputTokens,
+      member: built.asked.member,
+      images: built.asked.images,
       url: built.request.url,
     });
     const nowUs = sender.nowUs();

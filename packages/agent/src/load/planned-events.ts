@@ -1,4 +1,4 @@
-import { meanLength, type ResolvedStage, type Shard, type TestPlan } from "@tokenstorm/core";
+import { meanOutputTokens, type ResolvedStage, type Shard, type TestPlan } from "@tokenstorm/core";
 import { slotsOf } from "./stage-times.js";
 
 /** What a user is taken to receive, tokens per second: one each 20 ms, as the limits of trust are stated for. */
@@ -13,11 +13,11 @@ export function plannedEventsPerS(
   stages: readonly ResolvedStage[],
   { count }: Shard,
 ): number {
-  const outputTokens = meanLength(plan.workload.outputTokens);
+  const outputTokens = meanOutputTokens(plan);
   const rates = stages.map((stage) =>
     stage.kind === "rate" ? (Math.max(stage.fromRps, stage.toRps) * outputTokens) / count : 0,
   );
-  if (plan.load.kind === "arrival-rate") return Math.max(0, ...rates);
+  if (plan.load.kind !== "users") return Math.max(0, ...rates);
   // Of the largest shard, whichever this is: all agents of a run must come to one number, and so, on like hosts, to one
   // reader.
   return slotsOf(plan, stages, { index: 0, count }) * TOKENS_PER_S_OF_USER;

@@ -7,7 +7,9 @@ import { RequestsAhead } from "./requests-ahead.js";
 
 const key = (user: number): RequestKey => ({ kind: "closed", stage: 0, user, j: 0 });
 
-function open(options: { readonly maxBytes?: number; readonly buildUs?: number } = {}) {
+function open(
+  options: { readonly maxBytes?: number; readonly buildUs?: number; readonly steps?: number } = {},
+) {
   const clock = new VirtualClock();
   const built: string[] = [];
   const slices: number[] = [];
@@ -27,15 +29,18 @@ function open(options: { readonly maxBytes?: number; readonly buildUs?: number }
         }),
     },
     factory: {
-      build: (wanted, dueUs): BuiltRequest => {
-        nowUs += options.buildUs ?? 0;
+      *build(wanted, dueUs): Generator<undefined, BuiltRequest> {
+        const steps = options.steps ?? 1;
+        for (let step = 1; step <= steps; step += 1) {
+          nowUs += (options.buildUs ?? 0) / steps;
+          if (step < steps) yield;
+        }
         const id = requestId("r", wanted, dueUs);
         built.push(id);
         const body = new Uint8Array(100);
         return {
           request: { key: wanted, id, url: 0, body, exactOutputTokens: null },
-          promptTokens: 1,
-          outputTokens: 1,
+          asked: { promptTokens: 1, outputTokens: 1, member: 0, images: 0 },
         };
       },
     },
@@ -101,4 +106,30 @@ test("what was forgotten before its turn is never built, and nothing is built af
   clock.advanceBy(1);
   assert.equal(built.length, 1);
   assert.equal(clock.pending, 0);
+});
+
+test("a request that takes long is built over several slices, none longer than its time and a step", () => {
+  const { ahead, built, slices, clock } = open({ buildUs: 10_000, steps: 100 });
+  ahead.want(key(1), 0);
+  ahead.want(key(2), 0);
+  clock.advanceBy(1);
+  assert.equal(built.length, 2);
+  // 200 steps of 100 us, ten to a slice of 1 ms.
+  assert.equal(slices.length, 20);
+  for (const one of [key(1), key(2)]) ahead.take(one, 0);
+  assert.equal(ahead.builtLate, 0);
+});
+
+test("what is taken when it is half built is finished on the spot, and not begun again", () => {
+  const { ahead, built, clock } = open({ buildUs: 10_000, steps: 100 });
+  ahead.want(key(1), 0);
+  // After the first slice, and before the second.
+  let taken: RequestKey | null = null;
+  clock.at(clock.nowUs(), () => {
+    assert.equal(built.length, 0);
+    taken = ahead.take(key(1), 0).request.key;
+  });
+  clock.advanceBy(1);
+  assert.deepEqual([taken, built.length, ahead.builtLate], [key(1), 1, 1]);
+  ahead.close();
 });

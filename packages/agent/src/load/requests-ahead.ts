@@ -1,7 +1,7 @@
 import { type Cancel, type Clock, type RequestKey, requestId } from "@tokenstorm/core";
-import type { BuiltRequest, RequestFactory } from "./request-factory.js";
+import { type BuiltRequest, builtNow, type RequestFactory } from "./request-factory.js";
 
-/** So long may building hold up the event loop at a time, us; a single request may take longer. */
+/** So long may building hold up the event loop at a time, us, and one step more. */
 const SLICE_US = 1000;
 /** Where time stands still (virtual clocks), so many at a time. */
 const SLICE_REQUESTS = 64;
@@ -9,6 +9,8 @@ const SLICE_REQUESTS = 64;
 interface Wanted {
   readonly key: RequestKey;
   readonly dueUs: number;
+  /** Begun, and not done. */
+  steps: Generator<undefined, BuiltRequest> | null;
   built: BuiltRequest | null;
 }
 
@@ -54,17 +56,17 @@ export class RequestsAhead {
   want(key: RequestKey, dueUs: number): void {
     const id = requestId(this.#options.run, key, dueUs);
     if (this.#isClosed || this.#wanted.has(id)) return;
-    this.#wanted.set(id, { key, dueUs, built: null });
+    this.#wanted.set(id, { key, dueUs, steps: null, built: null });
     this.#queue.push(id);
     this.#plan();
   }
 
   /** The request, built by now or built now. */
   take(key: RequestKey, dueUs: number): BuiltRequest {
-    const built = this.#remove(requestId(this.#options.run, key, dueUs));
-    if (built !== null) return built;
+    const wanted = this.#remove(requestId(this.#options.run, key, dueUs));
+    if (wanted !== undefined && wanted.built !== null) return wanted.built;
     this.#builtLate += 1;
-    return this.#options.factory.build(key, dueUs);
+    return builtNow(wanted?.steps ?? this.#options.factory.build(key, dueUs));
   }
 
   /** It will not be sent after all. */
@@ -82,13 +84,13 @@ export class RequestsAhead {
     this.#bytes = 0;
   }
 
-  #remove(id: string): BuiltRequest | null {
+  #remove(id: string): Wanted | undefined {
     const wanted = this.#wanted.get(id);
-    if (wanted === undefined) return null;
+    if (wanted === undefined) return undefined;
     this.#wanted.delete(id);
     if (wanted.built !== null) this.#bytes -= wanted.built.request.body.byteLength;
     this.#plan();
-    return wanted.built;
+    return wanted;
   }
 
   #plan(): void {
@@ -108,15 +110,30 @@ export class RequestsAhead {
     for (let built = 0; built < SLICE_REQUESTS && this.#bytes < maxBytes; ) {
       const id = this.#queue[this.#next];
       if (id === undefined) break;
-      this.#next += 1;
       const wanted = this.#wanted.get(id);
-      if (wanted === undefined) continue;
-      wanted.built = factory.build(wanted.key, wanted.dueUs);
-      this.#bytes += wanted.built.request.body.byteLength;
-      built += 1;
+      if (wanted !== undefined && wanted.built === null) {
+        wanted.steps ??= factory.build(wanted.key, wanted.dueUs);
+        if (!this.#advance(wanted, wanted.steps, untilUs)) break;
+        built += 1;
+      }
+      this.#next += 1;
       if (clock.nowUs() >= untilUs) break;
     }
     this.#dropPassed();
+  }
+
+  /** Whether it is done. */
+  #advance(wanted: Wanted, steps: Generator<undefined, BuiltRequest>, untilUs: number): boolean {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) {
+        wanted.steps = null;
+        wanted.built = step.value;
+        this.#bytes += step.value.request.body.byteLength;
+        return true;
+      }
+      if (this.#options.clock.nowUs() >= untilUs) return false;
+    }
   }
 
   /** The queue's beginning, once it is the larger part. */

@@ -19,6 +19,8 @@ export interface EndedRequest {
   readonly tUs: number;
   /** It failed before the target answered with anything: nobody is there, it seems. */
   readonly isUnanswered: boolean;
+  /** What was generated, of a completed request that kept it. */
+  readonly text: string | null;
 }
 
 /** Hands requests to the target and what is heard of them to the recorder, in run time. One object per slot, reused. */
@@ -158,6 +160,7 @@ class SlotSink implements RequestSink {
     this.#handle = null;
     this.#recorder.end(sample, tUs - this.#startUs, end);
     const isUnanswered = end.outcome.kind === "failed" && !this.#isAnswered;
-    this.#onEnd({ stage: sample.stage, tUs: tUs - this.#startUs, isUnanswered });
+    const text = end.outcome.kind === "completed" ? (end.text ?? null) : null;
+    this.#onEnd({ stage: sample.stage, tUs: tUs - this.#startUs, isUnanswered, text });
   }
 }

@@ -1,4 +1,5 @@
 import {
+  type Arrival,
   arrivals,
   type Cancel,
   type Clock,
@@ -6,6 +7,8 @@ import {
   type ResolvedStage,
   type Shard,
   type TestPlan,
+  type TraceEntry,
+  traceArrivals,
 } from "@tokenstorm/core";
 import type { Target } from "../target/target.js";
 import { ClosedLoad } from "./closed-load.js";
@@ -29,6 +32,8 @@ export interface ShardLoadOptions {
   readonly target: Target;
   readonly recorder: Recorder;
   readonly ahead: RequestsAhead;
+  /** Of a load that is one. */
+  readonly trace?: readonly TraceEntry[] | undefined;
   /** Time zero on the agent's clock, us. */
   readonly startUs: number;
   readonly stageStartsUs: readonly (number | null)[];
@@ -78,11 +83,11 @@ export class ShardLoad {
     });
     const sending = { recorder, sender: this.sender, ahead };
     this.#closed = new ClosedLoad({ stages, shard, ...sending });
-    const { load, seed } = plan;
+    const due = arrivalsOf(options);
     this.#open =
-      load.kind === "arrival-rate"
+      due !== null
         ? new OpenLoad({
-            arrivals: arrivals({ stages, spacing: load.spacing, seed, shard }),
+            arrivals: due,
             maxInFlight: maxInFlightOf(plan, shard),
             maxLatenessUs: plan.maxLatenessMs * 1000,
             ...sending,
@@ -225,6 +230,19 @@ export class ShardLoad {
       this.#pump();
     });
     this.#timer = { tUs: nextUs, cancel };
+  }
+}
+
+/** Null of a closed load. */
+function arrivalsOf({ plan, stages, shard, trace = [] }: ShardLoadOptions): Iterator<Arrival> | null {
+  const { load, seed } = plan;
+  switch (load.kind) {
+    case "users":
+      return null;
+    case "arrival-rate":
+      return arrivals({ stages, spacing: load.spacing, seed, shard });
+    case "trace":
+      return traceArrivals({ entries: trace, stages, shard });
   }
 }
 

@@ -20,7 +20,7 @@ export function slotsOf(plan: TestPlan, stages: readonly ResolvedStage[], shard:
 
 /** Of an open load's bound, so that the parts of all shards add up to it; 0 in a closed load. */
 export function maxInFlightOf(plan: TestPlan, shard: Shard): number {
-  return plan.load.kind === "arrival-rate" ? partOf(plan.load.maxInFlight, shard) : 0;
+  return plan.load.kind === "users" ? 0 : partOf(plan.load.maxInFlight, shard);
 }
 
 /** How many of `whole` things, numbered from 0, are congruent to the shard's index. */

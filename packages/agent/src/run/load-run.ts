@@ -4,6 +4,7 @@ import {
   type Clock,
   createRecorder,
   type Final,
+  hasMembersOrImages,
   type Ledger,
   type Recorder,
   type RunRecord,
@@ -25,7 +26,7 @@ export interface LoadRunOptions {
   readonly record: Pick<RunRecord, "id" | "stageStartsUs">;
   readonly agent: string;
   readonly epoch: number;
-  readonly preparation: Pick<Preparation, "plan" | "stages" | "shard" | "requests"> & {
+  readonly preparation: Pick<Preparation, "plan" | "stages" | "shard" | "requests" | "trace"> & {
     readonly ready: Pick<Preparation["ready"], "reader">;
   };
   readonly target: Target;
@@ -54,6 +55,7 @@ export class LoadRun {
   readonly #options: LoadRunOptions;
   readonly #recorder: Recorder;
   readonly #load: ShardLoad;
+  readonly #ahead: RequestsAhead;
   readonly #intervalUs: number;
   readonly #graceUs: number;
   #stageStartsUs: readonly (number | null)[];
@@ -85,8 +87,15 @@ export class LoadRun {
       gracePeriodUs: this.#graceUs,
       slos: plan.slos,
       urls: plan.target.urls.length,
+      keepsWork: hasMembersOrImages(plan),
       vitals: (toUs) => ({ ...vitals.read(atUs + toUs), ...socketVitals(target, vitals) }),
       onSnapshot: options.onSnapshot,
+    });
+    this.#ahead = new RequestsAhead({
+      run: record.id,
+      factory: preparation.requests,
+      clock,
+      maxBytes: options.aheadBytes,
     });
     this.#load = new ShardLoad({
       plan,
@@ -95,12 +104,8 @@ export class LoadRun {
       clock,
       target,
       recorder: this.#recorder,
-      ahead: new RequestsAhead({
-        run: record.id,
-        factory: preparation.requests,
-        clock,
-        maxBytes: options.aheadBytes,
-      }),
+      ahead: this.#ahead,
+      trace: preparation.trace,
       startUs: atUs,
       stageStartsUs: record.stageStartsUs,
       onStageDone: (stage) => {
@@ -222,6 +227,7 @@ export class LoadRun {
       this.#recorder.finish(this.#nowUs(), {
         startErrorUs: this.#startErrorUs ?? 0,
         evicted: evicted(),
+        builtLate: this.#ahead.builtLate,
         reader: preparation.ready.reader,
       }),
     );

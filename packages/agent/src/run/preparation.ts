@@ -12,6 +12,7 @@ import type { Ready } from "@tokenstorm/protocol";
 import { createRequestFactory, type RequestFactory } from "../load/request-factory.js";
 import { slotsOf } from "../load/stage-times.js";
 import type { Target } from "../target/target.js";
+import type { PlanData } from "./load-data-sets.js";
 
 /** Descriptors that the process needs beside one for each slot: NATS, logs, files, and some in reserve. */
 const OTHER_DESCRIPTORS = 100;
@@ -28,6 +29,8 @@ export interface ShardPlan {
 export interface Preparation extends ShardPlan {
   readonly ready: Ready;
   readonly requests: RequestFactory;
+  /** Of a load that is one. */
+  readonly trace?: PlanData["trace"];
 }
 
 /**
@@ -60,16 +63,23 @@ export async function prepareShard(
     readonly record: RunRecord;
     readonly version: string;
     readonly plannedEventsPerS: number;
+    readonly data: PlanData;
   },
 ): Promise<Preparation> {
-  const { target, record, version, plannedEventsPerS } = options;
+  const { target, record, version, plannedEventsPerS, data } = options;
   const { plan } = shardPlan;
   const found = await target.preflight();
   const calibration = { wordsPerToken: found.wordsPerToken, templateTokens: found.templateTokens };
   const { salt } = record;
   return {
     ...shardPlan,
-    ready: { version, walkDigest: walkDigest(plan, { salt, calibration }), ...found, plannedEventsPerS },
-    requests: createRequestFactory({ plan, run: record.id, salt, model: found.model, calibration }),
+    ready: {
+      version,
+      walkDigest: walkDigest(plan, { salt, calibration, ...data }),
+      ...found,
+      plannedEventsPerS,
+    },
+    requests: createRequestFactory({ plan, run: record.id, salt, model: found.model, calibration, ...data }),
+    trace: data.trace,
   };
 }

@@ -14,6 +14,7 @@ import { plannedEventsPerS } from "../load/planned-events.js";
 import { problemOf } from "../problem.js";
 import { Delivery } from "../results/delivery.js";
 import type { Target } from "../target/target.js";
+import { loadDataSets } from "./load-data-sets.js";
 import { LoadRun } from "./load-run.js";
 import { checkShard, type Preparation, prepareShard } from "./preparation.js";
 
@@ -159,6 +160,7 @@ export class ShardRun {
         record,
         version,
         plannedEventsPerS: planned,
+        data: await loadDataSets(plan, deps.dataSets),
       });
       if (this.#isReleased) return;
       await deps.rehearse?.();

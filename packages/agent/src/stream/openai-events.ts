@@ -37,6 +37,7 @@ interface UsageField {
 }
 interface PromptDetails {
   readonly cached_tokens?: unknown;
+  readonly multimodal_tokens?: unknown;
 }
 
 /**
@@ -65,6 +66,8 @@ export class OpenAiStream {
   #hasUsage = false;
   #usagePrompt = 0;
   #usageCached = 0;
+  /** -1 where the server does not tell tokens of images apart. */
+  #usageImage = -1;
   #usageOutput = 0;
   /** An event with output came after the usage read last. */
   #usageIsOld = false;
@@ -75,7 +78,7 @@ export class OpenAiStream {
 
   readonly #shape = new ContentShape();
   /** Of the event that gave the shape: what the others have in common with it. */
-  #shaped = { content: false, usagePrompt: 0, usageCached: 0 };
+  #shaped = { content: false, usagePrompt: 0, usageCached: 0, usageImage: -1 };
   /** Of the frame read last: the name of its text, where there was nothing else to it but usage. */
   #textKey: TextKey | null = null;
   #toldUsage = false;
@@ -126,7 +129,12 @@ export class OpenAiStream {
   /** Usage as the server closed the answer with it; null when it told none, or told less than what came after it. */
   get usage(): Usage | null {
     if (!this.#isUsageGood()) return null;
-    return { prompt: this.#usagePrompt, cachedPrompt: this.#usageCached, output: this.#usageOutput };
+    return {
+      prompt: this.#usagePrompt,
+      cachedPrompt: this.#usageCached,
+      output: this.#usageOutput,
+      ...(this.#usageImage < 0 ? {} : { image: this.#usageImage }),
+    };
   }
 
   get tokenSource(): TokenSource {
@@ -170,6 +178,7 @@ export class OpenAiStream {
       : null;
     this.#usagePrompt = isCount(field.prompt_tokens) ? field.prompt_tokens : 0;
     this.#usageCached = isCount(details?.cached_tokens) ? details.cached_tokens : 0;
+    this.#usageImage = isCount(details?.multimodal_tokens) ? details.multimodal_tokens : -1;
     this.#usageIs(field.completion_tokens);
     return true;
   }
@@ -210,6 +219,7 @@ export class OpenAiStream {
     if (hasUsage) {
       this.#usagePrompt = this.#shaped.usagePrompt;
       this.#usageCached = this.#shaped.usageCached;
+      this.#usageImage = this.#shaped.usageImage;
       this.#usageIs(completionTokens);
     }
     this.#count(NOTHING_MORE, true, hasUsage);
@@ -221,6 +231,7 @@ export class OpenAiStream {
       content: this.content,
       usagePrompt: this.#usagePrompt,
       usageCached: this.#usageCached,
+      usageImage: this.#usageImage,
     };
   }
 

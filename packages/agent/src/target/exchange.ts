@@ -90,6 +90,8 @@ export class Exchange implements SseListener {
   #contentType = "";
   #excerpt = "";
   #cause: string | null = null;
+  /** Content so far, of a request that asked to keep it. */
+  #text = "";
 
   constructor(options: ExchangeOptions) {
     this.#carrier = options.carrier;
@@ -132,6 +134,7 @@ export class Exchange implements SseListener {
     this.#contentType = "";
     this.#excerpt = "";
     this.#cause = null;
+    this.#text = "";
     this.#parser.reset();
     this.#stream.reset();
     this.#serial++;
@@ -252,6 +255,7 @@ export class Exchange implements SseListener {
     if (this.#patience.event(tUs, stream.tokens)) this.#deadline.ensure(this.#dueUs());
     const isSameRead = this.#tokenRead === read;
     if (stream.tokens > 0) this.#tokenRead = read;
+    if (stream.content && this.#request?.keepsText === true) this.#text += stream.text;
     this.#sink.onEvent(tUs, stream.tokens, stream.content, isSameRead);
   }
 
@@ -333,13 +337,14 @@ export class Exchange implements SseListener {
 
   #end(tUs: number, outcome: EndOutcome, discardsSocket = false): void {
     const sink = this.#sink;
+    const text = this.#request?.keepsText === true ? { text: this.#text } : {};
     this.#phase = "idle";
     this.#sink = NOBODY;
     this.#request = null;
     if (discardsSocket) this.#carrier.discard();
     this.#carrier.released(tUs);
     const { usage, tokenSource, finishReason } = this.#stream;
-    const end = { outcome, usage, tokenSource, finish: finishOf(finishReason) };
+    const end = { outcome, usage, tokenSource, finish: finishOf(finishReason), ...text };
     try {
       sink.onEnd(tUs, end);
     } catch (bug) {

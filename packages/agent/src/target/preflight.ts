@@ -1,5 +1,13 @@
-import { assert, LoadError, NO_CALIBRATION, type Prompt, type TestPlan } from "@tokenstorm/core";
-import { requestBody } from "../load/request-body.js";
+import {
+  assert,
+  isSalted,
+  LoadError,
+  NO_CALIBRATION,
+  type Prompt,
+  type TestPlan,
+  workloadMembers,
+} from "@tokenstorm/core";
+import { type BodyOptions, requestBody } from "../load/request-body.js";
 import { type Attempt, attemptRequest } from "./attempt.js";
 import { calibrate } from "./calibrate.js";
 import { call, type Line } from "./call.js";
@@ -92,12 +100,24 @@ async function testStream(
       key: { kind: "closed", stage: 0, user: 0, j: 0 },
       id: `ts-preflight-${url}`,
       url,
-      body: requestBody({ plan, model, prompt, outputTokens: TEST_TOKENS, salt: "preflight" }),
+      body: requestBody({ plan, model, spec: testSpec(plan, prompt), salt: "preflight" }),
       exactOutputTokens: null,
     },
   );
   if (attempt.end.outcome.kind !== "completed") throw testFailed(endpoint.url, attempt, key);
   return attempt;
+}
+
+/** Asked for as the plan's own requests are, so that a server that refuses one of its fields is found out. */
+function testSpec(plan: TestPlan, prompt: Prompt): BodyOptions["spec"] {
+  const members = workloadMembers(plan).map(({ workload }) => workload);
+  return {
+    prompt,
+    outputTokens: TEST_TOKENS,
+    ignoreEos: members.some(({ ignoreEos }) => ignoreEos),
+    temperature: members.find(({ temperature }) => temperature !== undefined)?.temperature,
+    isSalted: members.some(isSalted),
+  };
 }
 
 function testFailed(url: string, attempt: Attempt, key: ApiKey | null): LoadError {

@@ -7,7 +7,9 @@ import {
   NO_CALIBRATION,
   type RequestEnd,
   type TestPlan,
+  workloadMembers,
 } from "@tokenstorm/core";
+import { ImageBytes } from "../load/image-bytes.js";
 import { requestBody } from "../load/request-body.js";
 import { attemptRequest } from "./attempt.js";
 import { calibrate } from "./calibrate.js";
@@ -36,7 +38,7 @@ export interface ProbeResult {
   readonly model: string;
   readonly serverVersion: string | null;
   readonly requestId: string;
-  readonly asked: { readonly promptTokens: number; readonly outputTokens: number };
+  readonly asked: { readonly promptTokens: number | null; readonly outputTokens: number };
   readonly timelineUs: {
     readonly connected: number | null;
     readonly sent: number | null;
@@ -82,12 +84,20 @@ export async function probeTarget(options: ProbeOptions): Promise<ProbeResult> {
       : NO_CALIBRATION;
   const requestKey = { kind: "closed", stage: 0, user: 0, j: 0 } as const;
   const spec = createWorkload(plan, { salt, calibration }).requestFor(requestKey);
+  const workloads = workloadMembers(plan).map(({ workload }) => workload);
+  const images = new ImageBytes({ seed: plan.seed, workloads });
   const request = {
     key: requestKey,
     id: `ts-probe-${salt}`,
     url: 0,
-    body: requestBody({ plan, model, prompt: spec.prompt, outputTokens: spec.outputTokens, salt }),
-    exactOutputTokens: plan.workload.ignoreEos ? spec.outputTokens : null,
+    body: requestBody({
+      plan,
+      model,
+      spec,
+      images: spec.images.map((image) => images.urlOf(image)),
+      salt,
+    }),
+    exactOutputTokens: spec.ignoreEos ? spec.outputTokens : null,
   };
   const attempt = await attemptRequest(
     { wiring, endpoint, path: apiPath(endpoint, plan.target.api), headers: requestHeaders(plan.target, key) },

@@ -12,6 +12,8 @@ export interface PreparedRequest {
   readonly body: Uint8Array;
   /** Asked length, to check the answer against; null where the model may stop by itself. */
   readonly exactOutputTokens: number | null;
+  /** Whether its end tells what was generated; for conversations. */
+  readonly keepsText?: boolean;
 }
 
 /** Hears what happens to one request. Stamps: the agent's monotonic clock, us, taken at the socket read before any parsing. */

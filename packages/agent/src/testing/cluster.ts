@@ -95,7 +95,7 @@ export class Cluster {
     const say = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
       lines.push({ level, message, fields });
     };
-    const { bus, log, state, blobs } = transport;
+    const { bus, log, state, dataSets } = transport;
     const agent = createAgent({
       id,
       instance,
@@ -108,7 +108,7 @@ export class Cluster {
       bus,
       log,
       state,
-      blobs,
+      dataSets,
       subjects: NAMES,
       env: {},
       vitals: fakeVitals(),

@@ -77,7 +77,8 @@ export function createFakeTarget(
       busy.delete(slot);
       const usage = how.kind === "completed" ? { prompt: 16, cachedPrompt: 0, output: tokens } : null;
       const tokenSource = usage === null ? "none" : "usage";
-      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource, finish: null });
+      const text = request.keepsText === true ? { text: `answer to "${request.id}"` } : {};
+      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource, finish: null, ...text });
     };
     const step = (seen: number) => {
       if (seen >= tokens) {

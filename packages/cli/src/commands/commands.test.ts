@@ -75,6 +75,7 @@ test("the lines of the template that are commented out are right too", () => {
   assert.equal(plan.agents.min, 4);
   assert.equal(plan.thresholds.length, 2);
   assert.equal(plan.target.gpus, 8);
+  assert.ok(plan.workload.kind === "synthetic-text");
   assert.equal(plan.workload.prompts, "shared-prefix");
 });
 

@@ -1,12 +1,15 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { LoadError } from "@tokenstorm/core";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CommandContext } from "../context.js";
+import { EXAMPLE_PLANS, type ExamplePlan } from "../example-plans.js";
 import { EXIT } from "../exit-codes.js";
 import { reasonOf } from "../plan-file.js";
 
 interface InitFlags {
   readonly target: string;
+  readonly example?: string;
   readonly force?: boolean;
 }
 
@@ -16,6 +19,11 @@ export function addInit(program: Command, context: CommandContext): void {
     .description("write a commented plan to edit")
     .argument("[file]", "where to write it; stdout by default")
     .option("--target <url>", "server to load", "http://localhost:8000")
+    .addOption(
+      new Option("--example <name>", "a plan for a kind of workload instead").choices(
+        EXAMPLE_PLANS.map(({ name }) => name),
+      ),
+    )
     .option("--force", "write over a file that is there")
     .action((file: string | undefined, flags: InitFlags) => context.finish(init(file, flags, context)));
 }
@@ -25,13 +33,31 @@ async function init(
   flags: InitFlags,
   { terminal }: CommandContext,
 ): Promise<number> {
-  const text = planTemplate(flags.target);
+  const example = EXAMPLE_PLANS.find(({ name }) => name === flags.example);
+  const text = example === undefined ? planTemplate(flags.target) : exampleText(example, flags.target);
   if (file === undefined || file === "-") {
     await terminal.print(text.trimEnd());
+    for (const { path } of example?.files ?? [])
+      terminal.say(`it names ${path}, which init --example ${flags.example} FILE writes too`);
     return EXIT.ok;
   }
+  await writeNew(file, text, flags.force === true);
+  for (const { path, text: content } of example?.files ?? []) {
+    const beside = join(dirname(file), path);
+    await mkdir(dirname(beside), { recursive: true });
+    await writeNew(beside, content, flags.force === true);
+  }
+  terminal.say(`wrote ${file}; next: tokenstorm validate ${file}, tokenstorm run ${file}`);
+  return EXIT.ok;
+}
+
+function exampleText({ text }: ExamplePlan, target: string): string {
+  return text.replace("urls: [http://127.0.0.1:8000]", `urls: [${JSON.stringify(target)}]`);
+}
+
+async function writeNew(file: string, text: string, isForced: boolean): Promise<void> {
   try {
-    await writeFile(file, text, { flag: flags.force === true ? "w" : "wx" });
+    await writeFile(file, text, { flag: isForced ? "w" : "wx" });
   } catch (cause) {
     const isThere = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
     throw new LoadError(
@@ -43,8 +69,6 @@ async function init(
       },
     );
   }
-  terminal.say(`wrote ${file}; next: tokenstorm validate ${file}, tokenstorm run ${file}`);
-  return EXIT.ok;
 }
 
 /** A plan that runs as it stands; what is commented out shows the rest. */

@@ -1,5 +1,5 @@
 import { type ProbeResult, probeTarget } from "@tokenstorm/agent";
-import { planFromFlags, type RunFlagValues } from "@tokenstorm/core";
+import { LoadError, planFromFlags, type RunFlagValues } from "@tokenstorm/core";
 import { systemClock } from "@tokenstorm/protocol";
 import { type Command, Option } from "commander";
 import { newId } from "../cluster.js";
@@ -18,6 +18,8 @@ const PROBE_FLAGS = [
   "outputTokens",
   "respectEos",
   "temperature",
+  "images",
+  "imageSize",
   "apiKeyEnv",
   "apiKeyFile",
   "header",
@@ -42,6 +44,10 @@ export function addProbe(program: Command, context: CommandContext): void {
 
 async function probe(url: string, flags: ProbeFlags, { terminal, env }: CommandContext): Promise<number> {
   const plan = checkPlan(planFromFlags(url, flags));
+  if (plan.workload.kind !== "synthetic-text")
+    throw new LoadError("PLAN_INVALID", "a probe sends made-up text, with images or without", {
+      hint: "tokenstorm run sends files, mixtures, conversations and traces",
+    });
   const stopped = interruption();
   // Nobody waits for a request that was left: the process ends with its sockets.
   const result: ProbeResult | string = await Promise.race([

@@ -5,8 +5,8 @@ import {
   RUN_FLAGS,
   type RunFlagName,
   type RunFlagValues,
-  type TestPlan,
 } from "@tokenstorm/core";
+import type { DataSetFiles } from "@tokenstorm/protocol";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { stringify } from "yaml";
 import { conductRun } from "../conduct-run.js";
@@ -17,6 +17,7 @@ import { createViewer, UI_KINDS, type UiKind, type Viewer } from "../live/viewer
 import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf, processCount } from "../parse-arguments.js";
 import { checkPlan, readPlanFile } from "../plan-file.js";
+import { flagsFromPlanFolder, type PlanWithFiles, readPlanFiles } from "../plan-files.js";
 import { proveClient } from "../prove-client.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 import { showOutcome } from "../run-outcome.js";
@@ -91,17 +92,17 @@ async function run(path: string | undefined, flags: RunCommandFlags, world: Worl
     command.error("error: there is nothing to run: name a plan file, or give --target URL", { exitCode: 2 });
   }
   const written = path === undefined ? undefined : await readPlanFile(path);
-  const draft = planFromFlags(flags.target, flags, written);
+  const draft = planFromFlags(flags.target, flagsFromPlanFolder(flags, path), written);
   const plan = checkPlan(draft);
   if (flags.printPlan === true) {
     await context.terminal.print(stringify(draft).trimEnd());
     return EXIT.ok;
   }
-  return carryOut(plan, flags, world);
+  return carryOut(await readPlanFiles(plan, path), flags, world);
 }
 
 async function carryOut(
-  plan: TestPlan,
+  { plan, files }: PlanWithFiles,
   flags: RunCommandFlags,
   { command, context }: World,
 ): Promise<number> {
@@ -130,7 +131,7 @@ async function carryOut(
     stage = await openUnlessInterrupted(open, viewer);
     if (stage === undefined) return EXIT.stopped;
     if (stage.firstLine !== null) terminal.say(stage.firstLine);
-    const conduct = (on: RunStage) => conductOn(on, { viewer, ui: flags.ui });
+    const conduct = (on: RunStage) => conductOn(on, { viewer, ui: flags.ui, files });
     let conducted = await conduct(stage);
     if (flags.prove === true) {
       const { processes } = stage;
@@ -164,10 +165,14 @@ async function carryOut(
   }
 }
 
-function conductOn(stage: RunStage, { viewer, ui }: { readonly viewer: Viewer; readonly ui: UiKind }) {
+function conductOn(
+  stage: RunStage,
+  { viewer, ui, files }: { readonly viewer: Viewer; readonly ui: UiKind; readonly files: DataSetFiles },
+) {
   const url = stage.cluster.transport.server?.url;
   return conductRun(stage.cluster, {
     plan: stage.plan,
+    files,
     broken: stage.broken,
     onSubmitted: (id) => {
       if (ui === "none" || url === undefined) return;

@@ -10,6 +10,7 @@ import { createViewer, UI_KINDS, type UiKind } from "../live/viewer.js";
 import { addNatsFlags, type NatsFlags, requireNats } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { checkPlan, readPlanFile } from "../plan-file.js";
+import { flagsFromPlanFolder, readPlanFiles } from "../plan-files.js";
 import { DEFAULT_OUT } from "../run-directory.js";
 import { showOutcome } from "../run-outcome.js";
 import { addPlanFlags } from "./run.js";
@@ -43,13 +44,15 @@ async function submit(
   { command, context }: { readonly command: Command; readonly context: CommandContext },
 ): Promise<number> {
   const { terminal, env } = context;
-  const plan = checkPlan(planFromFlags(flags.target, flags, await readPlanFile(path)));
+  const written = await readPlanFile(path);
+  const draft = planFromFlags(flags.target, flagsFromPlanFolder(flags, path), written);
+  const { plan, files } = await readPlanFiles(checkPlan(draft), path);
   const access = requireNats(command, flags, env);
   const json = flags.json === true;
   return withCluster(access, "operator", async (cluster) => {
     if (flags.wait !== true) {
       const denied = onDeniedHint(cluster, (text) => terminal.say(text));
-      const record = await cluster.operations.submit(plan);
+      const record = await cluster.operations.submit(plan, files);
       denied.close();
       const more = `submitted; watch it: tokenstorm tail ${record.id}`;
       await terminal.print(
@@ -61,6 +64,7 @@ async function submit(
     try {
       const conducted = await conductRun(cluster, {
         plan,
+        files,
         onUpdate: (update) => viewer.update(update),
         onNote: (text) => viewer.note(text),
       });

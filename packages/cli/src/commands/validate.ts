@@ -1,9 +1,10 @@
 import type { TestPlan } from "@tokenstorm/core";
-import { formatUs, plural, printable } from "@tokenstorm/report";
+import { formatUs, plural, printable, workloadWords } from "@tokenstorm/report";
 import type { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { checkPlan, readPlanFile } from "../plan-file.js";
+import { readPlanFiles } from "../plan-files.js";
 
 interface ValidateFlags {
   readonly json?: boolean;
@@ -19,7 +20,7 @@ export function addValidate(program: Command, context: CommandContext): void {
 }
 
 async function validate(path: string, flags: ValidateFlags, { terminal }: CommandContext): Promise<number> {
-  const plan = checkPlan(await readPlanFile(path));
+  const { plan } = await readPlanFiles(checkPlan(await readPlanFile(path)), path);
   await terminal.print(flags.json === true ? JSON.stringify(plan, null, 2) : `ok: ${describePlan(plan)}`);
   return EXIT.ok;
 }
@@ -31,6 +32,7 @@ export function describePlan(plan: TestPlan): string {
   const lines = [
     `${plan.name === undefined ? "plan" : printable(plan.name)} for ${urls}, ${target.api}`,
     ...loadLines(load),
+    ...workloadWords(plan).map(([name, value]) => `${name}: ${value}`),
     `at least ${plural(agents.min, "agent")}, ${plural(plan.thresholds.length, "threshold")}`,
   ];
   return lines.join("\n    ");
@@ -45,6 +47,11 @@ function loadLines(load: TestPlan["load"]): string[] {
           : `measured for ${formatUs(stage.durationMs * 1000)}`;
       return `${plural(stage.users, "user")}, ${bound}`;
     });
+  }
+  if (load.kind === "trace") {
+    const speed = load.speed === 1 ? "" : `, ${load.speed} times as fast`;
+    const length = formatUs((load.lengthMs ?? 0) * 1000);
+    return [`${plural(load.requests ?? 0, "request")} of ${printable(load.file)} within ${length}${speed}`];
   }
   return load.stages.map((stage) => {
     const to = stage.toRps === undefined || stage.toRps === stage.fromRps ? "" : ` to ${stage.toRps}`;

@@ -1,10 +1,11 @@
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { LoadError, type RunReport, type StudyRun, type StudyStep } from "@tokenstorm/core";
 import { conductRun } from "../conduct-run.js";
 import { EXIT, errorExitCode, runExitCode } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";
 import { createViewer, type UiKind } from "../live/viewer.js";
 import type { NatsAccess } from "../nats-options.js";
+import { readPlanFiles } from "../plan-files.js";
 import { keepReport } from "../run-outcome.js";
 import type { Terminal } from "../terminal.js";
 import { createRunStages, type RunStages } from "./run-stages.js";
@@ -132,11 +133,15 @@ interface DoneRun {
 /** Submits a plan and follows it to its end, as `tokenstorm run` does. Throws what ended it before its time. */
 async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped"> {
   const { hooks, stages, terminal, directory, strict } = world;
-  const { stage, plan } = await stages.stageFor(run.plan);
+  const ready = await stages.stageFor(run.plan);
+  const { stage } = ready;
+  // Files are named relative to the study's folder.
+  const { plan, files } = await readPlanFiles(ready.plan, join(world.folder, "study"));
   if (world.signal.aborted) return "stopped";
   const viewer = createViewer(world.ui, terminal);
   const conducted = await conductRun(stage.cluster, {
     plan,
+    files,
     broken: stage.broken,
     onSubmitted: (id) => {
       const url = stage.cluster.transport.server?.url;

@@ -1,3 +1,4 @@
+import { isSalted, workloadMembers } from "../workload/members.js";
 import { resolveStages } from "../load/resolve-stages.js";
 import type { Condition } from "./comparison.js";
 import type { RunEvidence } from "./evidence.js";
@@ -22,7 +23,8 @@ function conditionsOf({ report, plan, serverVersion }: RunEvidence): Map<string,
     return found;
   }
   const { load, ...rest } = plan;
-  const { stages, ...shape } = load;
+  // A trace's one stage is all of it.
+  const { stages, ...shape } = load.kind === "trace" ? { ...load, stages: [] } : load;
   flatten("plan", { ...rest, load: shape }, found);
   const names = resolveStages(plan).filter((stage) => !(stage.kind === "users" && stage.isWarmUp));
   found.set("plan.load.stages", names.map(({ name }) => name).join(" "));
@@ -86,7 +88,9 @@ export function warningsOf(
   const ids = all.map(({ report }) => report.run.id);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
   if (twice !== undefined) warnings.push(`Run ${twice} is compared with itself.`);
-  const salted = all.filter(({ plan }) => plan?.workload.prompts !== "identical");
+  const salted = all.filter(
+    ({ plan }) => plan === null || workloadMembers(plan).some(({ workload }) => isSalted(workload)),
+  );
   const salts = new Map<string, string>();
   for (const { report } of salted) {
     const other = salts.get(report.run.salt);

@@ -14,6 +14,7 @@ export function resolveStages(plan: TestPlan): ResolvedStage[] {
     for (const stage of load.stages) stages.push(rateStage(stage, stages.length, nameOf));
     return stages;
   }
+  if (load.kind === "trace") return [...stages, traceStage(load, stages.length)];
   for (const stage of load.stages) {
     const before = stages.at(-1);
     stages.push(userStage(stage, { index: stages.length, before, thinkUs: us(load.thinkMs), nameOf }));
@@ -94,12 +95,24 @@ function rateStage(stage: RateStage, index: number, nameOf: NameOf): ResolvedSta
   };
 }
 
+/** Name of a trace's one stage. */
+const TRACE_NAME = "trace";
+
+/** One stage of what its requests come to on the whole; when each is due the trace itself says. */
+function traceStage(load: Extract<TestPlan["load"], { kind: "trace" }>, index: number): ResolvedStage {
+  // Both are filled in when the plan is submitted; before that nobody sends it.
+  const durationUs = us(load.lengthMs ?? 1);
+  const rps = ((load.requests ?? 0) * 1e6) / durationUs;
+  return { kind: "rate", index, name: TRACE_NAME, isWarmUp: false, fromRps: rps, toRps: rps, durationUs };
+}
+
 type NameOf = (given: string | undefined, usual: string) => string;
 
 /** A given name stays as it is; a usual one that is taken gets a number: u100, u100-2. */
 function uniqueNames(plan: TestPlan): NameOf {
   const taken = new Set<string>([WARM_UP_NAME]);
-  for (const stage of plan.load.stages) if (stage.name !== undefined) taken.add(stage.name);
+  const stages = plan.load.kind === "trace" ? [] : plan.load.stages;
+  for (const stage of stages) if (stage.name !== undefined) taken.add(stage.name);
   return (given, usual) => {
     if (given !== undefined) return given;
     let name = usual;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { requirePlan } from "../plan/parse-plan.js";
-import type { PlanInput, TestPlan } from "../plan/schema.js";
+import type { PlanInput, SyntheticTextInput, TestPlan } from "../plan/schema.js";
 import { Random, randomState, STREAMS } from "../random/random.js";
 import { NO_CALIBRATION } from "../workload/calibration.js";
 import { createWorkload } from "../workload/workload.js";
@@ -23,7 +23,7 @@ function randomPlan(seed: number): TestPlan {
     return choice;
   };
   const length = () =>
-    pick<NonNullable<NonNullable<PlanInput["workload"]>["inputTokens"]>>([
+    pick<NonNullable<SyntheticTextInput["inputTokens"]>>([
       5 + random.nextBelow(30),
       { kind: "uniform", min: 4, max: 4 + random.nextBelow(60) },
       { kind: "normal", mean: 30, sd: 12, min: 4 },

@@ -3,7 +3,16 @@ import type { Histogram } from "./histogram.js";
 import type { IntervalColours } from "./interval-colours.js";
 import type { LevelInterval } from "./interval-series.js";
 import type { FoldedMember } from "./member-fold.js";
-import type { Block, DueCounts, Final, FlowCounts, MetricName, Phase, Snapshot } from "./snapshot.js";
+import type {
+  Block,
+  DueCounts,
+  Final,
+  FlowCounts,
+  MetricName,
+  Phase,
+  Snapshot,
+  WorkPart,
+} from "./snapshot.js";
 import type { Vitals } from "./vitals.js";
 
 /** Blocks of one (stage, phase) folded together; in-flight bounds are sums of the agents' own minima and maxima. */
@@ -21,6 +30,8 @@ export interface FoldedBlock {
   /** Of a measured block: by the index of the shard, and by that of the URL where several are kept apart. */
   readonly agents: ReadonlyMap<number, FoldedMember>;
   readonly targets: ReadonlyMap<number, FoldedMember>;
+  /** By member of the workload; empty where these are not kept apart. */
+  readonly work: ReadonlyMap<number, WorkPart>;
   /** The last interval in which a request of the block was heard to end; null without one. Run time, us. */
   readonly lastEnd: { readonly fromUs: number; readonly toUs: number } | null;
 }

@@ -14,7 +14,9 @@ import {
   TARGETS_APART,
   type TargetMetric,
   type TargetPart,
+  type WorkPart,
 } from "./snapshot.js";
+import { emptyWork, isEmptyWork } from "./work-part.js";
 
 /** What the open interval holds of one (stage, phase). Stays the same object for the whole run; its counts do not. */
 export class OpenBlock {
@@ -25,6 +27,8 @@ export class OpenBlock {
   readonly histograms = new Map<MetricName, HdrHistogram>();
   /** By URL, those kept apart that were ever used; none but in measured blocks. */
   readonly targets: (OpenTarget | undefined)[] = [];
+  /** By member of the workload, those that were ever used. */
+  readonly work: (WorkPart | undefined)[] = [];
   /** It has something in it, and so will be in the next snapshot. */
   touched = false;
   /** Its in-flight minimum and maximum are those of time spent in it. */
@@ -61,6 +65,16 @@ export class BlockBook {
     const target = new OpenTarget(url);
     block.targets[url] = target;
     return target;
+  }
+
+  /** A member's part of a block, which has been touched; null where members are not kept apart (-1). */
+  work(block: OpenBlock, member: number): WorkPart | null {
+    if (member < 0) return null;
+    const found = block.work[member];
+    if (found !== undefined) return found;
+    const work = emptyWork(member);
+    block.work[member] = work;
+    return work;
   }
 
   touch(block: OpenBlock): void {
@@ -118,13 +132,19 @@ export class BlockBook {
       this.#giveBack(histogram);
     }
     const targets = this.#closeTargets(block);
+    const work = block.work.filter((part) => part !== undefined).filter((part) => !isEmptyWork(part));
+    block.work.length = 0;
     const { stage, phase, flow, due } = block;
     block.flow = emptyFlow();
     block.due = emptyDue();
     block.histograms.clear();
     block.touched = false;
     block.hasFlow = false;
-    return { stage, phase, flow, due, histograms, ...(targets.length === 0 ? {} : { targets }) };
+    return {
+      ...{ stage, phase, flow, due, histograms },
+      ...(targets.length === 0 ? {} : { targets }),
+      ...(work.length === 0 ? {} : { work }),
+    };
   }
 
   #closeTargets({ targets }: OpenBlock): TargetPart[] {

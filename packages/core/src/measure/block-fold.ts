@@ -11,7 +11,9 @@ import {
   METRICS,
   type MetricName,
   type Phase,
+  type WorkPart,
 } from "./snapshot.js";
+import { addWork } from "./work-part.js";
 
 /** A run's time, us, that an interval took; what happened in it happened no earlier and no later. */
 export interface Interval {
@@ -34,6 +36,7 @@ export class BlockFold {
   /** Of a measured block, by shard and by URL. */
   readonly #agents = new Map<number, MemberFold>();
   readonly #targets = new Map<number, MemberFold>();
+  readonly #work = new Map<number, WorkPart>();
   #lastEnd: Interval | null = null;
 
   constructor(stage: number, phase: Phase) {
@@ -56,6 +59,7 @@ export class BlockFold {
       if (index < AGENTS_APART) memberOf(this.#agents, index).addBlock(block);
       for (const part of block.targets ?? []) memberOf(this.#targets, part.url).addTarget(part);
     }
+    for (const part of block.work ?? []) this.#addWork(part);
     let samples = 0;
     for (const metric of METRICS) {
       const encoded = block.histograms[metric];
@@ -64,6 +68,12 @@ export class BlockFold {
       if (isCounted(metric)) samples += encoded.count;
     }
     return samples;
+  }
+
+  #addWork(part: WorkPart): void {
+    const found = this.#work.get(part.member);
+    if (found === undefined) this.#work.set(part.member, { ...part });
+    else addWork(found, part);
   }
 
   /** The latest ends no earlier than the latest interval with an end begins, whoever's it is. */
@@ -97,6 +107,7 @@ export class BlockFold {
       histograms: this.#histograms,
       agents: this.#agents,
       targets: this.#targets,
+      work: this.#work,
       lastEnd: this.#lastEnd,
     };
   }
@@ -171,6 +182,7 @@ export function addDue(due: DueCounts, other: DueCounts): void {
   due.good += other.good;
   due.askedPromptTokens += other.askedPromptTokens;
   due.askedOutputTokens += other.askedOutputTokens;
+  due.promptsOfUnknownLength += other.promptsOfUnknownLength;
   addByName(due.failed, other.failed);
   addByName(due.finish, other.finish);
   addByName(due.dropped, other.dropped);

@@ -38,6 +38,7 @@ export function emptyDue(): DueCounts {
     good: 0,
     askedPromptTokens: 0,
     askedOutputTokens: 0,
+    promptsOfUnknownLength: 0,
   };
 }
 

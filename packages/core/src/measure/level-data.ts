@@ -2,6 +2,7 @@ import type { PlannedArrivals } from "../load/planned-arrivals.js";
 import { plannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
+import type { TestPlan } from "../plan/schema.js";
 import type { RunRecord } from "../run/run-record.js";
 import type { Aggregate, FoldedBlock } from "./aggregate.js";
 import { emptyDue, emptyFlow, total } from "./counts.js";
@@ -67,6 +68,17 @@ export function levelsOf(
     .map((stage) => levelOf(record, stage, aggregate, planned));
 }
 
+/** Of a trace that was sent to its end: how many requests the plan has. Its file is not here to tell when each was due. */
+function countOfTrace(
+  { load }: TestPlan,
+  {
+    stage,
+    windowUs,
+  }: { readonly stage: Extract<ResolvedStage, { kind: "rate" }>; readonly windowUs: number },
+): number | null {
+  return load.kind === "trace" && windowUs >= stage.durationUs ? (load.requests ?? null) : null;
+}
+
 function hasBegun(stage: ResolvedStage, aggregate: Aggregate): boolean {
   return (["ramp", "measured"] as const).some((phase) => aggregate.block(stage.index, phase) !== undefined);
 }
@@ -109,6 +121,7 @@ function levelOf(
       ? closedStimulus(stage, aggregate.agents())
       : openStimulus({
           dueUs: planned?.get(stage.index) ?? null,
+          plannedCount: countOfTrace(plan, { stage, windowUs }),
           windowUs,
           plannedUs: stage.durationUs,
           due,

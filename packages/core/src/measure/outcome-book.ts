@@ -2,6 +2,7 @@ import type { BlockBook } from "./block-book.js";
 import { addTo } from "./counts.js";
 import type { RecorderOptions, RequestEnd } from "./recorder.js";
 import type { TrackedRequest } from "./tracked-request.js";
+import { completeWork } from "./work-part.js";
 
 /** What became of requests, counted in the (stage, phase) in which they were due. */
 export class OutcomeBook {
@@ -29,6 +30,7 @@ export class OutcomeBook {
         this.#book.record(block, "failedE2e", tUs - request.dueUs);
         if (request.sentUs !== null) this.#book.record(block, "failedService", tUs - request.sentUs);
         if (request.target !== null) request.target.failed += 1;
+        this.#countFailedWork(request);
         break;
       case "cancelled":
         due.cancelled += 1;
@@ -59,7 +61,10 @@ export class OutcomeBook {
     const tpotUs = tpotOf(request);
     due.completed += 1;
     due.outputTokens += request.tokens;
-    due.askedPromptTokens += request.askedPromptTokens;
+    due.askedPromptTokens += request.askedPromptTokens ?? 0;
+    if (request.askedPromptTokens === null) due.promptsOfUnknownLength += 1;
+    const work = this.#book.work(block, request.member);
+    if (work !== null) completeWork(work, request, usage);
     due.askedOutputTokens += request.askedOutputTokens;
     addTo(due.tokenSource, tokenSource, 1);
     this.#book.record(block, "e2e", e2eUs);
@@ -76,6 +81,11 @@ export class OutcomeBook {
       this.#book.record(block, "inputTokens", usage.prompt);
     }
     if (this.#isGood(request, { e2eUs, tpotUs })) due.good += 1;
+  }
+
+  #countFailedWork({ block, member }: TrackedRequest): void {
+    const work = this.#book.work(block, member);
+    if (work !== null) work.failed += 1;
   }
 
   #isGood(

@@ -9,8 +9,16 @@ import type { Vitals } from "./vitals.js";
 export interface RequestEnd {
   readonly outcome: Extract<Outcome, { kind: "completed" | "failed" | "cancelled" }>;
   /** Usage as the server reported it. */
-  readonly usage: { readonly prompt: number; readonly cachedPrompt: number; readonly output: number } | null;
+  readonly usage: {
+    readonly prompt: number;
+    readonly cachedPrompt: number;
+    readonly output: number;
+    /** Tokens of images, among those of the prompt; only of servers that tell them. */
+    readonly image?: number;
+  } | null;
   readonly tokenSource: TokenSource;
+  /** What was generated, reasoning aside; only of requests that asked to keep it. */
+  readonly text?: string;
   /** As the answer told it; null where it told none. */
   readonly finish: FinishReason | null;
 }
@@ -42,6 +50,8 @@ export interface RecorderOptions {
   readonly slos: TestPlan["slos"];
   /** URLs of the plan; 1 without it. Of several, the first ones are kept apart. */
   readonly urls?: number;
+  /** Keeps the members of the workload apart, and its images; without it, neither. */
+  readonly keepsWork?: boolean;
   /** Read at each cut, with its run time; the recorder fills in schedule lag and coalesced share itself. */
   readonly vitals: (toUs: number) => Omit<Vitals, "scheduleLagP99Us" | "coalescedShare">;
   /** Called at each cut, in order, with no gap in seq. Must not throw. */
@@ -60,10 +70,14 @@ export interface Recorder {
     readonly dueUs: number;
     /** Closed load: the user, for the count of completed requests by user. */
     readonly user: number | null;
-    readonly askedPromptTokens: number;
+    /** Null where nobody says. */
+    readonly askedPromptTokens: number | null;
     readonly askedOutputTokens: number;
     /** Index of the URL that it goes to; 0 without it. */
     readonly url?: number;
+    /** Index of the workload's member, and images in it; 0 without them. */
+    readonly member?: number;
+    readonly images?: number;
   }): RequestSample;
   /** Given up before it was begun. */
   drop(sample: RequestSample, tUs: number, reason: DropReason): void;
@@ -92,7 +106,12 @@ export interface Recorder {
   /** Cuts the open interval, however short, and says what a complete result must hold. Everything has ended. */
   finish(
     tUs: number,
-    facts: { readonly startErrorUs: number; readonly evicted: number; readonly reader: string },
+    facts: {
+      readonly startErrorUs: number;
+      readonly evicted: number;
+      readonly builtLate?: number;
+      readonly reader: string;
+    },
   ): Final;
   ledger(): Ledger;
   /** Number of the last snapshot cut. */

@@ -120,6 +120,31 @@ export interface DueCounts {
   /** Sums of what was asked for, of completed requests, to stand beside what was measured. */
   askedPromptTokens: number;
   askedOutputTokens: number;
+  /** Completed requests of which nobody said how long their prompt was to be: a file's own text. */
+  promptsOfUnknownLength: number;
+}
+
+/**
+ * One member's part of a block, where the workload is a mixture or has images: requests that were due in it, and of
+ * completed ones lengths, measured and asked.
+ */
+export interface WorkPart {
+  /** Index in the plan's `workloadMembers`. */
+  readonly member: number;
+  offered: number;
+  completed: number;
+  failed: number;
+  promptTokens: number;
+  cachedPromptTokens: number;
+  outputTokens: number;
+  askedPromptTokens: number;
+  askedOutputTokens: number;
+  promptsOfUnknownLength: number;
+  images: number;
+  /** As far as the server tells them apart. */
+  imageTokens: number;
+  /** Images of requests whose server told. */
+  imageTokensTold: number;
 }
 
 /** One target's part of a measured block: what its requests that were due in it came to, and what it sent in that time. */
@@ -144,6 +169,8 @@ export interface Block {
   readonly histograms: Partial<Record<MetricName, EncodedHistogram>>;
   /** Of a measured block, where the plan has several URLs; by URL. */
   readonly targets?: readonly TargetPart[] | undefined;
+  /** By member, of a workload that is not text alone. */
+  readonly work?: readonly WorkPart[] | undefined;
 }
 
 /** State of one shard's ledger at a cut. `offered = sent + unsent + dropped + waiting`, always. */
@@ -204,6 +231,8 @@ export interface Final {
    * agents that are older.
    */
   readonly usersStarted?: Readonly<Record<string, UsersStarted>> | undefined;
+  /** Requests whose body was not built when they were due; absent from agents that are older. */
+  readonly builtLate?: number | undefined;
   /** What preflight found: the model, and how it was asked. */
   readonly reader: string;
 }

@@ -19,6 +19,7 @@ import { membersOf } from "./members.js";
 import { serverInWindow } from "./server-window.js";
 import type { DueCounts, MetricName } from "./snapshot.js";
 import { stampUncertainty } from "./stamp-uncertainty.js";
+import { workReports } from "./work-report.js";
 
 const CENSORED: Partial<Record<ReportLatency, MetricName>> = {
   ttft: "ttftCensored",
@@ -68,6 +69,7 @@ export function stageReport(
     rates: ratesOf(level, input.facts.record.plan.target.gpus),
     latencyUs: latenciesOf(level),
     ...furtherFigures(level),
+    ...workOf(level, input),
     ...membersOf(input.aggregate.block(stage.index, "measured"), windowUs, input.facts.record),
     stampUncertainty: stampUncertainty(
       input.aggregate.loopDelays(stage.index),
@@ -76,6 +78,14 @@ export function stageReport(
     completedPerUserMin: completedPerUserMin(level, input.aggregate),
     stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };
+}
+
+function workOf(
+  { stage }: LevelData,
+  { aggregate, facts }: { readonly aggregate: Aggregate; readonly facts: RunFacts },
+): Pick<StageReport, "work"> {
+  const work = workReports(aggregate.block(stage.index, "measured"), facts.record.plan);
+  return work.length === 0 ? {} : { work };
 }
 
 /** Every request that was due counts, whatever became of it; null where the plan has no limits for one. */
@@ -216,7 +226,10 @@ export function tokenCounts(blocks: readonly DueCounts[]): TokenCounts {
     output,
     source: most === undefined || sources[most] === 0 ? "none" : most,
     sources,
-    askedPromptMean: mean(sum((due) => due.askedPromptTokens)),
+    // Of a sum to which some prompts add nothing there is no mean.
+    askedPromptMean: blocks.some((due) => due.promptsOfUnknownLength > 0)
+      ? null
+      : mean(sum((due) => due.askedPromptTokens)),
     askedOutputMean: mean(sum((due) => due.askedOutputTokens)),
     promptMean: mean(prompt),
     outputMean: mean(output),

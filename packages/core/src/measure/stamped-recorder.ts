@@ -57,12 +57,15 @@ class StampedRecorder implements Recorder {
     const block = this.#book.block(offer.stage, phaseOfDue(this.#clock.times, offer.stage, offer.dueUs));
     const url = this.#urls > 1 ? (offer.url ?? 0) : -1;
     const target = this.#book.target(block, url);
-    const request = new TrackedRequest(offer, block, { url, target });
+    const member = this.#options.keepsWork === true ? (offer.member ?? 0) : -1;
+    const request = new TrackedRequest(offer, block, { url, target, member });
     this.#ledger.offered += 1;
     this.#ledger.waiting += 1;
     this.#book.touch(block);
     block.due.offered += 1;
     if (target !== null) target.offered += 1;
+    const work = this.#book.work(block, member);
+    if (work !== null) work.offered += 1;
     if (offer.user !== null) this.#tallies[offer.stage]?.offered(offer.user);
     if (this.#clock.isClosed(offer.stage)) this.#censor(request, this.#clock.nowUs);
     else this.#open[offer.stage]?.add(request);

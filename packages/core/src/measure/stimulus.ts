@@ -13,6 +13,8 @@ export type Stimulus = Omit<StimulusReport, "notFilled">;
 /** Figures of an open level; `dueUs` null where the plan was not walked. */
 export function openStimulus(level: {
   readonly dueUs: readonly number[] | null;
+  /** Where no due times are known: how many arrivals there were to be; null where nobody knows. */
+  readonly plannedCount?: number | null;
   readonly windowUs: number;
   readonly plannedUs: number;
   readonly due: DueCounts;
@@ -27,7 +29,7 @@ export function openStimulus(level: {
   const dueUs = level.dueUs?.filter((us) => us < windowUs) ?? null;
   return {
     open: {
-      planned: dueUs?.length ?? null,
+      planned: dueUs?.length ?? level.plannedCount ?? null,
       offered: due.offered,
       handedOver: lag.count,
       arrivalDistance: dueUs === null ? null : arrivalDistance({ dueUs, windowUs, lag, isWhole }),

@@ -2,7 +2,7 @@ import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunFacts, ServerSample } from "../run/facts.js";
 import type { RunReport } from "../run/report.js";
-import { longestLength } from "../workload/lengths.js";
+import { longestAsked } from "../workload/members.js";
 import type { AgentIntervals, Aggregate } from "./aggregate.js";
 import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
@@ -113,8 +113,7 @@ function totalsOf(facts: RunFacts, aggregate: Aggregate, isWhole: boolean): RunR
     },
     server: serverTotals(facts),
   };
-  const { inputTokens, outputTokens } = facts.record.plan.workload;
-  const longest = { prompt: longestLength(inputTokens), output: longestLength(outputTokens) };
+  const longest = longestAsked(facts.record.plan);
   const checks = {
     checks: serverChecks({ ...totals, isWhole, longest }),
     latencies: serverLatencyChecks(facts, blocks),
@@ -137,6 +136,7 @@ function agentRow(
     intervals: received,
     redIntervals: colours?.red ?? 0,
     yellowIntervals: colours?.yellow ?? 0,
+    builtLate: final?.builtLate ?? null,
     measuredIntervals: colours?.measured ?? 0,
   };
 }

@@ -11,12 +11,15 @@ export class TrackedRequest implements RequestSample {
   /** Of the (stage, phase) in which it was due. */
   readonly block: OpenBlock;
   readonly user: number | null;
-  readonly askedPromptTokens: number;
+  readonly askedPromptTokens: number | null;
   readonly askedOutputTokens: number;
   /** Index of its URL, where that one is kept apart; else -1. */
   readonly url: number;
   /** Its target's part of the block in which it was due; null where there is none. */
   readonly target: OpenTarget | null;
+  /** Index of its workload's member, where these are kept apart; else -1. */
+  readonly member: number;
+  readonly images: number;
   sentUs: number | null = null;
   firstTokenUs: number | null = null;
   tokens = 0;
@@ -39,11 +42,12 @@ export class TrackedRequest implements RequestSample {
       readonly stage: number;
       readonly dueUs: number;
       readonly user: number | null;
-      readonly askedPromptTokens: number;
+      readonly askedPromptTokens: number | null;
       readonly askedOutputTokens: number;
+      readonly images?: number;
     },
     block: OpenBlock,
-    apart: { readonly url: number; readonly target: OpenTarget | null },
+    apart: { readonly url: number; readonly target: OpenTarget | null; readonly member: number },
   ) {
     this.stage = request.stage;
     this.phase = block.phase;
@@ -54,5 +58,7 @@ export class TrackedRequest implements RequestSample {
     this.block = block;
     this.url = apart.url;
     this.target = apart.target;
+    this.images = request.images ?? 0;
+    this.member = apart.member;
   }
 }

@@ -1,5 +1,6 @@
 import { KV_BLOCK_TOKENS, type RunFacts, type ServerSample } from "../run/facts.js";
 import type { RunReport, StageReport, ThresholdResult, VerdictStatus } from "../run/report.js";
+import { hasOnlyUniquePrompts } from "../workload/members.js";
 import { type IntervalColours, redIntervals } from "./interval-colours.js";
 import { judgeLimit } from "./judge-limit.js";
 import type { LevelData } from "./level-data.js";
@@ -109,11 +110,12 @@ const SALT_CHANCE_TOKENS = 4;
 
 /** With unique prompts only the chat template can be found again, in whole blocks. */
 function prefixReasons({ facts, totals }: VerdictInput): string[] {
-  const { target, workload } = facts.record.plan;
+  const { plan } = facts.record;
+  const { target } = plan;
   const hits = totals.server.prefixHitTokens;
   // Completions have no template; of a chat whose template is not known, nothing can be said.
   const templateTokens = target.api === "openai-completions" ? 0 : facts.templateTokens;
-  if (hits === null || templateTokens === null || workload.prompts !== "unique") return [];
+  if (hits === null || templateTokens === null || !hasOnlyUniquePrompts(plan)) return [];
   const blockTokens = facts.serverAfter?.counters.blockTokens ?? KV_BLOCK_TOKENS;
   const perRequest = sparedByTemplate(templateTokens, blockTokens);
   const allowed = (totals.requests.sent + totals.requests.staleRetries) * perRequest;

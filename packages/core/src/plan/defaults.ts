@@ -8,6 +8,20 @@ export const PLAN_DEFAULTS = {
     ignoreEos: true,
     prompts: "unique",
   },
+  images: { count: 1, content: "unique" },
+  dataset: {
+    format: "auto",
+    fields: {
+      prompt: "prompt",
+      messages: "messages",
+      inputTokens: "input_tokens",
+      outputTokens: "output_tokens",
+    },
+    order: "in-order",
+    prompts: "unique",
+  },
+  conversation: { turns: 5, inputTokens: 128 },
+  trace: { format: "auto", speed: 1, blockTokens: 512 },
   /** Of the shortest (else the mean) input, for prompts: shared-prefix. */
   sharedPrefixShare: 0.5,
   load: { thinkMs: 0, spacing: "poisson", maxInFlight: 4096 },
@@ -26,7 +40,7 @@ export const PLAN_DEFAULTS = {
   flags: { users: 1, durationMs: 60_000 },
 } as const;
 
-/** Least and greatest length, in milliseconds, of each duration of a plan that is not free. */
+/** Least and greatest value of what is not free in a plan; lengths of time in milliseconds. */
 export const PLAN_BOUNDS = {
   intervalMs: { min: 10, max: 60_000 },
   gracePeriodMs: { min: 0, max: 3_600_000 },
@@ -37,6 +51,14 @@ export const PLAN_BOUNDS = {
   timeoutMs: { min: 1, max: 86_400_000 },
   thinkMs: { min: 0, max: 3_600_000 },
   rampMs: { min: 0, max: 86_400_000 },
+  /** Pixels. */
+  imageSide: { min: 1, max: 8192 },
+  imagesPerRequest: { min: 1, max: 64 },
+  turns: { min: 1, max: 1000 },
+  mixtureMembers: { min: 1, max: 32 },
+  /** One file of prompts, or of a trace: 64 MiB. */
+  dataSetBytes: { min: 1, max: 67_108_864 },
+  traceMs: { min: 0, max: 2_592_000_000 },
   /** Thirty days. */
   stageMs: { min: 1, max: 2_592_000_000 },
 } as const;

@@ -74,5 +74,15 @@ function chosen(node: JsonSchema, value: unknown): JsonSchema {
   const options = alternatives(node);
   if (options.length === 1) return node;
   const kind = member(value, "kind");
-  return options.find((option) => kind !== undefined && childOf(option, "kind")?.const === kind) ?? node;
+  const named = options.find((option) => kind !== undefined && childOf(option, "kind")?.const === kind);
+  // A workload without a kind is of the one kind that is a default.
+  const isUsual = kind === undefined && (value === undefined || isObject(value));
+  const usual = isUsual
+    ? options.find((option) => childOf(option, "kind")?.default !== undefined)
+    : undefined;
+  return named ?? usual ?? node;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -83,13 +83,13 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
   ],
   "a misspelt kind of load, with what is wrong in its stages": [
     { ...good, load: { kind: "userz", stages: [{ users: 1.5, durationMs: -5 }] } },
-    'load.kind: must be one of users, arrival-rate, is "userz" (did you mean users?)',
+    'load.kind: must be one of users, arrival-rate, trace, is "userz" (did you mean users?)',
     "load.stages[0].users: must be a whole number, is 1.5",
     "load.stages[0].durationMs: must be between 1ms and 720h, is -5",
   ],
   "no kind of load, with what is wrong in its stages": [
     { ...good, load: { stages: [{ fromRps: "a", durationMs: 1 }] } },
-    "load.kind: is missing: it must be one of users, arrival-rate",
+    "load.kind: is missing: it must be one of users, arrival-rate, trace",
     'load.stages[0].fromRps: must be a number, is "a"',
   ],
   "no stages": [withStages(), "load.stages: must have at least 1 entry, has 0"],
@@ -301,6 +301,7 @@ test("a good plan comes back with every default, and passes again as it is", () 
     metricsUrls: ["http://a:9090", "http://a:9090/m?x=1"],
   });
   assert.deepEqual(plan.target.urls, ["http://a:8000", "https://b", "http://c/openai"]);
+  assert.ok(plan.workload.kind === "synthetic-text");
   assert.equal(plan.workload.sharedPrefixTokens, 50);
   assert.equal(plan.timeouts.ttftMs, 90_000);
   assert.deepEqual(plan.metricsUrls, ["http://a:9090/metrics", "http://a:9090/m?x=1"]);

@@ -2,9 +2,10 @@ import { LoadError } from "../errors.js";
 import { shortestLength } from "../workload/lengths.js";
 import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
+import { isRecord } from "./plan-draft.js";
 import { describeIssue, type PlanProblem, problem, problemText, shown } from "./problem.js";
 import { crossFieldProblems, thresholdStageProblems } from "./rules.js";
-import { PlanSchema, type TestPlan } from "./schema.js";
+import { type PlainWorkload, PlanSchema, type TestPlan } from "./schema.js";
 
 export type ParsedPlan =
   | { readonly ok: true; readonly plan: TestPlan }
@@ -17,9 +18,10 @@ export const PLAN_VERSION = 1;
 export function parsePlan(input: unknown): ParsedPlan {
   const whole = wholePlanProblem(input) ?? versionProblem(input);
   if (whole !== undefined) return { ok: false, problems: [whole] };
-  const parsed = PlanSchema.safeParse(input);
-  const issues = parsed.error?.issues.flatMap((issue) => describeIssue(input, issue)) ?? [];
-  const problems = merged([...issues, ...hiddenLoadProblems(input), ...crossFieldProblems(input)]);
+  const meant = withUsualWorkload(input);
+  const parsed = PlanSchema.safeParse(meant);
+  const issues = parsed.error?.issues.flatMap((issue) => describeIssue(meant, issue)) ?? [];
+  const problems = merged([...issues, ...hiddenLoadProblems(meant), ...crossFieldProblems(meant)]);
   if (parsed.data === undefined || problems.length > 0) return { ok: false, problems };
   const stageProblems = thresholdStageProblems(parsed.data);
   if (stageProblems.length > 0) return { ok: false, problems: stageProblems };
@@ -79,7 +81,8 @@ function hiddenLoadProblems(input: unknown): PlanProblem[] {
     typeof load !== "object" ||
     load === null ||
     kind === "users" ||
-    kind === "arrival-rate"
+    kind === "arrival-rate" ||
+    kind === "trace"
   )
     return [];
   const stages = member(load, "stages");
@@ -90,6 +93,14 @@ function hiddenLoadProblems(input: unknown): PlanProblem[] {
   return issues.filter(({ path }) => path[0] === "load").flatMap((issue) => describeIssue(guess, issue));
 }
 
+/** What a trace is sent with, where the plan does not say, is the trace's own. */
+function withUsualWorkload(input: unknown): unknown {
+  const workload = member(input, "workload");
+  if (!isRecord(input) || member(member(input, "load"), "kind") !== "trace") return input;
+  if (workload !== undefined && (!isRecord(workload) || workload["kind"] !== undefined)) return input;
+  return { ...input, workload: { ...workload, kind: "trace" } };
+}
+
 /** One problem for each path: the first says what is wrong, a second would only follow from it. */
 function merged(problems: readonly PlanProblem[]): PlanProblem[] {
   const seen = new Set<string>();
@@ -98,8 +109,14 @@ function merged(problems: readonly PlanProblem[]): PlanProblem[] {
 
 function withPrefixLength(plan: TestPlan): TestPlan {
   const { workload } = plan;
-  if (workload.prompts !== "shared-prefix" || workload.sharedPrefixTokens !== undefined) return plan;
+  if (workload.kind !== "mixture") return { ...plan, workload: prefixed(workload) };
+  return { ...plan, workload: { ...workload, of: workload.of.map(prefixed) } };
+}
+
+function prefixed<One extends PlainWorkload>(workload: One): One {
+  if (workload.kind !== "synthetic-text") return workload;
+  if (workload.prompts !== "shared-prefix" || workload.sharedPrefixTokens !== undefined) return workload;
   const shortest = shortestLength(workload.inputTokens);
   const sharedPrefixTokens = Math.max(1, Math.floor(shortest * PLAN_DEFAULTS.sharedPrefixShare));
-  return { ...plan, workload: { ...workload, sharedPrefixTokens } };
+  return { ...workload, sharedPrefixTokens };
 }

@@ -21,6 +21,7 @@ export function planFromFlags(
   for (const flag of RUN_FLAGS) {
     if (!flag.key.startsWith("load.") && flag.kind !== "pair") applyPlain(draft, flag, flags);
   }
+  applyWorkload(draft, flags);
   for (const text of textsOf(flags, "header")) applyHeader(draft, text);
   applyLoad(draft, flags);
   // Last, so that it can reach whatever the other flags made.
@@ -44,6 +45,17 @@ function applyPlain(
 ): void {
   const value = planValue(flags, flag.name);
   if (value !== undefined) setAt(draft, flag.key.split("."), value);
+}
+
+/** Its kind, where flags name what only one has. */
+function applyWorkload(draft: PlanDraft, flags: RunFlagValues): void {
+  if (flags.dataset !== undefined) {
+    const workload = recordAt(draft, "workload");
+    if (workload["kind"] === undefined) workload["kind"] = "dataset";
+    // Those of another file.
+    delete workload["sha256"];
+    delete workload["bytes"];
+  }
 }
 
 function applyHeader(draft: PlanDraft, text: string): void {
@@ -76,7 +88,17 @@ const EXCLUSIVE: readonly (readonly [RunFlagName, RunFlagName])[] = [
   ["users", "rps"],
   ["duration", "requests"],
   ["rps", "requests"],
+  ["trace", "users"],
+  ["trace", "rps"],
+  ["trace", "requests"],
 ];
+
+const FLAG_LOADS: Readonly<Partial<Record<RunFlagName, string>>> = {
+  ...Object.fromEntries(USER_FLAGS.map((name) => [name, "is for users, not for an arrival rate"])),
+  spacing: "is for an arrival rate: give --rps",
+  maxInFlight: "is for an arrival rate: give --rps",
+  speed: "is for a trace: give --trace",
+};
 
 function applyLoad(draft: PlanDraft, flags: RunFlagValues): void {
   for (const [one, other] of EXCLUSIVE) {
@@ -86,21 +108,36 @@ function applyLoad(draft: PlanDraft, flags: RunFlagValues): void {
   }
   const levels = planValue(flags, "users");
   const rates = planValue(flags, "rps");
-  if (levels !== undefined) replaceStages(draft, "users", levels);
+  const trace = planValue(flags, "trace");
+  if (trace !== undefined) replaceTrace(draft, trace);
+  else if (levels !== undefined) replaceStages(draft, "users", levels);
   else if (rates !== undefined) replaceStages(draft, "arrival-rate", rates);
   else if (draft["load"] === undefined) {
     replaceStages(draft, "users", [{ users: PLAN_DEFAULTS.flags.users }]);
   }
   const load = draft["load"];
   if (!isRecord(load)) return;
-  refuseFlagsOf(load["kind"] === "arrival-rate" ? USER_FLAGS : RATE_FLAGS, flags);
-  for (const name of ["think", "spacing", "maxInFlight"] as const) {
+  if (load["kind"] === "trace") {
+    refuseFlagsOf([...USER_FLAGS, "spacing"], flags);
+    const length = planValue(flags, "duration");
+    if (length !== undefined) load["durationMs"] = length;
+  } else refuseFlagsOf([...(load["kind"] === "arrival-rate" ? USER_FLAGS : RATE_FLAGS), "speed"], flags);
+  for (const name of ["think", "spacing", "maxInFlight", "speed"] as const) {
     const value = planValue(flags, name);
     if (value !== undefined) load[keyOf(name)] = value;
   }
   if (Array.isArray(load["stages"]))
     for (const stage of load["stages"]) if (isRecord(stage)) applyToStage(stage, flags);
 }
+
+/** Another file has other facts; how the one before was to be sent stays. */
+function replaceTrace(draft: PlanDraft, file: unknown): void {
+  const before = isRecord(draft["load"]) && draft["load"]["kind"] === "trace" ? draft["load"] : {};
+  const kept = Object.entries(before).filter(([key]) => !OF_FILE.has(key));
+  draft["load"] = { ...Object.fromEntries(kept), kind: "trace", file };
+}
+
+const OF_FILE: ReadonlySet<string> = new Set(["file", "sha256", "bytes", "requests", "lengthMs"]);
 
 /** New stages take what the base's stage at their place (else its last) says beside its name and level. */
 function replaceStages(draft: PlanDraft, kind: "users" | "arrival-rate", levels: unknown): void {
@@ -132,10 +169,7 @@ function applyToStage(stage: PlanDraft, flags: RunFlagValues): void {
 function refuseFlagsOf(names: readonly RunFlagName[], flags: RunFlagValues): void {
   const name = names.find((one) => flags[one] !== undefined);
   if (name === undefined) return;
-  throw invalidFlag(
-    name,
-    names === USER_FLAGS ? "is for users, not for an arrival rate" : "is for an arrival rate: give --rps",
-  );
+  throw invalidFlag(name, FLAG_LOADS[name] ?? "does not go with this load");
 }
 
 /** The last part of the key that a flag stands for. */

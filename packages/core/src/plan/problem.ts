@@ -90,6 +90,7 @@ export function describeIssueOf(plan: CheckedInput, issue: z.core.$ZodIssue): Pl
 
 /** Messages that the schema states itself: `"x" is no duration: ...`, `must be between 1ms and 1h, is 0`. */
 function own({ message }: z.core.$ZodIssue, value: unknown): string {
+  if (value === undefined) return `is missing${message.slice(Math.max(0, message.indexOf(":")))}`;
   return message.startsWith("must ") ? `${message}, is ${shown(value)}` : `${shown(value)} ${message}`;
 }
 

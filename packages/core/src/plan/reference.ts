@@ -7,7 +7,9 @@ import { formatDurationMs } from "./schema-parts.js";
 /** docs/plan.md: every key of a plan, from the same schema that checks one. */
 export function planReference(): string {
   const schema = sharedPlanJsonSchema();
-  return `${[INTRODUCTION, ...sections("", schema), LENGTHS, flagSection(), defaultsSection()].join("\n\n")}\n`;
+  // What stands in several alternatives is told once.
+  const keys = new Set(sections("", schema));
+  return `${[INTRODUCTION, ...keys, LENGTHS, flagSection(), defaultsSection()].join("\n\n")}\n`;
 }
 
 const INTRODUCTION = `# The plan
@@ -17,7 +19,8 @@ const INTRODUCTION = `# The plan
 A plan is YAML or JSON. It says what is loaded, with what, how much, and what the result must meet. An unknown key is a
 problem, and \`tokenstorm validate plan.yaml\` names every problem at once. [plan.schema.json](plan.schema.json) is the
 same as a JSON Schema: with \`# yaml-language-server: $schema=docs/plan.schema.json\` in its first line an editor checks
-a plan while it is written. Plans to start from are in [plans/](../plans).
+a plan while it is written. Plans to start from are in [plans/](../plans); [workloads.md](workloads.md) says what each kind of
+workload sends.
 
 The least that makes a plan:
 
@@ -87,9 +90,28 @@ function sectionOf(
 function sectionsWithin(path: string, node: JsonSchema | undefined, isSkipped: IsSkipped): string[] {
   if (node === undefined || isLength(node)) return [];
   const items = childOf(node, 0);
+  if (path === MIXTURE && items !== undefined) return [mixtureSection(items)];
   if (node.type === "array" && items !== undefined) return sectionsWithin(`${path}[]`, items, isSkipped);
-  const isObject = alternatives(node).some((option) => option.properties !== undefined);
+  const isObject = alternatives(node).every((option) => option.properties !== undefined);
   return isObject ? sections(path, node, isSkipped) : [];
+}
+
+const MIXTURE = "workload.of";
+
+/** Its members have the keys of their kind, and two more. */
+function mixtureSection(members: JsonSchema): string {
+  const option = alternatives(members)[0] ?? {};
+  return [
+    `## \`${MIXTURE}[]\``,
+    "The keys of a workload of its kind, and these:",
+    [
+      "| key | type | unit | default | meaning | example |",
+      "|---|---|---|---|---|---|",
+      ...["weight", "name"].map((key) =>
+        row(key, childOf(option, key) ?? {}, option.required?.includes(key) === true),
+      ),
+    ].join("\n"),
+  ].join("\n\n");
 }
 
 function row(key: string, node: JsonSchema, isRequired: boolean): string {
@@ -109,7 +131,10 @@ function typeText(node: JsonSchema): string {
   if (isLength(node)) return "length";
   if (isDuration(node)) return "duration";
   const options = alternatives(node);
-  if (options.length > 1) return `object, ${options.map((option) => `\`${kindOf(option)}\``).join(" or ")}`;
+  const areKinds = options.every((option) => option.properties !== undefined);
+  if (options.length > 1 && areKinds)
+    return `object, ${options.map((option) => `\`${kindOf(option)}\``).join(" or ")}`;
+  if (options.length > 1) return options.map(typeText).join(" or ");
   if (node.const !== undefined) return `\`${node.const}\``;
   if (node.enum !== undefined) return node.enum.map((value) => `\`${value}\``).join(", ");
   const items = childOf(node, 0);
@@ -128,7 +153,8 @@ function numberText({ type, minimum, maximum, exclusiveMinimum }: JsonSchema): s
 function defaultText(key: string, node: JsonSchema): string {
   const { default: value } = node;
   if (value === undefined) return "";
-  if (node.properties !== undefined) return "see below";
+  const isEmpty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
+  if (node.properties !== undefined || (isEmpty && !Array.isArray(value))) return "see below";
   if (typeof value === "number" && key.endsWith("Ms")) return `\`${formatDurationMs(value)}\``;
   return `\`${yamlFlow(value)}\``;
 }

@@ -1,13 +1,12 @@
 import { resolveStages, WARM_UP_NAME } from "../load/resolve-stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import { parseThreshold } from "../measure/thresholds.js";
-import { shortestLength } from "../workload/lengths.js";
-import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
 import { nearest } from "./nearest.js";
 import { type PlanProblem, problem, shown } from "./problem.js";
-import { Length, type TestPlan } from "./schema.js";
+import type { TestPlan } from "./schema.js";
 import { RateStage, UserStage } from "./schema-load.js";
+import { workloadProblems } from "./workload-rules.js";
 
 /**
  * What no single key shows. Reads the plan as it was written, so that these problems come together with those of the
@@ -16,7 +15,7 @@ import { RateStage, UserStage } from "./schema-load.js";
 export function crossFieldProblems(plan: unknown): PlanProblem[] {
   return [
     ...targetProblems(member(plan, "target")),
-    ...workloadProblems(member(plan, "workload")),
+    ...workloadProblems(plan),
     ...stageProblems(member(plan, "load")),
     ...thresholdProblems(member(plan, "thresholds")),
     ...policyProblems(member(plan, "lossPolicy")),
@@ -58,38 +57,6 @@ function headerProblem(name: string, value: unknown): string | undefined {
     return "holds a secret: name it by target.apiKeyEnv or target.apiKeyFile";
   if (typeof value !== "string" || HEADER_VALUE.test(value)) return undefined;
   return "has a value with characters that no header can carry";
-}
-
-function workloadProblems(workload: unknown): PlanProblem[] {
-  return [
-    ...["inputTokens", "outputTokens"].flatMap((key) => lengthProblems(key, member(workload, key))),
-    ...prefixProblems(workload),
-  ];
-}
-
-function lengthProblems(key: string, length: unknown): PlanProblem[] {
-  const min = member(length, "min");
-  const max = member(length, "max");
-  if (typeof min !== "number" || typeof max !== "number" || min <= max) return [];
-  return [problem(["workload", key], `min ${min} is greater than max ${max}`)];
-}
-
-function prefixProblems(workload: unknown): PlanProblem[] {
-  const prefix = member(workload, "sharedPrefixTokens");
-  const path = ["workload", "sharedPrefixTokens"];
-  if (member(workload, "prompts") !== "shared-prefix") {
-    return prefix === undefined ? [] : [problem(path, "is only for prompts: shared-prefix")];
-  }
-  const input = Length.safeParse(member(workload, "inputTokens") ?? PLAN_DEFAULTS.workload.inputTokens).data;
-  if (input === undefined) return [];
-  const shortest = shortestLength(input);
-  if (shortest < 2) {
-    return [
-      problem(["workload", "inputTokens"], "must be at least 2 for a shared prefix and a rest of its own"),
-    ];
-  }
-  if (typeof prefix !== "number" || prefix < shortest) return [];
-  return [problem(path, `must be smaller than the input of ${shortest} tokens, is ${prefix}`)];
 }
 
 function stageProblems(load: unknown): PlanProblem[] {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { PLAN_BOUNDS, PLAN_DEFAULTS } from "./defaults.js";
-import { durationMs, note } from "./schema-parts.js";
+import { dataFile, durationMs, note } from "./schema-parts.js";
 
 const stageName = z
   .string()
@@ -123,6 +123,58 @@ export const Load = z.discriminatedUnion("kind", [
         note("Over this bound a due request is dropped, and counted.", { unit: "requests", example: 2000 }),
       ),
     stages: z.array(RateStage).min(1).max(1000).meta(note("Rates, one after the other.")),
+  }),
+  z.strictObject({
+    kind: z
+      .literal("trace")
+      .meta(
+        note("Open load from a file: each of its requests is sent at its own time, whatever is in flight."),
+      ),
+    ...dataFile,
+    format: z
+      .enum(["auto", "mooncake", "azure"])
+      .default(PLAN_DEFAULTS.trace.format)
+      .meta(
+        note(
+          "`mooncake`: JSONL with timestamp (ms), input_length, output_length and hash_ids; `azure`: CSV with TIMESTAMP, " +
+            "ContextTokens, GeneratedTokens. `auto` takes a file that ends in .csv for azure, any other for mooncake.",
+          { example: "azure" },
+        ),
+      ),
+    speed: z
+      .number()
+      .positive()
+      .max(1_000_000)
+      .default(PLAN_DEFAULTS.trace.speed)
+      .meta(note("So many times faster than the trace: 2 halves the time between requests.", { example: 2 })),
+    fromMs: durationMs(
+      "Part of the trace to send, in its own time: from here on.",
+      PLAN_BOUNDS.traceMs,
+      "10m",
+    ).prefault(0),
+    durationMs: durationMs(
+      "Length of that part, in the trace's own time; up to its last request by default.",
+      PLAN_BOUNDS.stageMs,
+      "5m",
+    ).optional(),
+    maxInFlight: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(PLAN_DEFAULTS.load.maxInFlight)
+      .meta(
+        note("Over this bound a due request is dropped, and counted.", { unit: "requests", example: 2000 }),
+      ),
+    requests: z
+      .int()
+      .min(1)
+      .optional()
+      .meta(note("Requests in that part; filled in at submission.", { unit: "requests", example: 23_608 })),
+    lengthMs: durationMs(
+      "How long sending it takes, at that speed; filled in at submission.",
+      PLAN_BOUNDS.stageMs,
+      "1h",
+    ).optional(),
   }),
 ]);
 

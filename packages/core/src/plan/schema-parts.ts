@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PLAN_BOUNDS } from "./defaults.js";
 
 const DURATION = /^\s*(\d+(?:\.\d+)?)\s*(us|ms|s|m|h)\s*$/;
 const NO_DURATION = "is no duration: write milliseconds, or 500ms, 30s, 2m, 1h";
@@ -81,3 +82,31 @@ export const Length = z.union(
   },
 );
 export type Length = z.infer<typeof Length>;
+
+/** A file of the submitter's, and what it was when the plan was submitted. */
+export const dataFile = {
+  file: z
+    .string()
+    .min(1)
+    .max(4096)
+    .meta(
+      note("The file, read where the plan is submitted; agents get it by its digest.", {
+        example: "prompts.jsonl",
+      }),
+    ),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "is no SHA-256: 64 of 0-9 and a-f")
+    .optional()
+    .meta(
+      note("Its digest. Filled in at submission; a file that is not the one that a plan states is refused.", {
+        example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+      }),
+    ),
+  bytes: z
+    .int()
+    .min(1)
+    .max(PLAN_BOUNDS.dataSetBytes.max)
+    .optional()
+    .meta(note("Its size; filled in at submission.", { unit: "bytes", example: 1_000_000 })),
+};

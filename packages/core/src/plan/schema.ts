@@ -8,7 +8,15 @@ import { metricsUrl, metricsUrlProblem } from "./urls.js";
 
 export type { Load, RateStage, UserStage } from "./schema-load.js";
 export { formatDurationMs, Length, parseDurationMs } from "./schema-parts.js";
-export type { Workload } from "./schema-workload.js";
+export type {
+  ConversationWorkload,
+  DataSetWorkload,
+  PlainWorkload,
+  SyntheticTextInput,
+  SyntheticTextWorkload,
+  TraceWorkload,
+  Workload,
+} from "./schema-workload.js";
 
 /** The plan's schema, version 1. Strict: an unknown key is a problem. */
 export const PlanSchema = z.strictObject({

@@ -13,6 +13,14 @@ export const STREAMS = {
   promptBody: 5,
   commonHead: 6,
   commonBody: 7,
+  member: 8,
+  entry: 9,
+  imageCount: 10,
+  imageSize: 11,
+  imageContent: 12,
+  turns: 13,
+  blockHead: 14,
+  blockBody: 15,
 } as const;
 export type Stream = (typeof STREAMS)[keyof typeof STREAMS];
 

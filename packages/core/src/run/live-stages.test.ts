@@ -18,7 +18,13 @@ const stages = resolveStages(
 );
 
 function block(stage: number, phase: FoldedBlock["phase"], change: Partial<FoldedBlock> = {}): FoldedBlock {
-  const empty = { histograms: new Map(), agents: new Map(), targets: new Map(), lastEnd: null };
+  const empty = {
+    histograms: new Map(),
+    agents: new Map(),
+    targets: new Map(),
+    work: new Map(),
+    lastEnd: null,
+  };
   const none = { unsettled: 0, unoffered: 0, ...empty };
   return { stage, phase, flow: emptyFlow(), due: emptyDue(), ...none, ...change };
 }

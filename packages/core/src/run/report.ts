@@ -167,6 +167,8 @@ export interface StageReport {
   /** Members that are in the merged figures alone, being too many to be kept apart. */
   readonly notApart?: { readonly agents: number; readonly targets: number } | undefined;
   readonly outliers?: readonly Outlier[] | undefined;
+  /** By member of the workload, where it is a mixture or has images; absent for text alone. */
+  readonly work?: readonly WorkReport[] | undefined;
   /** Null where no interval was measured; absent in reports that are older. */
   readonly stampUncertainty?: StampUncertainty | null;
   /** Requests that each user completed in the window, at least; null for open load. */
@@ -192,6 +194,26 @@ export interface MemberReport {
   readonly censored: number;
   readonly outputTokensPerS: number;
   readonly latencyUs: Readonly<Record<TargetMetric, MemberLatency>>;
+}
+
+/** What one member of the workload asked for in a level, beside what came of it. Means are of completed requests. */
+export interface WorkReport {
+  readonly name: string;
+  /** Of all requests, by the plan's weights. */
+  readonly share: number;
+  readonly offered: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Of the text; images come on top. Null where the plan does not say, as of a file's own text. */
+  readonly askedPromptMean: number | null;
+  /** As the server counted it, images included. */
+  readonly promptMean: number | null;
+  readonly cachedPromptMean: number | null;
+  readonly askedOutputMean: number | null;
+  readonly outputMean: number | null;
+  readonly imagesMean: number | null;
+  /** Tokens of an image, where the server tells them apart. */
+  readonly imageTokensEach: number | null;
 }
 
 /** A member whose figure differs from the others' by more than chance and their own spread. */
@@ -332,6 +354,8 @@ export interface RunReport {
     readonly intervals: number;
     readonly redIntervals: number;
     readonly yellowIntervals: number;
+    /** Requests whose body was not built when they were due; null where the agent did not say, absent in older reports. */
+    readonly builtLate?: number | null | undefined;
     /** Measured intervals, of which the red share is taken. */
     readonly measuredIntervals: number;
   }[];

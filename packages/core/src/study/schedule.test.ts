@@ -103,6 +103,7 @@ test("a warm-up comes after each switch, as a run of its own that the suite's re
   );
   assert.ok(warmUp?.kind === "warm-up");
   const { workload, load, thresholds } = warmUp.run.plan;
+  assert.ok(workload.kind === "synthetic-text");
   assert.equal(workload.inputTokens, 77);
   assert.deepEqual(thresholds, [], "nothing is judged by it");
   assert.ok(load.kind === "users");
@@ -137,7 +138,10 @@ test("overrides are laid over the plan for their condition alone", () => {
     scheduleStudy(requireStudy(aStudy({ suites: [aSuite({ plan, overrides })] })), { mode: "default" }),
   );
   assert.deepEqual(
-    runs.map(({ plan: { workload } }) => [workload.inputTokens, workload.outputTokens]),
+    runs.map(({ plan: { workload } }) => {
+      assert.ok(workload.kind === "synthetic-text");
+      return [workload.inputTokens, workload.outputTokens];
+    }),
     [
       [512, 5],
       [9, 5],

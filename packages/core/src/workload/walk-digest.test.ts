@@ -5,10 +5,14 @@ import type { PlanInput } from "../plan/schema.js";
 import { NO_CALIBRATION } from "./calibration.js";
 import { walkDigest } from "./walk-digest.js";
 
+const text = {
+  inputTokens: { kind: "uniform", min: 5, max: 40 },
+  outputTokens: 10,
+} as const;
 const closed: PlanInput = {
   version: 1,
   target: { urls: ["http://h:8000"] },
-  workload: { inputTokens: { kind: "uniform", min: 5, max: 40 }, outputTokens: 10 },
+  workload: text,
   load: {
     kind: "users",
     stages: [
@@ -44,7 +48,7 @@ const changes: Readonly<Record<string, () => string>> = {
   "the salt": () => digest(closed, "abd"),
   "the seed": () => digest({ ...closed, seed: 2 }),
   "the API": () => digest({ ...closed, target: { ...closed.target, api: "openai-completions" } }),
-  "a length": () => digest({ ...closed, workload: { ...closed.workload, outputTokens: 11 } }),
+  "a length": () => digest({ ...closed, workload: { ...text, outputTokens: 11 } }),
   "the number of users": () =>
     digest({
       ...closed,

@@ -2,17 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RequestKey } from "../load/keys.js";
 import { requirePlan } from "../plan/parse-plan.js";
-import type { PlanInput } from "../plan/schema.js";
+import type { SyntheticTextInput } from "../plan/schema.js";
 import { type Calibration, NO_CALIBRATION } from "./calibration.js";
 import { shortestLength } from "./lengths.js";
+import type { RequestSpec } from "./request-spec.js";
 import { WORDS } from "./words.js";
-import { createWorkload, type RequestSpec } from "./workload.js";
+import { createWorkload } from "./workload.js";
 
 type Apis = "openai-chat" | "openai-completions";
 
 interface Asked {
   readonly api?: Apis;
-  readonly workload?: PlanInput["workload"];
+  readonly workload?: SyntheticTextInput;
   readonly seed?: number;
   readonly salt?: string;
   readonly warmUp?: number;
@@ -35,6 +36,7 @@ const key = (user: number, j = 0, stage = 0): RequestKey => ({ kind: "closed", s
 
 /** The prompt's units: words or ids. */
 function units({ prompt }: RequestSpec): readonly (string | number)[] {
+  assert.ok(prompt.kind !== "messages");
   return prompt.kind === "text" ? prompt.text.split(" ") : prompt.ids;
 }
 
@@ -99,7 +101,7 @@ for (const { api, head } of apis) {
   });
 
   test(`another salt changes the head alone: lengths and the rest stay, ${api}`, () => {
-    const workload: PlanInput["workload"] = {
+    const workload: SyntheticTextInput = {
       inputTokens: { kind: "lognormal", median: 60, sigma: 0.5, min: 10 },
       outputTokens: { kind: "uniform", min: 1, max: 500 },
     };
@@ -144,7 +146,7 @@ for (const { api, head } of apis) {
   });
 
   test(`a prompt no longer than the shared prefix keeps a unit of its own, ${api}`, () => {
-    const workload: PlanInput["workload"] = {
+    const workload: SyntheticTextInput = {
       inputTokens: { kind: "normal", mean: 40, sd: 30 },
       prompts: "shared-prefix",
       sharedPrefixTokens: 39,
@@ -168,7 +170,7 @@ for (const { api, head } of apis) {
   });
 
   test(`identical prompts are one prompt for all keys, runs and salts, with outputs of their own, ${api}`, () => {
-    const workload: PlanInput["workload"] = {
+    const workload: SyntheticTextInput = {
       inputTokens: { kind: "uniform", min: 10, max: 400 },
       outputTokens: { kind: "uniform", min: 1, max: 400 },
       prompts: "identical",
@@ -178,8 +180,8 @@ for (const { api, head } of apis) {
     assert.equal(units(first).length, first.promptTokens);
     const outputs = new Set<number>();
     for (const one of [key(7, 3, 1), key(0, 0, 0), key(999, 0, 1)]) {
-      const { outputTokens, ...rest } = requests.requestFor(one);
-      assert.deepEqual(rest, { promptTokens: first.promptTokens, prompt: first.prompt });
+      const { outputTokens, promptTokens, prompt } = requests.requestFor(one);
+      assert.deepEqual({ promptTokens, prompt }, { promptTokens: first.promptTokens, prompt: first.prompt });
       outputs.add(outputTokens);
     }
     assert.equal(outputs.size, 3);
@@ -188,7 +190,7 @@ for (const { api, head } of apis) {
 }
 
 test("warm-up prompts are their own, and whether there is a warm-up changes no other request", () => {
-  const workload: PlanInput["workload"] = { inputTokens: { kind: "uniform", min: 20, max: 200 } };
+  const workload: SyntheticTextInput = { inputTokens: { kind: "uniform", min: 20, max: 200 } };
   const without = source({ workload });
   const withOne = source({ workload, warmUp: 4 });
   for (let user = 0; user < 20; user += 1) {
@@ -215,7 +217,7 @@ test("open and closed keys have prompts of their own, also far out", () => {
 });
 
 test("drawn lengths have their distribution, and input and output know nothing of each other", () => {
-  const workload: PlanInput["workload"] = {
+  const workload: SyntheticTextInput = {
     inputTokens: { kind: "normal", mean: 200, sd: 20 },
     outputTokens: { kind: "lognormal", median: 100, sigma: 0.5 },
   };
@@ -223,7 +225,7 @@ test("drawn lengths have their distribution, and input and output know nothing o
   const count = 4000;
   const drawn = Array.from({ length: count }, (_, user) => requests.requestFor(key(user)));
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const inputs = drawn.map(({ promptTokens }) => promptTokens - 200);
+  const inputs = drawn.map(({ promptTokens }) => (promptTokens ?? 0) - 200);
   const outputs = drawn.map(({ outputTokens }) => Math.log(outputTokens / 100));
   const sd = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value * value)));
   assert.ok(Math.abs(mean(inputs)) < (4 * 20) / Math.sqrt(count), `mean ${mean(inputs)}`);
@@ -246,7 +248,7 @@ test("uniform lengths reach both ends, and stated bounds hold", () => {
   });
   for (let user = 0; user < 300; user += 1) {
     const { promptTokens, outputTokens } = bounded.requestFor(key(user));
-    assert.ok(promptTokens >= 5 && promptTokens <= 20);
+    assert.ok(promptTokens !== null && promptTokens >= 5 && promptTokens <= 20);
     assert.ok(outputTokens >= 1);
   }
 });

@@ -1,74 +1,103 @@
+import { assert } from "../errors.js";
 import type { RequestKey } from "../load/keys.js";
 import { resolveStages } from "../load/resolve-stages.js";
-import type { Length, TestPlan, Workload } from "../plan/schema.js";
-import { Hash128 } from "../random/hash.js";
-import { Random, randomState, STREAMS, type Stream } from "../random/random.js";
+import type { ResolvedStage } from "../load/stages.js";
+import type { PlainWorkload, TestPlan } from "../plan/schema.js";
+import { Random, randomState, STREAMS } from "../random/random.js";
 import type { Calibration } from "./calibration.js";
-import { drawLength } from "./lengths.js";
-import { type Prompt, type PromptKind, TOKEN_IDS, WORD_TEXT } from "./prompt-kinds.js";
-
-/** What one request asks for. Lengths as asked; what the server counted stands beside them in the report. */
-export interface RequestSpec {
-  /** Of the whole prompt, the chat template included. */
-  readonly promptTokens: number;
-  readonly outputTokens: number;
-  readonly prompt: Prompt;
-}
+import { ConversationText } from "./conversation-text.js";
+import type { DataSetEntry } from "./data-set.js";
+import { DataSetText } from "./data-set-text.js";
+import type { DrawnPrompt } from "./drawn-prompt.js";
+import { Draws } from "./draws.js";
+import { ImageDraw } from "./images.js";
+import { imagesOf, isSalted, type WorkloadMember, workloadMembers } from "./members.js";
+import { type PromptKind, TOKEN_IDS, WORD_TEXT } from "./prompt-kinds.js";
+import type { AskedText, Coordinates, RequestDraft, RequestPlace, RequestSpec } from "./request-spec.js";
+import { SyntheticText } from "./synthetic-text.js";
+import type { TraceEntry } from "./trace.js";
+import { TraceText } from "./trace-text.js";
 
 /** Pure: the same key gives the same request on every agent. */
 export interface RequestSource {
   requestFor(key: RequestKey): RequestSpec;
+  /** The same, its prompt to be drawn piece by piece. */
+  draftFor(key: RequestKey): RequestDraft;
 }
 
 export interface WorkloadOptions {
   /** The run's; what is drawn from it changes with every run, what is drawn from the plan's seed does not. */
   readonly salt: string;
   readonly calibration: Calibration;
+  /** What is in the plan's files. Needed by plans that have any. */
+  readonly dataSets?: DataSets;
+  /** What is in its trace; needed by loads that are one. */
+  readonly trace?: readonly TraceEntry[] | undefined;
 }
+
+/** The lines of files of prompts, by the member of the workload whose they are. */
+export type DataSets = ReadonlyMap<number, readonly DataSetEntry[]>;
 
 /**
  * The requests of a plan. A prompt begins with a head of at least 62 bits drawn from (salt, key), so that no two runs
  * and no two keys begin alike; a common prefix has one drawn from the salt alone. The rest of the text and all
  * lengths are drawn from (seed, key): another salt leaves them as they were. Identical prompts have no head, and the
- * length that is drawn first. Warm-up keys lie in a domain of their own, and whether there is a warm-up changes no
- * other request.
+ * length that is drawn first. Of a mixture, each key draws its member from the seed. Warm-up keys lie in a domain of
+ * their own, and whether there is a warm-up changes no other request.
  */
 export function createWorkload(plan: TestPlan, options: WorkloadOptions): RequestSource {
-  const source = new SyntheticText(plan, options);
-  return { requestFor: (key) => source.requestFor(key) };
+  const source = new PlannedRequests(plan, options);
+  return {
+    requestFor: (key) => {
+      const { prompt, turn, ...rest } = source.draftFor(key);
+      return {
+        ...rest,
+        prompt: prompt.kind === "drawn" ? prompt.whole() : prompt,
+        ...(turn === undefined ? {} : { turn: { ...turn, system: wholeText(turn.system) } }),
+      };
+    },
+    draftFor: (key) => source.draftFor(key),
+  };
 }
-
-/** Where a key lies, apart from agents and from the warm-up: (domain, stage, user, j) or (domain, stage, k). */
-type Coordinates = readonly number[];
 
 const DOMAINS = { warmUp: 0, closed: 1, open: 2 } as const;
 
-class SyntheticText {
-  readonly #workload: Workload;
+class PlannedRequests {
   readonly #seed: number;
-  readonly #kind: PromptKind;
-  readonly #salt: string;
-  readonly #calibration: Calibration;
+  readonly #stages: readonly ResolvedStage[];
   readonly #hasWarmUp: boolean;
-  #commonUnits: readonly number[] | null = null;
-  #identical: Pick<RequestSpec, "promptTokens" | "prompt"> | null = null;
+  readonly #members: readonly MemberRequests[];
+  /** Part of the weights up to each member. */
+  readonly #upTo: readonly number[];
 
-  constructor(plan: TestPlan, { salt, calibration }: WorkloadOptions) {
-    this.#workload = plan.workload;
+  constructor(plan: TestPlan, options: WorkloadOptions) {
+    const members = workloadMembers(plan);
     this.#seed = plan.seed;
-    this.#kind = plan.target.api === "openai-completions" ? TOKEN_IDS : WORD_TEXT;
-    this.#salt = salt;
-    this.#calibration = calibration;
-    this.#hasWarmUp = resolveStages(plan)[0]?.isWarmUp === true;
+    this.#stages = resolveStages(plan);
+    this.#hasWarmUp = this.#stages[0]?.isWarmUp === true;
+    this.#members = members.map(
+      (member, index) =>
+        new MemberRequests(member, { plan, options, index, isOnly: plan.workload.kind !== "mixture" }),
+    );
+    let before = 0;
+    this.#upTo = members.map(({ share }) => {
+      before += share;
+      return before;
+    });
   }
 
-  requestFor(key: RequestKey): RequestSpec {
-    const at = this.#coordinates(key);
-    const { inputTokens, outputTokens, prompts } = this.#workload;
-    const asked = this.#length(outputTokens, STREAMS.outputLength, at);
-    if (prompts === "identical") return { ...this.#theOne(), outputTokens: asked };
-    const promptTokens = this.#length(inputTokens, STREAMS.inputLength, at);
-    return { promptTokens, outputTokens: asked, prompt: this.#ownPrompt(promptTokens, at) };
+  draftFor(key: RequestKey): RequestDraft {
+    const place = { at: this.#coordinates(key), turn: this.#turn(key) };
+    const member = this.#members[this.#memberFor(place.at)];
+    assert(member !== undefined, "a workload without members");
+    return member.draftFor(place);
+  }
+
+  #memberFor(at: Coordinates): number {
+    if (this.#members.length === 1) return 0;
+    const drawn = new Random(randomState(this.#seed, STREAMS.member, at)).nextUniform();
+    const found = this.#upTo.findIndex((upTo) => drawn < upTo);
+    return found < 0 ? this.#members.length - 1 : found;
   }
 
   #coordinates(key: RequestKey): Coordinates {
@@ -78,49 +107,77 @@ class SyntheticText {
     return [DOMAINS.closed, stage, key.user, key.j];
   }
 
-  #length(length: Length, stream: Stream, at: Coordinates): number {
-    return typeof length === "number" ? length : drawLength(length, this.#seeded(stream, at));
+  #turn(key: RequestKey): number {
+    if (key.kind === "open") return key.k;
+    const stage = this.#stages[key.stage];
+    return key.j * (stage?.kind === "users" ? stage.users : 1) + key.user;
+  }
+}
+
+class MemberRequests {
+  readonly #index: number;
+  readonly #workload: PlainWorkload;
+  readonly #text: { textFor(place: RequestPlace): AskedText };
+  readonly #images: ImageDraw | null;
+
+  constructor(
+    { workload }: WorkloadMember,
+    world: {
+      readonly plan: TestPlan;
+      readonly options: WorkloadOptions;
+      readonly index: number;
+      readonly isOnly: boolean;
+    },
+  ) {
+    const { plan, options, index, isOnly } = world;
+    const draws = new Draws({ seed: plan.seed, salt: options.salt, member: isOnly ? [] : [index] });
+    this.#index = index;
+    this.#workload = workload;
+    const images = imagesOf(workload);
+    this.#images = images === undefined ? null : new ImageDraw(images, draws);
+    const kind = plan.target.api === "openai-completions" ? TOKEN_IDS : WORD_TEXT;
+    this.#text = textOf(workload, { ...options, kind, draws, member: index });
   }
 
-  #ownPrompt(promptTokens: number, at: Coordinates): Prompt {
-    const count = this.#kind.unitsOfPrompt(promptTokens, this.#calibration);
-    // A prompt no longer than the common beginning keeps at least one unit of its own.
-    const units = this.#workload.prompts === "shared-prefix" ? this.#common().slice(0, count - 1) : [];
-    const head = Math.min(count - units.length, this.#kind.headUnits);
-    this.#kind.draw(units, this.#salted(STREAMS.promptHead, at), head);
-    this.#kind.draw(units, this.#seeded(STREAMS.promptBody, at), count - units.length);
-    return this.#kind.prompt(units);
+  draftFor(place: RequestPlace): RequestDraft {
+    const { ignoreEos, temperature } = this.#workload;
+    return {
+      ...this.#text.textFor(place),
+      member: this.#index,
+      images: this.#images?.imagesFor(place.at) ?? [],
+      ignoreEos,
+      temperature,
+      isSalted: isSalted(this.#workload),
+    };
   }
+}
 
-  /** The beginning that all prompts of the run share. It is user's text: the template before it is common anyway. */
-  #common(): readonly number[] {
-    if (this.#commonUnits !== null) return this.#commonUnits;
-    const units: number[] = [];
-    const count = this.#kind.unitsOfText(this.#workload.sharedPrefixTokens ?? 1, this.#calibration);
-    this.#kind.draw(units, this.#salted(STREAMS.commonHead, []), Math.min(count, this.#kind.headUnits));
-    this.#kind.draw(units, this.#seeded(STREAMS.commonBody, []), count - units.length);
-    this.#commonUnits = units;
-    return units;
-  }
+function wholeText(prompt: DrawnPrompt | null): string {
+  const whole = prompt?.whole();
+  return whole?.kind === "text" ? whole.text : "";
+}
 
-  /** The prompt of all requests, where they are identical. */
-  #theOne(): Pick<RequestSpec, "promptTokens" | "prompt"> {
-    if (this.#identical !== null) return this.#identical;
-    const promptTokens = this.#length(this.#workload.inputTokens, STREAMS.inputLength, []);
-    const units: number[] = [];
-    const count = this.#kind.unitsOfPrompt(promptTokens, this.#calibration);
-    this.#kind.draw(units, this.#seeded(STREAMS.commonBody, []), count);
-    this.#identical = { promptTokens, prompt: this.#kind.prompt(units) };
-    return this.#identical;
-  }
+interface TextWorld extends WorkloadOptions {
+  readonly kind: PromptKind;
+  readonly draws: Draws;
+  readonly member: number;
+}
 
-  #seeded(stream: Stream, at: Coordinates): Random {
-    return new Random(randomState(this.#seed, stream, at));
-  }
-
-  #salted(stream: Stream, at: Coordinates): Random {
-    const hash = new Hash128().addInt(stream).addText(this.#salt);
-    for (const part of at) hash.addSafeInt(part);
-    return new Random(hash.words());
+function textOf(workload: PlainWorkload, world: TextWorld): { textFor(place: RequestPlace): AskedText } {
+  switch (workload.kind) {
+    case "synthetic-text":
+      return new SyntheticText(workload, world);
+    case "conversation":
+      return new ConversationText(workload, world);
+    case "dataset": {
+      const entries = world.dataSets?.get(world.member);
+      assert(entries !== undefined, `the data set ${workload.file} was not handed in`);
+      return new DataSetText(workload, { ...world, entries });
+    }
+    case "trace": {
+      const { trace: entries } = world;
+      assert(entries !== undefined, "the trace was not handed in");
+      return new TraceText(workload, { ...world, entries });
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@tokenstorm/core";
+import { storeOfDataSets } from "../data-set-store.js";
 import { systemClock } from "../system-clock.js";
 import type { Transport } from "../transport.js";
 import { createMemoryBlobs } from "./blobs.js";
@@ -21,6 +22,7 @@ export function createMemoryHub(options: { readonly clock?: Clock } = {}): Memor
   const log = createMemoryLog();
   const state = createMemoryState();
   const blobs = createMemoryBlobs();
+  const dataSets = createMemoryBlobs();
   return {
     connect: () => {
       const connection = { isClosed: false };
@@ -32,6 +34,7 @@ export function createMemoryHub(options: { readonly clock?: Clock } = {}): Memor
         log: follower,
         state: state.connect(connection),
         blobs: blobs.connect(connection),
+        dataSets: storeOfDataSets({ ...dataSets.connect(connection), ageMs: dataSets.ageMs }),
         server: null,
         close: async () => {
           if (connection.isClosed) return;

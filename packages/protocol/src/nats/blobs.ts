@@ -6,9 +6,14 @@ import type { JetStreamLink } from "./stores.js";
 /** Limit of one blob, there or back: at 1 MB/s, 60 MB. */
 const TRANSFER_LIMIT_MS = 60_000;
 
-/** The object store, in chunks of 128 KiB. */
-export async function createNatsBlobs(link: JetStreamLink): Promise<BlobStore> {
-  const store = await new Objm(link.js).open(link.names.blobs, false);
+export interface NatsBlobs extends BlobStore {
+  /** Since it was put; undefined where it is not there. */
+  ageMs(name: string): Promise<number | undefined>;
+}
+
+/** An object store, in chunks of 128 KiB. */
+export async function createNatsBlobs(link: JetStreamLink, bucket: string): Promise<NatsBlobs> {
+  const store = await new Objm(link.js).open(bucket, false);
   const transfer = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await within(work(), TRANSFER_LIMIT_MS, what);
@@ -21,6 +26,11 @@ export async function createNatsBlobs(link: JetStreamLink): Promise<BlobStore> {
       await transfer(`storing ${name}`, () => store.putBlob({ name }, data));
     },
     get: async (name) => (await transfer(`fetching ${name}`, () => store.getBlob(name))) ?? undefined,
+    ageMs: async (name) => {
+      const info = await transfer(`looking for ${name}`, () => store.info(name));
+      if (info === null || info.deleted) return undefined;
+      return Math.max(0, Date.now() - Date.parse(info.mtime));
+    },
     delete: async (name) => {
       await transfer(`deleting ${name}`, () => store.delete(name));
     },

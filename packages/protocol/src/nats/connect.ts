@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection, errors as natsErrors } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
+import { storeOfDataSets } from "../data-set-store.js";
 import { subjects } from "../subjects.js";
 import type { Transport } from "../transport.js";
 import { createNatsBlobs } from "./blobs.js";
@@ -61,7 +62,8 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
     bus: createNatsBus(connection),
     log,
     state: await createNatsState(link),
-    blobs: await createNatsBlobs(link),
+    blobs: await createNatsBlobs(link, link.names.blobs),
+    dataSets: storeOfDataSets(await createNatsBlobs(link, link.names.dataSets)),
     server: {
       version: connection.info?.version ?? "",
       url: `nats://${connection.getServer()}`,

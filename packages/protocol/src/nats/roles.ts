@@ -41,7 +41,7 @@ export function inboxOf(role: NatsRole): string {
  */
 export function rolePermissions(role: NatsRole, options: RoleOptions = {}): RolePermissions {
   const names = subjects(options.prefix);
-  const { state, results, blobs } = storeNames(names.prefix);
+  const { state, results, blobs, dataSets } = storeNames(names.prefix);
   const answers = `${options.inbox ?? inboxOf(role)}.>`;
   switch (role) {
     case "viewer":
@@ -56,6 +56,8 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
           // Asks whether another process answers under its name already.
           `${names.prefix}.v1.time.${agent}`,
           ...reading(`KV_${state}`),
+          ...reading(`OBJ_${dataSets}`),
+          ...consuming(`OBJ_${dataSets}`),
         ],
         subscribe: [
           names.beacon,
@@ -74,6 +76,11 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
           ...reading(`KV_${state}`),
           ...reading(`OBJ_${blobs}`),
           ...consuming(`OBJ_${blobs}`),
+          ...reading(`OBJ_${dataSets}`),
+          ...consuming(`OBJ_${dataSets}`),
+          // Puts the files of its plans, an old one anew.
+          `$O.${dataSets}.>`,
+          `$JS.API.STREAM.PURGE.OBJ_${dataSets}`,
         ],
         // `tail` asks as a viewer does, and an operator may use it.
         subscribe: [
@@ -91,7 +98,8 @@ export function rolePermissions(role: NatsRole, options: RoleOptions = {}): Role
           `${names.prefix}.v1.>`,
           `$KV.${state}.>`,
           `$O.${blobs}.>`,
-          ...[results, `KV_${state}`, `OBJ_${blobs}`].flatMap(owning),
+          `$O.${dataSets}.>`,
+          ...[results, `KV_${state}`, `OBJ_${blobs}`, `OBJ_${dataSets}`].flatMap(owning),
         ],
         // Whoever holds this user may do everything else too.
         subscribe: [

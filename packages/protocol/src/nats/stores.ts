@@ -13,16 +13,18 @@ import { LoadError } from "@tokenstorm/core";
 import type { Subjects } from "../subjects.js";
 import { isApiError, JS_CODES, permissionViolation, toLoadError } from "./errors.js";
 
-/** Names in JetStream, made from the subject prefix: TS_RES, TS_STATE, TS_BLOB for `ts`. */
+/** Names in JetStream, made from the subject prefix: TS_RES, TS_STATE, TS_BLOB, TS_DATA for `ts`. */
 export interface StoreNames {
   readonly results: string;
   readonly state: string;
   readonly blobs: string;
+  /** Of plans' files. */
+  readonly dataSets: string;
 }
 
 export function storeNames(prefix: string): StoreNames {
   const base = prefix.toUpperCase();
-  return { results: `${base}_RES`, state: `${base}_STATE`, blobs: `${base}_BLOB` };
+  return { results: `${base}_RES`, state: `${base}_STATE`, blobs: `${base}_BLOB`, dataSets: `${base}_DATA` };
 }
 
 /** One connection with what JetStream needs of it. */
@@ -37,6 +39,8 @@ export interface JetStreamLink {
 
 /** A server forgets message ids after so long; a later twin is caught by the fold. */
 const DUPLICATE_WINDOW_MS = 120_000;
+/** A data set is forgotten so long after it was put; who submits a plan with it puts an older one anew. */
+const DATA_SETS_KEPT_MS = 14 * 86_400_000;
 const NANOS_PER_MS = 1_000_000;
 /** Pause between two looks for what a coordinator makes. */
 const LOOK_AGAIN_MS = 250;
@@ -46,6 +50,10 @@ export async function prepareStores(link: JetStreamLink, resultsMaxBytes: number
   try {
     await prepareResults(link, resultsMaxBytes);
     await new Objm(link.js).create(link.names.blobs, { storage: StorageType.File });
+    await new Objm(link.js).create(link.names.dataSets, {
+      storage: StorageType.File,
+      ttl: DATA_SETS_KEPT_MS * NANOS_PER_MS,
+    });
     await new Kvm(link.js).create(link.names.state, {
       history: 1,
       storage: StorageType.File,

@@ -1,4 +1,4 @@
-import { type Comparison, compareRuns, type RunEvidence, runEvidence } from "@tokenstorm/core";
+import { type Comparison, compareRuns, type RunEvidence, runEvidence, type Side } from "@tokenstorm/core";
 import {
   comparisonFigureTables,
   comparisonFindings,
@@ -26,10 +26,10 @@ export async function comparedRun(lines: RunLines): Promise<ComparedRun> {
 
 /** The page of a comparison: the same object that the other formats show, its words, and curves of each side's first run. */
 export function comparisonData(
-  sides: readonly { readonly label: string; readonly runs: readonly ComparedRun[] }[],
+  sides: readonly (Omit<Side, "runs"> & { readonly runs: readonly ComparedRun[] })[],
 ): ComparisonData {
   const comparison: Comparison = compareRuns(
-    sides.map(({ label, runs }) => ({ label, runs: runs.map(({ evidence }) => evidence) })),
+    sides.map(({ runs, ...side }) => ({ ...side, runs: runs.map(({ evidence }) => evidence) })),
   );
   return {
     version: 1,

@@ -1,5 +1,6 @@
-import type { Length, RunFacts, RunReport, TestPlan } from "@tokenstorm/core";
+import type { RunFacts, RunReport, TestPlan } from "@tokenstorm/core";
 import { formatCount, formatNumber, formatUs, plural } from "../units.js";
+import { loadWords, workloadWords } from "../workload-words.js";
 import type { Condition } from "./report-data.js";
 
 /**
@@ -39,20 +40,15 @@ function targetConditions(facts: RunFacts, { target }: TestPlan): Condition[] {
 }
 
 function workConditions(plan: TestPlan, report: RunReport): Condition[] {
-  const { workload, load } = plan;
   const { tokens } = report.totals;
   const put = (name: string, value: string | null | undefined, source: Source = "plan") =>
     line("work", name, value, source);
   const mean = (value: number | null) => (value === null ? null : `${formatNumber(value)} tokens`);
   return [
-    put("load", loadText(load)),
-    put("prompt length asked", lengthText(workload.inputTokens)),
+    put("load", loadWords(plan.load)),
+    ...workloadWords(plan).map(([name, value]) => put(name, value)),
     put("prompt length, mean by usage", mean(tokens.promptMean), "measured"),
-    put("output length asked", lengthText(workload.outputTokens)),
     put("output length, mean by usage", mean(tokens.outputMean), "measured"),
-    put("end of output", workload.ignoreEos ? "fixed length (ignore_eos)" : "the model stops by itself"),
-    put("prompts", workload.prompts),
-    put("temperature", workload.temperature === undefined ? "not sent" : formatNumber(workload.temperature)),
     put("warm-up", plan.warmUp.requests === 0 ? "none" : plural(plan.warmUp.requests, "request")),
   ];
 }
@@ -89,32 +85,4 @@ function clientConditions(facts: RunFacts, report: RunReport): Condition[] {
     put("plan digest", record.planDigest === "" ? null : record.planDigest, "agents"),
     put("tokenstorm", facts.version, "agents"),
   ];
-}
-
-function loadText(load: TestPlan["load"]): string {
-  if (load.kind === "users") {
-    const users = load.stages.map((stage) => formatCount(stage.users)).join(", ");
-    const thinks = load.thinkMs > 0 ? `, thinking ${formatUs(load.thinkMs * 1000)}` : "";
-    return `closed: ${users} users${thinks}`;
-  }
-  const rates = load.stages.map(({ fromRps, toRps }) =>
-    toRps === undefined || toRps === fromRps
-      ? formatNumber(fromRps)
-      : `${formatNumber(fromRps)} to ${formatNumber(toRps)}`,
-  );
-  return `open: ${rates.join(", ")} requests/s, ${load.spacing}`;
-}
-
-function lengthText(length: Length): string {
-  if (typeof length === "number") return `${formatCount(length)} tokens`;
-  switch (length.kind) {
-    case "fixed":
-      return `${formatCount(length.tokens)} tokens`;
-    case "uniform":
-      return `${formatCount(length.min)} to ${formatCount(length.max)} tokens, uniform`;
-    case "normal":
-      return `normal, mean ${formatNumber(length.mean)}, standard deviation ${formatNumber(length.sd)} tokens`;
-    case "lognormal":
-      return `log-normal, median ${formatNumber(length.median)} tokens, sigma ${formatNumber(length.sigma)}`;
-  }
 }

@@ -1,0 +1,33 @@
+import type { TestPlan } from "../plan/schema.js";
+import type { WorkReport } from "../run/report.js";
+import { workloadMembers } from "../workload/members.js";
+import type { FoldedBlock } from "./aggregate.js";
+import type { WorkPart } from "./snapshot.js";
+
+/** What each member of the workload asked for in a level, beside what came of it; nothing for plain text. */
+export function workReports(block: FoldedBlock | undefined, plan: TestPlan): readonly WorkReport[] {
+  if (block === undefined || block.work.size === 0) return [];
+  return workloadMembers(plan).flatMap(({ name, share }, member) => {
+    const part = block.work.get(member);
+    return part === undefined ? [] : [workReport(part, { name, share })];
+  });
+}
+
+function workReport(part: WorkPart, { name, share }: Pick<WorkReport, "name" | "share">): WorkReport {
+  const { offered, completed, failed, images, imageTokens, imageTokensTold } = part;
+  const mean = (sum: number) => (completed === 0 ? null : sum / completed);
+  return {
+    name,
+    share,
+    offered,
+    completed,
+    failed,
+    askedPromptMean: part.promptsOfUnknownLength > 0 ? null : mean(part.askedPromptTokens),
+    promptMean: mean(part.promptTokens),
+    cachedPromptMean: mean(part.cachedPromptTokens),
+    askedOutputMean: mean(part.askedOutputTokens),
+    outputMean: mean(part.outputTokens),
+    imagesMean: mean(images),
+    imageTokensEach: imageTokensTold === 0 ? null : imageTokens / imageTokensTold,
+  };
+}
