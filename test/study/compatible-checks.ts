@@ -37,11 +37,18 @@ export async function checkCompatible(
       assert.ok(Math.abs(differencePct) <= LIMIT_PCT[series.model], text);
     }
     assert.equal(row.inFlight.max, series.levels[i]?.inferred_max_in_flight, `${where}: most in flight`);
+    checkNotes(run.report.stages[i]?.notes ?? [], row, where);
     checkDefinitions(run.study.levels[i]?.values["total_tok_s"], row, where);
     if (i > 0 && series.model !== "deepseek-v3.2") checkClient(series, row, where);
   }
   t.diagnostic(`${series.id}: ${errorText(errorOf(rows))}. ${WHAT_IT_SHOWS}`);
   return rows;
+}
+
+/** Where fewer were in flight than the label says, the report tells why. */
+function checkNotes(notes: readonly string[], { level, requests }: ComparedRow, where: string): void {
+  const isTold = notes.some((note) => note.includes(`no more than ${requests} could ever be in flight`));
+  assert.equal(isTold, requests < level, `${where}: ${notes.join("; ")}`);
 }
 
 /** The report's rates and the study's own arithmetic are one figure, to rounding. */
