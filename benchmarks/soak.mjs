@@ -1,13 +1,14 @@
 // Whether anything grows: 1,000 users for a quarter of an hour by the real `run` (simulator, nats-server, coordinator, agent
-// processes), RSS of each process and schedule lag of each agent every 10 s.
+// processes), RSS of each process and schedule lag of each agent every 10 s, and once a minute what is left of each heap
+// after it was collected whole (lib/live-heap.mjs). nats-server has no such heap: there RSS alone is judged.
 //
 //   node benchmarks/soak.mjs [--minutes 15] [--users 1000] [--processes 4] [--accept]
 //
 // A line is laid through the samples after the first quarter (heaps fill up to their size at first), by the median of the
-// slopes between all pairs. Exits with 1 where a process would grow by more than 10 % of its size (or 16 MiB, if that is
-// more) in the time of the run, or an agent's schedule lag p99 by more than 1 ms.
+// slopes between all pairs. Exits with 1 where RSS or the live heap of a process would grow by more than 10 % of its RSS
+// (or 16 MiB, if that is more) in the time of the run, or an agent's schedule lag p99 by more than 1 ms.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -32,7 +33,11 @@ const MAX_LAG_GROWTH_US = 1000;
 const minutes = Number(values.minutes);
 const cli = fileURLToPath(new URL("../packages/cli/bin/tokenstorm.mjs", import.meta.url));
 
-const out = mkdtempSync(join(tmpdir(), "soak-"));
+const scratch = mkdtempSync(join(tmpdir(), "soak-"));
+const out = join(scratch, "runs");
+const heaps = join(scratch, "heaps");
+mkdirSync(heaps);
+const preload = new URL("lib/live-heap.mjs", import.meta.url).href;
 const simulator = start(
   "simulate",
   "--port",
@@ -63,10 +68,13 @@ const code = await new Promise((resolve) => run.once("exit", resolve));
 clearInterval(sampler);
 simulator.kill("SIGTERM");
 report();
-rmSync(out, { recursive: true });
+rmSync(scratch, { recursive: true });
 
 function start(...words) {
-  const child = spawn(process.execPath, [cli, ...words], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [cli, ...words], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, NODE_OPTIONS: `--import=${preload}`, LIVE_HEAP_FOLDER: heaps },
+  });
   process.once("exit", () => child.kill("SIGTERM"));
   return child;
 }
@@ -117,12 +125,18 @@ function report() {
     const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
     const text = `${name}: RSS ${mib(size)} MiB, grows by ${mib(growth)} (at most ${mib(limit)})`;
     // What grows at the target is shown, and is no fault of the load generator.
-    if (name.startsWith("simulate ")) console.log(`     ${text}`);
-    else check(growth <= limit, text);
+    const judge = name.startsWith("simulate ") ? (_holds, words) => console.log(`     ${words}`) : check;
+    judge(growth <= limit, text);
+    const live = liveBytes(name);
+    if (live.length > 0) {
+      const words = `${name}: live heap ${mib(median(live))} MiB, grows by ${mib(growthOf(live))} (at most ${mib(limit)})`;
+      judge(growthOf(live) <= limit, words);
+    }
     const alike = Object.keys(figures).filter((one) => one.startsWith(name.replace(/\d+$/, ""))).length;
     figures[name.replace(/\d+$/, String(alike + 1))] = {
       rssBytes: Math.round(size),
       growthBytes: Math.round(growth),
+      ...(live.length > 0 && { liveBytes: median(live), liveGrowthBytes: Math.round(growthOf(live)) }),
     };
   }
   for (const [agent, samples] of lags()) {
@@ -133,6 +147,14 @@ function report() {
     );
   }
   if (values.accept) accept("soak", { [`${values.users} users, ${minutes} minutes`]: figures });
+}
+
+/** Of a process, after each full collection; none where it is no Node. */
+function liveBytes(name) {
+  const file = join(heaps, `${name.split(" ").at(-1)}.ndjson`);
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line).liveBytes);
 }
 
 /** In the time of the whole run, by the median of all slopes. */

@@ -1,20 +1,21 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   judgeProof,
-  LoadError,
   measuredWindow,
   type ProofEvidence,
   type ProofReport,
   proofEvidence,
   type RunRecord,
   resolveStages,
+  type Snapshot,
   type TestPlan,
 } from "@tokenstorm/core";
-import { lineToResult } from "@tokenstorm/protocol";
 import { renderJson } from "@tokenstorm/report";
 import type { Conducted } from "./conduct-run.js";
 import { reasonOf } from "./plan-file.js";
+import { PROOF_NAME_END } from "./run-directory.js";
+import { readResults } from "./run-files.js";
 
 export interface ProveOptions {
   readonly conducted: Conducted;
@@ -82,7 +83,7 @@ function lastLevel(plan: TestPlan): LastLevel | null {
   if (last === undefined) return null;
   const { load } = plan;
   const at = last.index - (stages.length - load.stages.length);
-  const name = `${plan.name ?? "run"}-prove`;
+  const name = `${plan.name ?? "run"}${PROOF_NAME_END}`;
   const of = { name, index: last.index };
   // Thresholds are the first run's.
   // With the same salt every prompt would be in the target's prefix cache already.
@@ -107,20 +108,13 @@ async function compare(first: RunRecord, again: RunRecord, { name, index }: Last
   return judgeProof({ level: name, run: again.id, single, doubled });
 }
 
-/** Throws RESULTS_UNREADABLE naming the file. */
-async function evidenceOf(record: RunRecord, stage: number): Promise<ProofEvidence> {
-  const file = join(record.result?.directory ?? "", "snapshots.ndjson");
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    throw new LoadError("RESULTS_UNREADABLE", `${file} cannot be read: ${reasonOf(cause)}`, { cause });
-  }
-  const results = text.split("\n").filter((line) => line !== "");
-  return proofEvidence(
-    stage,
-    results.map(lineToResult).flatMap((result) => (result.kind === "snapshot" ? [result.snapshot] : [])),
-  );
+/** Throws RESULTS_UNREADABLE naming file and line. */
+function evidenceOf(record: RunRecord, stage: number): Promise<ProofEvidence> {
+  return proofEvidence(stage, snapshotsOf(join(record.result?.directory ?? "", "snapshots.ndjson")));
+}
+
+async function* snapshotsOf(file: string): AsyncGenerator<Snapshot> {
+  for await (const result of readResults(file)) if (result.kind === "snapshot") yield result.snapshot;
 }
 
 /** Beside the run's other files, so that `report` shows it too. */

@@ -1,11 +1,18 @@
 export * from "./audit-text.js";
 export * from "./columns.js";
+export * from "./compare-text.js";
+export { CSV_LINE_END, csvRow } from "./csv.js";
+export * from "./csv-intervals.js";
+export * from "./csv-report.js";
 export * from "./definitions-text.js";
+export * from "./histogram-log.js";
 export * from "./json-report.js";
 export * from "./live-line.js";
 export { type LiveOptions, renderLive } from "./live-screen.js";
 export * from "./paint.js";
 export * from "./rebuild.js";
+export { renderStudy } from "./study-text.js";
 export * from "./table.js";
 export * from "./text-report.js";
 export * from "./units.js";
+export * from "./vllm-block.js";

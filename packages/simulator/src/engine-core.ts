@@ -6,7 +6,7 @@ import { monotonicUs } from "./monotonic.js";
 import { createStepNoise } from "./noise.js";
 import type { SimulatorConfig } from "./options.js";
 import { OutputLengths } from "./output-length.js";
-import type { OutputRelease } from "./output-release.js";
+import type { OutputQueue } from "./output-release.js";
 import { hashIntegers, hashText } from "./random.js";
 import { StepLoop } from "./step-loop.js";
 
@@ -19,13 +19,14 @@ export interface EngineCoreOptions {
   /** Token id of each word that can come out. */
   readonly vocabulary: ArrayLike<number>;
   /** The front end's, shared by all engines. */
-  readonly release: OutputRelease;
+  readonly release: OutputQueue;
 }
 
 interface Active {
   readonly generation: Generation;
   readonly request: GenerationRequest;
   readonly arrivalUs: number;
+  readonly queuedUs: number;
   scheduledUs: number;
   firstTokenUs: number;
   lastTokenUs: number;
@@ -34,7 +35,7 @@ interface Active {
 /** One of vLLM's engine cores: a scheduler with a step clock, KV blocks and metrics of its own. */
 export class EngineCore {
   readonly #config: SimulatorConfig;
-  readonly #release: OutputRelease;
+  readonly #release: OutputQueue;
   readonly #lengths: OutputLengths;
   readonly #active = new Map<number, Active>();
   readonly #engine;
@@ -74,20 +75,28 @@ export class EngineCore {
     return running + 4 * waiting;
   }
 
+  /** Images of a request that the front end prepared, and found prepared. */
+  countImages(queries: number, hits: number): void {
+    this.#metrics.images(queries, hits);
+  }
+
   add(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
     const outputSeed = hashText(id, hashIntegers(request.promptTokens, this.#config.seed));
-    const arrivalUs = monotonicUs();
+    const queuedUs = monotonicUs();
+    const arrivalUs = this.#config.emulation.arrival === "received" ? generation.receivedUs : queuedUs;
     this.#active.set(ordinal, {
       generation,
       request,
       arrivalUs,
-      scheduledUs: arrivalUs,
+      queuedUs,
+      scheduledUs: queuedUs,
       firstTokenUs: 0,
       lastTokenUs: 0,
     });
     this.#engine.add({
       id: ordinal,
       promptTokens: request.promptTokens,
+      images: request.images,
       maxTokens: request.maxTokens,
       stopAfter: this.#lengths.begin({ ...request, outputSeed, nowUs: arrivalUs }),
       cacheSalt: request.cacheSalt,
@@ -121,9 +130,11 @@ export class EngineCore {
       if (active === undefined) continue;
       active.generation.generated();
       if (output.ordinal === 1) {
-        firstPromptTokens += active.request.promptTokens.length;
+        const tokens = active.request.promptTokens.length;
+        firstPromptTokens += tokens;
         active.firstTokenUs = nowUs;
-        this.#metrics.firstToken(active.request.promptTokens.length, nowUs - active.arrivalUs);
+        const { cachedTokens } = active.generation;
+        this.#metrics.firstToken({ tokens, cachedTokens }, nowUs - active.arrivalUs);
       } else {
         this.#metrics.laterToken(nowUs - active.lastTokenUs);
       }
@@ -145,12 +156,32 @@ export class EngineCore {
       outputTokens: output.ordinal,
       maxTokens: active.request.maxTokens,
       arrivalUs: active.arrivalUs,
+      queuedUs: active.queuedUs,
       scheduledUs: active.scheduledUs,
       firstTokenUs: active.firstTokenUs,
       endUs: active.lastTokenUs,
     });
   }
 }
+
+/** Labels of vllm:cache_config_info for what the simulator has not, with their defaults. */
+const UNUSED_CACHE_CONFIG = {
+  calculate_kv_scales: "False",
+  cpu_kvcache_space_bytes: "None",
+  cpu_offload_gb: "0",
+  is_attention_free: "False",
+  kv_cache_memory_bytes: "None",
+  kv_sharing_fast_prefill: "False",
+  mamba_block_size: "None",
+  mamba_cache_dtype: "auto",
+  mamba_page_size_padded: "None",
+  mamba_ssm_cache_dtype: "auto",
+  num_cpu_blocks: "None",
+  num_gpu_blocks_override: "None",
+  prefix_caching_hash_algo: "sha256",
+  sliding_window: "None",
+  swap_space: "4",
+} as const;
 
 function createMetrics(engine: number, config: SimulatorConfig): EngineMetrics {
   const { blockSize, kvBlocks, prefixCache } = config.engine;
@@ -160,10 +191,11 @@ function createMetrics(engine: number, config: SimulatorConfig): EngineMetrics {
     maxModelLen: config.maxModelLen,
     createdS: Date.now() / 1000,
     cacheConfig: {
+      ...UNUSED_CACHE_CONFIG,
       block_size: String(blockSize),
-      cache_dtype: "auto",
+      cache_dtype: config.kvCacheDtype,
       enable_prefix_caching: prefixCache ? "True" : "False",
-      gpu_memory_utilization: "0.9",
+      gpu_memory_utilization: String(config.gpuMemoryUtilization),
       num_gpu_blocks: String(kvBlocks),
     },
   });

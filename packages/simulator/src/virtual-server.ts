@@ -121,6 +121,7 @@ class VirtualEngine implements VirtualServer {
     this.#engine.add({
       id: ordinal,
       promptTokens: request.promptTokens,
+      images: request.images,
       maxTokens: request.maxTokens,
       stopAfter: this.#lengths.begin({ ...request, outputSeed, nowUs }),
       cacheSalt: request.cacheSalt,
@@ -146,7 +147,7 @@ class VirtualEngine implements VirtualServer {
   }
 
   metricsPage(): string {
-    return metricsPage([this.#metrics.view(this.#engine.stats())]);
+    return metricsPage([this.#metrics.view(this.#engine.stats())], this.#config.emulation.metrics);
   }
 
   #wake(): void {
@@ -192,7 +193,10 @@ class VirtualEngine implements VirtualServer {
     active.output = ordinal;
     if (ordinal === 1) {
       active.firstTokenUs = nowUs;
-      this.#metrics.firstToken(prompt, nowUs - active.arrivalUs);
+      this.#metrics.firstToken(
+        { tokens: prompt, cachedTokens: active.cachedTokens },
+        nowUs - active.arrivalUs,
+      );
     } else this.#metrics.laterToken(nowUs - active.lastTokenUs);
     active.lastTokenUs = nowUs;
     if (finish !== null) this.#finish(id, active, finish);
@@ -210,6 +214,7 @@ class VirtualEngine implements VirtualServer {
       outputTokens: active.output,
       maxTokens: active.request.maxTokens,
       arrivalUs: active.arrivalUs,
+      queuedUs: active.arrivalUs,
       scheduledUs: active.scheduledUs,
       firstTokenUs: active.firstTokenUs,
       endUs: active.lastTokenUs,

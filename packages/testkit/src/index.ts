@@ -1,4 +1,6 @@
+export * from "./a-beat.js";
 export * from "./a-plan.js";
+export * from "./a-run.js";
 export * from "./a-snapshot.js";
 export * from "./golden/index.js";
 export * from "./nats.js";

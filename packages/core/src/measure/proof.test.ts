@@ -81,14 +81,14 @@ test("of a level with next to nothing in it there is no proof", () => {
   assert.ok(found.figures.every(({ difference }) => difference === null));
 });
 
-test("evidence is the level's measured whole seconds over all agents, and nothing counts twice", () => {
+test("evidence is the level's measured whole seconds over all agents, and nothing counts twice", async () => {
   const S = 1_000_000;
   const run = runOf(
     planOf({}),
     closedLoop({ stage: 0, fromUs: 0, toUs: 12 * S, users: 4, e2eUs: () => 500_000 }),
   );
   const snapshots = playOn(run, 2).flatMap((played) => played.snapshots);
-  const found = proofEvidence(0, [...snapshots, ...snapshots]);
+  const found = await proofEvidence(0, [...snapshots, ...snapshots]);
   assert.equal(found.agents, 2);
   assert.deepEqual(
     found.intervals.map(({ completed }) => completed),
@@ -97,5 +97,5 @@ test("evidence is the level's measured whole seconds over all agents, and nothin
   assert.equal(found.histograms.get("e2e")?.count, 80);
   // Half of what happened in a second would be half of a rate.
   const last = snapshots.filter(({ agent, seq }) => agent !== snapshots[0]?.agent || seq !== 5);
-  assert.equal(proofEvidence(0, last).intervals.length, 9);
+  assert.equal((await proofEvidence(0, last)).intervals.length, 9);
 });

@@ -8,6 +8,7 @@ import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { runSaturation } from "./run-saturation.js";
 import { serverChecks, serverLatencyChecks } from "./server-checks.js";
 import { serverTotals } from "./server-window.js";
 import { requestCounts, stageReport, tokenCounts } from "./stage-report.js";
@@ -43,6 +44,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
     return agentRow({ ...agent, shard }, colours.get(id));
   });
+  const saturation = runSaturation(levels, aggregate);
   return {
     schemaVersion: 1,
     run: runOf(facts, agents),
@@ -53,6 +55,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     start: startOf(agentRows),
     stages: rows,
     thresholds,
+    ...(saturation === null ? {} : { saturation }),
   };
 }
 

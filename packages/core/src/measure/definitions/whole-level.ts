@@ -15,6 +15,8 @@ export interface WholeLevel {
   readonly name: string;
   /** Users asked for; null for open load. */
   readonly users: number | null;
+  /** Arrivals per second asked for; null for closed load. */
+  readonly rps: number | null;
   readonly due: DueCounts;
   /** Events that shared a read with an earlier one of the same stream, in the level's time. */
   readonly coalesced: number;
@@ -53,6 +55,7 @@ export function wholeLevels(
       {
         name: stage.name,
         users: stage.kind === "users" ? stage.users : null,
+        rps: stage.kind === "rate" ? stage.fromRps : null,
         due,
         coalesced: blocks.reduce((sum, { flow }) => sum + flow.coalesced, 0),
         histogram,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { binomialCdf, incompleteBeta, percentileRankBounds, shareLowerBound } from "./statistics.js";
+import { incompleteBeta } from "./incomplete-beta.js";
+import { percentileRankBounds } from "./order-statistics.js";
+import { binomialCdf, shareLowerBound } from "./shares.js";
 
 const near = (actual: number, expected: number, tolerance: number) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected}`);
