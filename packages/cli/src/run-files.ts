@@ -16,11 +16,14 @@ import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/prot
 import {
   foldIntervals,
   type IntervalsOfRun,
+  type RunData,
   type RunLines,
   type RunResult,
   rebuildDefinitions,
   rebuildEvidence,
   rebuildReport,
+  reportOnlyData,
+  runData,
 } from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
 import { isRunEvent } from "./run-event.js";
@@ -57,6 +60,13 @@ export async function intervalsFromDirectory(directory: string): Promise<Interva
   throw new LoadError("RESULTS_UNREADABLE", `${directory} holds a report and no intervals`, {
     hint: "name the run directory that the coordinator wrote, with run.json and snapshots.ndjson",
   });
+}
+
+/** What the page shows of a run directory; of one that holds nothing but a report, that. */
+export async function pageFromDirectory(directory: string): Promise<RunData> {
+  const lines = await linesOf(directory);
+  if (lines === null) return reportOnlyData(await readLocalReport(directory));
+  return runData(lines, await keptProof(join(directory, "report.json")));
 }
 
 /** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */

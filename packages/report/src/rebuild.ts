@@ -82,7 +82,11 @@ async function* intervalsOf({ facts, results }: RunLines): AsyncGenerator<Folded
 const samplesOf = (events: Iterable<RunEvent>): ServerSample[] =>
   [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
 
-async function foldLines({ facts, results, events, expected = [] }: RunLines): Promise<SummaryInput> {
+/** `onFolded` is handed each snapshot that counts, once. */
+export async function foldLines(
+  { facts, results, events, expected = [] }: RunLines,
+  onFolded: (snapshot: Snapshot) => void = () => {},
+): Promise<SummaryInput> {
   const stages = resolveStages(facts.record.plan);
   const aggregate = createAggregate({ stages, shards: facts.record.shards });
   for (const { agent, lastSeq } of expected) {
@@ -90,8 +94,8 @@ async function foldLines({ facts, results, events, expected = [] }: RunLines): P
     if (shard !== undefined) aggregate.expectAtLeast(agent, shard.epoch, lastSeq);
   }
   for await (const result of results) {
-    if (result.kind === "snapshot") aggregate.fold(result.snapshot);
-    else aggregate.foldFinal(result.final);
+    if (result.kind === "final") aggregate.foldFinal(result.final);
+    else if (aggregate.fold(result.snapshot) === "folded") onFolded(result.snapshot);
   }
   return { facts, stages, aggregate, serverSamples: samplesOf(events) };
 }

@@ -1,5 +1,12 @@
 import { DEFINITIONS, type Definitions, LoadError, type RunReport } from "@tokenstorm/core";
-import { renderCsv, renderDefinitions, renderJson, renderText, renderVllm } from "@tokenstorm/report";
+import {
+  renderCsv,
+  renderDefinitions,
+  renderJson,
+  renderText,
+  renderVllm,
+  reportOnlyData,
+} from "@tokenstorm/report";
 import type { Command } from "commander";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
@@ -8,9 +15,15 @@ import { histogramLog, intervalTable } from "../interval-formats.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { definitionsFromDirectory, intervalsFromDirectory, rebuildFromDirectory } from "../run-files.js";
+import {
+  definitionsFromDirectory,
+  intervalsFromDirectory,
+  pageFromDirectory,
+  rebuildFromDirectory,
+} from "../run-files.js";
+import { writePage } from "./report-html.js";
 
-const FORMATS = ["text", "json", "csv", "hlog", "vllm"] as const;
+const FORMATS = ["text", "json", "csv", "hlog", "vllm", "html"] as const;
 
 interface ReportFlags extends NatsFlags {
   readonly format: (typeof FORMATS)[number];
@@ -18,6 +31,7 @@ interface ReportFlags extends NatsFlags {
   readonly definitions?: Definitions;
   readonly intervals?: boolean;
   readonly out: string;
+  readonly to?: string;
 }
 
 interface Found {
@@ -40,6 +54,7 @@ export function addReport(program: Command, context: CommandContext): void {
     )
     .option("--intervals", "with --format csv: a row for each interval instead of each level")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .option("--to <file>", "of html: the file to write; - is stdout")
     .action((run: string | undefined, flags: ReportFlags) => {
       const problem = contradiction(flags);
       if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
@@ -67,6 +82,7 @@ async function report(
   if (flags.format === "vllm") return tellVllm(named, flags, terminal);
   if (flags.format === "hlog" || flags.intervals === true) return tellIntervals(named, flags, terminal);
   if (flags.definitions !== undefined) return tellDefinitions(named, flags.definitions, flags, terminal);
+  if (flags.format === "html") return tellPage(named, flags, { terminal, env });
   const access = natsAccess(flags, env);
   const found = (await findHere(named, flags)) ?? (await findThere(named, access, flags.out));
   if (flags.json === true || flags.format === "json") {
@@ -80,6 +96,22 @@ async function report(
   const { stdout } = terminal;
   const { directory } = found;
   await terminal.print(renderText(found.report, { width: stdout.width(), colour: stdout.colour, directory }));
+  return EXIT.ok;
+}
+
+/** From the lines of a run directory; of a run that lies elsewhere only what its report says. */
+async function tellPage(
+  named: string | undefined,
+  flags: ReportFlags,
+  { terminal, env }: Pick<CommandContext, "terminal" | "env">,
+): Promise<number> {
+  const isThere = named === undefined && flags.nats !== undefined;
+  const local = isThere ? undefined : await findLocalRun(named, flags.out);
+  const data =
+    local === undefined
+      ? reportOnlyData((await findThere(named, natsAccess(flags, env), flags.out)).report)
+      : await pageFromDirectory(local.directory);
+  await writePage(data, { to: flags.to, directory: local?.directory }, terminal);
   return EXIT.ok;
 }
 

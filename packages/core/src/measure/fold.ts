@@ -55,7 +55,7 @@ class Fold implements Aggregate {
     for (const block of blocks) {
       this.#samples += this.#block(block.stage, block.phase).add(book.shard, block, { fromUs, toUs });
     }
-    const vitals = vitalsOf(snapshot);
+    const vitals = intervalVitals(snapshot);
     this.#vitals.add(vitals);
     this.#probes.add(vitals);
     this.#recent.add(snapshot);
@@ -155,7 +155,8 @@ function checkHistograms({ blocks }: Snapshot): void {
   }
 }
 
-function vitalsOf({ agent, seq, fromUs, toUs, blocks, vitals }: Snapshot): IntervalVitals {
+/** What of a snapshot is evidence for its agent's own part in what it measured. */
+export function intervalVitals({ agent, seq, fromUs, toUs, blocks, vitals }: Snapshot): IntervalVitals {
   const measuredStages = blocks
     .filter(({ phase, flow }) => phase === "measured" && flow.durationUs > 0)
     .map(({ stage }) => stage);

@@ -48,8 +48,11 @@ export function comparedFigure(
   const differencePct = percent(other.mean - one.mean);
   const known = (values: readonly (number | null)[]) => values.filter((value) => value !== null);
   const interval = welchInterval(known(a), known(b));
-  if (interval === null || (one.cov === 0 && other.cov === 0)) {
-    const why = interval === null ? "fewer than two repeats on a side" : "the repeats show no spread";
+  if (interval.kind !== "interval") {
+    const why =
+      Math.min(one.count, other.count) < 2
+        ? "fewer than two repeats on a side"
+        : "the repeats show no spread";
     return { ...base, differencePct, interval95Pct: null, sentence: `no interval: ${why}` };
   }
   const interval95Pct = { low: percent(interval.low), high: percent(interval.high) };
