@@ -9,7 +9,7 @@ export interface Unset {
 }
 
 /** What a rule asks for, over known facts. `arg` is an option of `vllm serve`, `env` a variable of the server. */
-export type Condition =
+export type RuleCondition =
   | { readonly kind: "arg-is"; readonly flag: string; readonly value: string; readonly unset: Unset }
   | { readonly kind: "env-is"; readonly name: string; readonly value: string; readonly unset: Unset }
   | { readonly kind: "args-not-given"; readonly flags: readonly string[] }
@@ -30,4 +30,4 @@ export type Condition =
   | { readonly kind: "given-with"; readonly flag: string; readonly needs: string }
   | { readonly kind: "arg-between"; readonly flag: string; readonly least: number; readonly most: number }
   | { readonly kind: "host-setting-is"; readonly name: string; readonly value: string }
-  | { readonly kind: "all"; readonly of: readonly Condition[] };
+  | { readonly kind: "all"; readonly of: readonly RuleCondition[] };

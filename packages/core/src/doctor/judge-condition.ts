@@ -1,4 +1,4 @@
-import type { Condition, Unset } from "./conditions.js";
+import type { RuleCondition, Unset } from "./conditions.js";
 import type { DeploymentFacts } from "./deployment-facts.js";
 import { parseEngineVersion } from "./engine-version.js";
 import { type Fact, type UsedFact, usedFact } from "./fact.js";
@@ -12,7 +12,7 @@ export interface Judged {
   readonly facts: readonly UsedFact[];
 }
 
-export function judgeCondition(condition: Condition, facts: DeploymentFacts): Judged {
+export function judgeCondition(condition: RuleCondition, facts: DeploymentFacts): Judged {
   switch (condition.kind) {
     case "arg-is":
       return valueIs(condition.flag, facts.arg(condition.flag), { ...condition, facts });

@@ -1,4 +1,4 @@
-import type { Condition } from "./conditions.js";
+import type { RuleCondition } from "./conditions.js";
 import type { Attention, KnownModelId, Modality } from "./known-models.js";
 import type { Platform } from "./stated-deployment.js";
 
@@ -26,7 +26,7 @@ export interface DoctorRule {
   /** Undefined for all. */
   readonly platform?: Platform;
   readonly engine: EngineRange;
-  readonly condition: Condition;
+  readonly condition: RuleCondition;
   /** What is needed, as the end of a sentence about the deployment: `MLA needs block size 1`. */
   readonly needs: string;
   readonly reason: string;
