@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { studySaturation } from "@tokenstorm/core";
 import { profiles } from "@tokenstorm/simulator";
 import { runClosedLoop } from "./closed-loop.js";
 import { type ComparedRow, runCompatible } from "./compatible.js";
@@ -43,6 +44,19 @@ export async function checkCompatible(
   }
   t.diagnostic(`${series.id}: ${errorText(errorOf(rows))}. ${WHAT_IT_SHOWS}`);
   return rows;
+}
+
+/** Where the study's rule puts saturation: the last level before the first that is SATURATED. */
+export function studyPointOf(rows: readonly ComparedRow[]): number | null {
+  const { point } = studySaturation(
+    rows.map(({ level, totalTokensPerS, p99S }) => ({
+      asked: level,
+      success: 1,
+      totalTokensPerS: totalTokensPerS.ours,
+      e2eP99Us: p99S.ours * 1e6,
+    })),
+  );
+  return point.kind === "found" ? point.asked : null;
 }
 
 /** Where fewer were in flight than the label says, the report tells why. */
