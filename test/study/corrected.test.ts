@@ -32,6 +32,11 @@ const HELD_SATURATION: HeldLevels = {
   ],
 };
 
+const levelsText = ({ stages }: RunReport): string =>
+  stages
+    .map((stage) => `${stage.inFlight.mean.toFixed(1)} in flight: ${totalOf(stage).toFixed(0)} total tok/s`)
+    .join("; ");
+
 function checkHeld({ stages, verdict }: RunReport, { levels }: HeldLevels): void {
   assert.equal(verdict.status, "valid", verdict.reasons.join("; "));
   assert.equal(stages.length, levels.length);
@@ -42,8 +47,9 @@ function checkHeld({ stages, verdict }: RunReport, { levels }: HeldLevels): void
   }
 }
 
-test("held levels of the saturation suite have 1,000 in flight at 1,000, and their throughput goes on rising past 500", async () => {
+test("held levels of the saturation suite have 1,000 in flight at 1,000, and their throughput goes on rising past 500", async (t) => {
   const { report } = await runHeld(HELD_SATURATION);
+  t.diagnostic(levelsText(report));
   checkHeld(report, HELD_SATURATION);
   const [, at450, at700, at1000] = report.stages;
   assert.ok(at450 !== undefined && at700 !== undefined && at1000 !== undefined);
@@ -59,7 +65,7 @@ test("held levels of the saturation suite have 1,000 in flight at 1,000, and the
   );
 });
 
-test("held levels with a prompt for each request rise past the published point of about 100", async () => {
+test("held levels with a prompt for each request rise past the published point of about 100", async (t) => {
   const held: HeldLevels = {
     simulator: { profile: "llama-3.1-405b" },
     promptTokens: 1246,
@@ -71,6 +77,7 @@ test("held levels with a prompt for each request rise past the published point o
     ],
   };
   const { report } = await runHeld(held);
+  t.diagnostic(levelsText(report));
   checkHeld(report, held);
   const [at100 = 0, at300 = 0] = report.stages.map(totalOf);
   assert.ok(at300 > 1.2 * at100, `${at100} at 100, ${at300} at 300`);

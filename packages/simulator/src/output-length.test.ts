@@ -47,3 +47,11 @@ test("answers run to the limit where the profile or the request says so, and kee
   assert.equal(lengthsOf("study-multi-run").begin({ ...request, ignoreEos: true }), undefined);
   assert.equal(lengthsOf("study-multi-run").begin({ ...request, minTokens: 200 }), 201);
 });
+
+test("a burst goes on while any of its requests is open, however long nothing else happens", () => {
+  const lengths = lengthsOf("study-multi-run");
+  burst(lengths, 20, 0);
+  // The next is one of the burst, and stays open for a minute, with another beside it.
+  assert.equal(lengths.begin({ ...request, nowUs: 100_000 }), 96);
+  assert.ok(burst(lengths, 10, 60_000_000).every((tokens) => tokens === 96));
+});
