@@ -26,7 +26,7 @@ export function createRuns(arm: Arm, level: AbLevel): (seed: number) => number {
   const loop = {
     decodeStepMs: arm.decodeStepMs,
     prefillTokensPerS: 1e12,
-    promptTokens: 64,
+    promptTokens: 16,
     outputTokens: OUTPUT_TOKENS,
     isIdentical: true,
     isWarm: true,

@@ -80,7 +80,17 @@ function warm(engine: Engine, loop: ClosedLoop): void {
   while (engine.beginStep() !== undefined) engine.endStep();
 }
 
-function promptOf({ promptTokens, isIdentical }: ClosedLoop, id: number): number[] {
-  const base = isIdentical ? 0 : (id + 1) * 100_003;
+function promptOf({ promptTokens, isIdentical }: ClosedLoop, id: number): readonly number[] {
+  if (isIdentical) return countedTo(promptTokens);
+  const base = (id + 1) * 100_003;
   return Array.from({ length: promptTokens }, (_, i) => base + i);
+}
+
+const counted = new Map<number, readonly number[]>();
+
+/** 0, 1, ... of so many tokens: one array for all requests that send it. */
+function countedTo(tokens: number): readonly number[] {
+  const found = counted.get(tokens) ?? Array.from({ length: tokens }, (_, i) => i);
+  counted.set(tokens, found);
+  return found;
 }

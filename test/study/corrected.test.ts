@@ -87,10 +87,11 @@ test("held levels with a prompt for each request rise past the published point o
 test("17,406 requests and more succeed at a measured 1,000 in flight, by the strict definition and by the study's", async (t) => {
   const held: HeldLevels = {
     simulator: { profile: "llama-3.1-405b" },
-    promptTokens: 324,
+    // Four blocks and a token: all but the last is found in the cache.
+    promptTokens: 65,
     outputTokens: 16,
     prompts: "identical",
-    levels: [{ users: 1000, windowS: 72 }],
+    levels: [{ users: 1000, windowS: 66 }],
     agents: 2,
   };
   const { report, study } = await runHeld(held);

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { createEngine, type Engine, type EngineConfig } from "@tokenstorm/simulator";
 
 /** Users that are held before an engine, by a client of no cost. */
@@ -22,10 +23,11 @@ const PARTS = 4;
 const ANSWERS_OF_A_USER = 4;
 
 /**
- * A level in steady state on the engine alone, every prompt its own: users begin spread over the time of an answer, the
+ * A level in steady state on the engine alone, without a prefix cache: users begin spread over the time of an answer, the
  * window opens when each has had one, and lasts for four more. For limits that take too many tokens for the whole client.
  */
 export function runHeldLoop(loop: HeldLoop): HeldLoopResult {
+  assert(!loop.engine.prefixCache, "all prompts would be found in the cache");
   const engine = createEngine(loop.engine);
   const client = new Client(engine, loop);
   let nowUs = 0;
@@ -55,6 +57,8 @@ class Client {
   readonly #engine: Engine;
   readonly #loop: HeldLoop;
   readonly #sentUs = new Map<number, number>();
+  /** Without a prefix cache it does not matter that all are one. */
+  readonly #prompt: readonly number[];
   #lastId = 0;
   #firstUs = 0;
   #wholeUs = 0;
@@ -64,14 +68,14 @@ class Client {
   constructor(engine: Engine, loop: HeldLoop) {
     this.#engine = engine;
     this.#loop = loop;
+    this.#prompt = Array.from({ length: loop.promptTokens }, (_, i) => i);
   }
 
   send(nowUs: number, maxTokens = this.#loop.outputTokens): void {
     this.#lastId += 1;
     const id = this.#lastId;
     this.#sentUs.set(id, nowUs);
-    const promptTokens = Array.from({ length: this.#loop.promptTokens }, (_, i) => id * 100_003 + i);
-    this.#engine.add({ id, promptTokens, maxTokens });
+    this.#engine.add({ id, promptTokens: this.#prompt, maxTokens });
   }
 
   /** The window begins. */
