@@ -62,8 +62,9 @@ for (const [name, options] of Object.entries(CASES)) {
         assert.ok(openMs < MAX_OPEN_MS, `${where}: open after ${openMs} ms`);
         assert.equal(await overflowPx(page), 0, `${where}: sticks out at the right`);
         await keepShot(page, `${name} ${size} ${theme}`);
-        // What a theme changes is the same at every size, and it takes the most time of all.
-        if (theme === "light" || size === "laptop") await assertAccessible(page, where);
+        // What is in a page does not depend on size and theme, what can be read of it does: one run has them all.
+        const isAll = name === "eight agents in trouble" && (theme === "light" || size === "laptop");
+        if (isAll || (size === "laptop" && theme === "light")) await assertAccessible(page, where);
         assert.deepEqual(faults, [], where);
         await page.context().close();
       }

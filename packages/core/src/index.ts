@@ -31,7 +31,7 @@ export { checkEncoded, createHistogram, decodeHistogram } from "./measure/hdr-hi
 export { readPayload } from "./measure/hdr-payload.js";
 export * from "./measure/histogram.js";
 export { type FoldedInterval, IntervalFold } from "./measure/interval-fold.js";
-export type { LevelInterval } from "./measure/interval-series.js";
+export { batchRates, type LevelInterval } from "./measure/interval-series.js";
 export * from "./measure/judge-limit.js";
 export * from "./measure/judge-vitals.js";
 export { isDetermined, withAges } from "./measure/latency-summary.js";

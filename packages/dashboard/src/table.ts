@@ -16,7 +16,7 @@ export function table(options: {
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h(
       "table",
-      { class: isText ? "text" : columns.length > 15 ? "wide" : null },
+      { class: isText ? "text" : widthClass(columns.length) },
       h("caption", {}, caption),
       h(
         "thead",
@@ -35,7 +35,9 @@ export function table(options: {
         h(
           "tr",
           {},
-          columns.map((name) => h("th", { scope: "col" }, name)),
+          columns.map((name, i) =>
+            h("th", { scope: "col", class: isOfWords(rows, i) ? "word" : null }, name),
+          ),
         ),
       ),
       h(
@@ -67,7 +69,16 @@ export function lazyTable(caption: string, spec: TableSpec): HTMLElement {
   return details;
 }
 
+/** So many columns need a smaller face on paper. */
+function widthClass(columns: number): string | null {
+  return columns > 15 ? "widest" : columns > 10 ? "wide" : null;
+}
+
+function isOfWords(rows: readonly (readonly Child[])[], column: number): boolean {
+  return column > 0 && rows.length > 0 && rows.every((row) => !isNumber(row[column]));
+}
+
 /** Figures stand at the right, below each other; words at the left. */
 function isNumber(cell: Child): boolean {
-  return typeof cell === "string" && /^([-+≥>]? ?\d|-?$)/.test(cell);
+  return typeof cell === "string" && /^([-+±≥>]? ?\d|-?$|not stated$)/.test(cell);
 }

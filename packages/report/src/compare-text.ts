@@ -12,7 +12,7 @@ const MOST_REASONS = 2;
 /** Columns of a side's label. */
 const LABEL = 3;
 
-const TITLES: Readonly<Record<ComparedName, string>> = {
+export const TITLES: Readonly<Record<ComparedName, string>> = {
   outputTokensPerS: "output tok/s",
   promptTokensPerS: "prompt tok/s",
   requestsPerS: "requests/s",
@@ -29,7 +29,7 @@ const TITLES: Readonly<Record<ComparedName, string>> = {
 };
 
 /** Prompt tokens follow from requests: they are in the JSON alone. */
-const isShown = ({ name }: ComparedFigure): boolean => name !== "promptTokensPerS";
+export const isShown = ({ name }: ComparedFigure): boolean => name !== "promptTokensPerS";
 
 /** A comparison as people read it: conditions first, then each figure level by level. No final newline. */
 export function renderComparison(
@@ -62,13 +62,14 @@ export function renderComparison(
     .join("\n");
 }
 
-function headline({ sides, levels }: Comparison): string {
+export function headline({ sides, levels }: Comparison): string {
   const [first, ...others] = sides.map(({ label }) => label);
   const against = others.map((label) => `${label} against ${first}`).join(", ");
   return `${against}: ${plural(levels.length, "level")} in common.`;
 }
 
-function sideLines({ label, runs }: Comparison["sides"][number], width: number, colours: Paint): string[] {
+function sideLines(side: Comparison["sides"][number], width: number, colours: Paint): string[] {
+  const { label, runs } = side;
   const worst =
     (["invalid", "degraded"] as const).find((one) => runs.some(({ status }) => status === one)) ?? "valid";
   const colour =
@@ -77,6 +78,7 @@ function sideLines({ label, runs }: Comparison["sides"][number], width: number, 
     [...new Set(runs.map(of))].filter((one) => one !== "").join(" | ");
   const ids = runs.map(({ id }) => printable(id));
   const parts = [
+    side.name === undefined ? "" : printable(side.name),
     runs.length === 1 ? `run ${ids[0] ?? ""}` : `${runs.length} runs: ${ids.join(" ")}`,
     together(({ id, name }) => (name === id ? "" : printable(name))),
     together(({ startedAt }) => (startedAt === null ? "never started" : startedAt.replace(/\.\d+Z$/, "Z"))),
@@ -114,9 +116,8 @@ function conditionLines({ conditions, sides }: Comparison, width: number, colour
   ];
 }
 
-/** Differences whose interval leaves 0 out, the largest first. */
-function findingLines(comparison: Comparison, width: number, colours: Paint): string[] {
-  const { levels, sides, confidence } = comparison;
+/** What the differences come to: a sentence, and those whose interval leaves 0 out, the largest first. */
+export function findingsOf({ levels, sides, confidence }: Comparison) {
   const all = levels.flatMap((level) =>
     level.figures
       .filter(isShown)
@@ -140,15 +141,23 @@ function findingLines(comparison: Comparison, width: number, colours: Paint): st
       : found.length === 0
         ? `No difference shows: all ${formatCount(all.length)} intervals hold 0.`
         : `${formatCount(found.length)} of ${formatCount(all.length)} intervals leave 0 out (${byChance}); the largest:`;
-  const listed = found.slice(0, MOST_LISTED).flatMap(({ level, figure, difference, label }) => {
-    const text = `- ${printable(level.name)}: ${TITLES[figure.name]} of ${label} is ${changeText(figure, difference)} (${rangeText(figure, difference)})`;
-    return wrap(text, { width, indent: 2 }).map(colourOf(figure, difference, colours));
-  });
+  const listed = found.slice(0, MOST_LISTED).map(({ level, figure, difference, label }) => ({
+    text: `${printable(level.name)}: ${TITLES[figure.name]} of ${label} is ${changeText(figure, difference)} (${rangeText(figure, difference)})`,
+    figure,
+    difference,
+  }));
   const rest = found.length - MOST_LISTED;
+  return { head, listed, rest: rest > 0 ? `and ${formatCount(rest)} more in the tables` : null };
+}
+
+function findingLines(comparison: Comparison, width: number, colours: Paint): string[] {
+  const { head, listed, rest } = findingsOf(comparison);
   return [
     ...wrap(head, { width }).map(colours.bold),
-    ...listed,
-    ...(rest > 0 ? [`  and ${formatCount(rest)} more in the tables`] : []),
+    ...listed.flatMap(({ text, figure, difference }) =>
+      wrap(`- ${text}`, { width, indent: 2 }).map(colourOf(figure, difference, colours)),
+    ),
+    ...(rest === null ? [] : [`  ${rest}`]),
     "",
   ];
 }
@@ -198,21 +207,21 @@ function figureTables(
   return renderTables(first, groups, options);
 }
 
-function valueText(name: ComparedName, value: number | null): string {
+export function valueText(name: ComparedName, value: number | null): string {
   if (value === null) return "-";
   if (name === "success") return formatShare(value);
   return name.endsWith("Us") ? formatUs(value) : formatNumber(value);
 }
 
 /** In per cent of the first side; of success in points. */
-function changeText({ name }: ComparedFigure, difference: Difference): string {
+export function changeText({ name }: ComparedFigure, difference: Difference): string {
   if (difference.kind === "unknown") return "?";
   if (name === "success") return points(difference.difference);
   if (difference.kind === "point") return difference.relative === null ? "?" : percent(difference.relative);
   return difference.relative === null ? "?" : percent(difference.relative.change);
 }
 
-function rangeText({ name }: ComparedFigure, difference: Difference): string {
+export function rangeText({ name }: ComparedFigure, difference: Difference): string {
   if (difference.kind !== "interval") return "?";
   if (name === "success") return `${points(difference.low)}..${points(difference.high)}`;
   const { relative } = difference;
@@ -232,14 +241,14 @@ function noteLines(level: ComparedLevel, width: number): string[] {
   );
 }
 
-function unpairedTexts({ unpaired, sides }: Comparison): string[] {
+export function unpairedTexts({ unpaired, sides }: Comparison): string[] {
   return sides.flatMap(({ label }) => {
     const own = unpaired.filter(({ side }) => side === label).map(({ level }) => printable(level));
     return own.length === 0 ? [] : [`Not compared, ${label} has it and not all others: ${own.join(", ")}`];
   });
 }
 
-function spreadTexts({ spread, sides }: Comparison): string[] {
+export function spreadTexts({ spread, sides }: Comparison): string[] {
   return spread.map((test, i) => {
     const [first, label] = [sides[0]?.label ?? "", sides[i + 1]?.label ?? ""];
     const head = `Spread of output tok/s between repeats, ${label} against ${first}, all levels together`;
@@ -251,7 +260,7 @@ function spreadTexts({ spread, sides }: Comparison): string[] {
 }
 
 /** What the intervals mean, and each reason why there is none. */
-function basisTexts(comparison: Comparison, labels: readonly string[]): string[] {
+export function basisTexts(comparison: Comparison, labels: readonly string[]): string[] {
   const reasons = new Map<string, Set<string>>();
   for (const { name, figures } of comparison.levels) {
     for (const figure of figures.filter(isShown)) {

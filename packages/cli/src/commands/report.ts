@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { DEFINITIONS, type Definitions, LoadError, type RunReport } from "@tokenstorm/core";
 import {
   renderCsv,
@@ -63,12 +64,14 @@ export function addReport(program: Command, context: CommandContext): void {
 }
 
 /** Why these flags cannot be together. */
-function contradiction({ format, json, definitions, intervals }: ReportFlags): string | undefined {
+function contradiction({ format, json, definitions, intervals, to }: ReportFlags): string | undefined {
   if (json === true && format !== "text" && format !== "json")
     return `--json and --format ${format} are two formats`;
   if (intervals === true && format !== "csv") return "--intervals is for --format csv";
+  if (to !== undefined && format !== "html") return "--to is for --format html";
   if (definitions === undefined) return undefined;
-  if (format === "csv" || format === "hlog") return `--format ${format} is in our own definitions`;
+  if (format === "csv" || format === "hlog" || format === "html")
+    return `--format ${format} is in our own definitions`;
   return format === "vllm" && definitions !== "vllm"
     ? "--format vllm is in the definitions of vllm"
     : undefined;
@@ -111,7 +114,7 @@ async function tellPage(
     local === undefined
       ? reportOnlyData((await findThere(named, natsAccess(flags, env), flags.out)).report)
       : await pageFromDirectory(local.directory);
-  await writePage(data, { to: flags.to, directory: local?.directory }, terminal);
+  await writePage(data, { to: flags.to, beside: join(local?.directory ?? ".", "report.html") }, terminal);
   return EXIT.ok;
 }
 

@@ -158,7 +158,15 @@ async function setAside(path: string): Promise<void> {
     const aside = join(path, `before-${n}`);
     await makeOutFolder(aside);
     // The state goes first: without it the rest is no study that could be gone on with.
-    for (const name of [STATE_FILE, JOURNAL_FILE, "study.yaml", "study-report.json", "runs", "hooks"]) {
+    for (const name of [
+      STATE_FILE,
+      JOURNAL_FILE,
+      "study.yaml",
+      "study-report.json",
+      "study-report.html",
+      "runs",
+      "hooks",
+    ]) {
       if (existsSync(join(path, name))) await rename(join(path, name), join(aside, name));
     }
   });

@@ -28,7 +28,7 @@ export function draw(spec: ChartSpec, width: number): Drawing {
   const y = scaleOf(
     spec.y,
     extent(spec, "y"),
-    Math.max(2, Math.floor(plotHeight / (spec.y.scale === "log" ? 26 : 42))),
+    Math.max(2, Math.floor(plotHeight / (spec.y.scale === "log" ? 26 : 34))),
   );
   const widest = Math.max(...(spec.y.ticks ?? y.ticks).map((tick) => spec.y.format(tick).length), 2);
   const left = Math.ceil(widest * CHAR + 14);
@@ -43,13 +43,10 @@ export function draw(spec: ChartSpec, width: number): Drawing {
     strips.map((strip) => drawStrip(strip, frame)),
     drawCells(spec.cells ?? [], frame),
     svg("g", { class: "grid" }, gridLines(spec, { x, y }, frame)),
-    (spec.rules ?? []).map(({ y: at, label }) =>
+    (spec.rules ?? []).map((at) =>
       y.at(at) < 0 || y.at(at) > 1
         ? null
-        : svg("g", { class: "rule" }, [
-            svg("line", { x1: left, x2: left + plotWidth, y1: py(at), y2: py(at) }),
-            svg("text", { x: left + plotWidth - 2, y: py(at) - 4, "text-anchor": "end" }, label),
-          ]),
+        : svg("line", { class: "rule", x1: left, x2: left + plotWidth, y1: py(at), y2: py(at) }),
     ),
     spec.series.map((series) => drawSeries(series, frame)),
     spec.series.map((series) => labelsOf(series, frame)),
@@ -97,7 +94,8 @@ function scaleOf({ scale, isExact }: Axis, values: readonly number[], count: num
   if (values.length === 0) [low, high] = [1, 10];
   switch (scale) {
     case "linear":
-      return linearScale(Math.min(0, low), high, { count, nice: isExact !== true });
+      if (isExact === true) return linearScale(low, high, { count, nice: false });
+      return linearScale(Math.min(0, low), Math.max(0, high), { count, nice: true });
     case "log":
       return logScale(low, high, count);
     case "time":
@@ -117,7 +115,7 @@ function gridLines(spec: ChartSpec, { x, y }: { x: Scale; y: Scale }, frame: Fra
       svg("line", { x1: left, x2: left + plotWidth, y1: py(tick), y2: py(tick) }),
       svg("text", { x: left - 6, y: py(tick) + 4, "text-anchor": "end" }, spec.y.format(tick)),
     ]),
-    x.ticks.map((tick) => {
+    (spec.x.ticks ?? x.ticks).map((tick) => {
       const at = px(tick);
       const isSkipped = skipAfter(at, last);
       if (!isSkipped) last = at;
@@ -166,9 +164,11 @@ function drawSeries(series: Series, frame: Frame): Child {
   const { kind, tone, marks, band = false } = series;
   return svg("g", { class: `series tone${tone % 8}` }, [
     band ? svg("path", { class: "band", d: bandPath(marks, frame) }) : null,
-    kind === "hollow" ? null : svg("path", { class: "line", d: linePath(marks, frame, kind === "steps") }),
+    kind === "hollow" || kind === "dots"
+      ? null
+      : svg("path", { class: "line", d: linePath(marks, frame, kind === "steps") }),
     band ? null : marks.map((mark) => errorBar(mark, frame)),
-    kind === "points" || kind === "hollow"
+    kind === "points" || kind === "hollow" || kind === "dots"
       ? marks.map((mark) =>
           mark === null
             ? null

@@ -77,11 +77,11 @@ function legend(spec: ChartSpec): HTMLElement | null {
 }
 
 function swatch({ tone, kind }: Series): SVGElement {
-  const hasMark = kind === "points" || kind === "hollow";
+  const hasMark = kind === "points" || kind === "hollow" || kind === "dots";
   return svg(
     "svg",
     { class: `swatch series tone${tone % 8}`, width: 28, height: 12, "aria-hidden": "true" },
-    kind === "hollow" ? null : svg("path", { class: "line", d: "M1 6H27" }),
+    kind === "hollow" || kind === "dots" ? null : svg("path", { class: "line", d: "M1 6H27" }),
     hasMark
       ? svg("path", { class: kind === "hollow" ? "mark hollow" : "mark", d: shapePath(tone, 14, 6) })
       : null,

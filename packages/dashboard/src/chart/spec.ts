@@ -12,8 +12,9 @@ export interface Series {
   readonly name: string;
   /** Which of the palette's lines: colour, dash and shape go together, so that none of them is needed alone. */
   readonly tone: number;
-  /** `points`: markers joined by a line; `line`: a line without markers; `steps`: held until the next; `hollow`: markers alone. */
-  readonly kind: "points" | "line" | "steps" | "hollow";
+  /** `points`: markers joined by a line; `line`: a line without markers; `steps`: held until the next; `dots` and
+   * `hollow`: markers alone. */
+  readonly kind: "points" | "line" | "steps" | "dots" | "hollow";
   /** Null breaks the line: nothing is known there. */
   readonly marks: readonly (Mark | null)[];
   /** Draw the least and greatest as a band in place of bars. */
@@ -63,8 +64,8 @@ export interface ChartSpec {
   /** Names of shades that stand in the legend. */
   readonly shades?: readonly { readonly shade: string; readonly name: string }[];
   readonly height?: number;
-  /** Horizontal lines with a name. */
-  readonly rules?: readonly { readonly y: number; readonly label: string }[];
+  /** Values of y that stand out by a line. */
+  readonly rules?: readonly number[];
   readonly table: TableSpec;
   /** What a reader must know of how it was made. */
   readonly note?: string;

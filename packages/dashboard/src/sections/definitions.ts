@@ -32,7 +32,7 @@ const DEFINITIONS: readonly (readonly [string, string])[] = [
   ],
   [
     "95 % interval of a percentile",
-    "By order statistics. None for ITL, since the gaps of one answer depend on each other, and none where the sample is too small.",
+    "By order statistics; none where the sample is too small, or where cut requests could move the percentile. Gaps of one answer depend on each other: for ITL so many values are counted as there were requests.",
   ],
   [
     "≥",

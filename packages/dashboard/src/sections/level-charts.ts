@@ -41,6 +41,9 @@ function xAxis(levels: readonly Level[]): ChartSpec["x"] {
     label: `requests in flight, measured mean${isWide ? " (log)" : ""}`,
     scale: isWide ? "log" : "linear",
     format: axisNumber,
+    // Of all levels, so that charts below each other have one axis.
+    from: means.length === 0 ? 1 : Math.min(...means),
+    to: means.length === 0 ? 1 : Math.max(...means),
   };
 }
 
@@ -85,7 +88,11 @@ function throughputChart(levels: readonly Level[], x: ChartSpec["x"]): ChartSpec
         marks: measured,
       },
     ],
-    note: "A hollow mark that is not around its level's point shows how much less was in flight than was asked for.",
+    ...(asked.length === 0
+      ? {}
+      : {
+          note: "A hollow mark that is not around its level's point shows how much less was in flight than was asked for.",
+        }),
     table: {
       columns: [
         "level",
@@ -175,17 +182,19 @@ function latencyChart(
   const name = NAMES[metric];
   const marks = (of: "p50" | "p99") =>
     levels.map(({ stage, data }): Mark | null => {
-      const us = stage.latencyUs[metric][of];
-      return us === null ? null : { x: stage.inFlight.mean, y: us, ...bounds(data?.percentiles[metric][of]) };
+      const { [of]: us, atLeast } = stage.latencyUs[metric];
+      if (us === null) return null;
+      const label = atLeast.includes(of) ? { label: "≥" } : {};
+      return { x: stage.inFlight.mean, y: us, ...label, ...bounds(data?.percentiles[metric][of]) };
     });
-  const last = levels.at(-1)?.stage;
+  const last = levels.findLast(({ stage }) => stage.latencyUs[metric].p50 !== null)?.stage;
   const isBounded = levels.some(({ stage }) => stage.latencyUs[metric].atLeast.length > 0);
   return {
     id: `level-${metric}`,
     title: `${name} over requests in flight`,
     summary:
       last === undefined
-        ? ""
+        ? "Nothing was measured."
         : `At ${last.name} ${name} is ${orDash(last.latencyUs[metric].p50, formatUs)} at the median and ${orDash(last.latencyUs[metric].p99, formatUs)} at p99.`,
     x,
     y: { label: name, scale: "log", format: axisUs },
@@ -195,25 +204,24 @@ function latencyChart(
     ],
     height: 230,
     ...(isBounded
-      ? { note: "Where a table has ≥, requests that were cut unfinished could move the point up." }
+      ? { note: "Where ≥ stands, requests that were cut unfinished could move the point up." }
       : {}),
     table: latencyTable(levels, metric),
   };
 }
 
 function latencyTable(levels: readonly Level[], metric: "ttft" | "itl" | "e2e"): TableSpec {
-  const isKnown = metric !== "itl";
   const columns = [
     "level",
     "samples",
     "mean",
     "min",
     "p50",
-    ...(isKnown ? ["95 % interval"] : []),
+    "95 % interval",
     "p90",
     "p95",
     "p99",
-    ...(isKnown ? ["95 % interval"] : []),
+    "95 % interval",
     "p99.9",
     "max",
   ];
@@ -225,19 +233,18 @@ function latencyTable(levels: readonly Level[], metric: "ttft" | "itl" | "e2e"):
         const summary = stage.latencyUs[metric];
         const cell = (of: "mean" | "min" | "p50" | "p90" | "p95" | "p99" | "p999" | "max") =>
           orDash(summary[of], (us) => `${summary.atLeast.includes(of) ? "≥ " : ""}${formatUs(us)}`);
-        const range = (of: "p50" | "p99") =>
-          isKnown ? [rangeOf(data?.percentiles[metric][of], formatUs)] : [];
+        const range = (of: "p50" | "p99") => rangeOf(data?.percentiles[metric][of], formatUs);
         return [
           stage.name,
           formatCount(summary.count),
           cell("mean"),
           cell("min"),
           cell("p50"),
-          ...range("p50"),
+          range("p50"),
           cell("p90"),
           cell("p95"),
           cell("p99"),
-          ...range("p99"),
+          range("p99"),
           cell("p999"),
           cell("max"),
         ];

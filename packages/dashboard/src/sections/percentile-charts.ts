@@ -6,7 +6,8 @@ import { axisUs, percentileName } from "../words.js";
 const NAMES: Readonly<Record<CurveMetric, string>> = { ttft: "TTFT", itl: "ITL", tpot: "TPOT", e2e: "E2E" };
 /** More lines than that nobody tells apart; the table has all levels. */
 const MOST_LINES = 8;
-const ROWS = [0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999];
+/** Rows of tables of curves; 100 is the maximum. */
+export const NAMED_PERCENTILES = [0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999, 100];
 
 interface Named {
   readonly name: string;
@@ -66,15 +67,17 @@ function percentileChart(metric: CurveMetric, curves: readonly Named[]): ChartSp
       isShort: curves.length <= 8,
       rows: () => [
         ["samples", ...curves.map(({ curve }) => formatCount(curve.count))],
-        ...ROWS.map((at) => [percentileName(at), ...curves.map(({ curve }) => valueAt(curve, at))]),
-        ["max", ...curves.map(({ curve }) => valueAt(curve, 100))],
+        ...NAMED_PERCENTILES.map((at) => [
+          percentileName(at),
+          ...curves.map(({ curve }) => curveValue(curve, at)),
+        ]),
       ],
     },
   };
 }
 
 /** The first and the last, and between them as evenly as may be. */
-function spread<T>(items: readonly T[], most: number): T[] {
+export function spread<T>(items: readonly T[], most: number): T[] {
   if (items.length <= most) return [...items];
   return Array.from(
     { length: most },
@@ -83,7 +86,7 @@ function spread<T>(items: readonly T[], most: number): T[] {
 }
 
 /** The first point at or beyond a percentile; nothing where the sample is too small to have one. */
-function valueAt({ points, count, atLeastFrom }: Curve, at: number): string {
+export function curveValue({ points, count, atLeastFrom }: Curve, at: number): string {
   if (at > 0 && at < 100 && ((100 - at) / 100) * count < 1 - 1e-9) return "";
   const point = points.find(([percentile]) => percentile >= at - 1e-9);
   if (point === undefined) return "";

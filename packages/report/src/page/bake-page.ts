@@ -17,9 +17,17 @@ export function bakePage(template: string, data: ReportData): string {
   return `${head}${scriptJson(data)}${parts[1] ?? ""}`;
 }
 
-export function titleOf({ report }: ReportData): string {
-  const { name, id } = report.run;
-  return `${report.verdict.status}: ${name === "" ? id : name} (${id})`;
+export function titleOf(data: ReportData): string {
+  switch (data.kind) {
+    case "run": {
+      const { name, id } = data.report.run;
+      return `${data.report.verdict.status}: ${name === "" ? id : name} (${id})`;
+    }
+    case "comparison":
+      return data.headline;
+    case "study":
+      return `study ${data.study.study.name}`;
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ export function conditionsOf(facts: RunFacts, report: RunReport): Condition[] {
   return [
     ...targetConditions(facts, plan),
     ...workConditions(plan, report),
+    ...outcomeConditions(report),
     ...clientConditions(facts, report),
   ];
 }
@@ -53,6 +54,22 @@ function workConditions(plan: TestPlan, report: RunReport): Condition[] {
     put("prompts", workload.prompts),
     put("temperature", workload.temperature === undefined ? "not sent" : formatNumber(workload.temperature)),
     put("warm-up", plan.warmUp.requests === 0 ? "none" : plural(plan.warmUp.requests, "request")),
+  ];
+}
+
+/** What came of it, so that a row of conditions can be put beside another one's. */
+function outcomeConditions({ stages }: RunReport): Condition[] {
+  const best = stages.toSorted((a, b) => b.rates.outputTokensPerS - a.rates.outputTokensPerS)[0];
+  if (best === undefined) return [];
+  const { outputTokensPerS, outputTokensPerSPerGpu } = best.rates;
+  return [
+    line("outcome", "most output tok/s", `${formatNumber(outputTokensPerS)} at ${best.name}`, "measured"),
+    line(
+      "outcome",
+      "the same per GPU",
+      outputTokensPerSPerGpu === null ? null : formatNumber(outputTokensPerSPerGpu),
+      "measured",
+    ),
   ];
 }
 

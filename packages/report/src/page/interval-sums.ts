@@ -64,17 +64,6 @@ export class IntervalSums {
     }
   }
 
-  /** Whole intervals between two moments that `agents` agents delivered, in their order; the time of each in us. */
-  within(fromUs: number, toUs: number, agents: number): (IntervalSum & { readonly us: number })[] {
-    const found: (IntervalSum & { us: number })[] = [];
-    const last = Math.min(this.#sums.length, Math.floor(toUs / this.intervalUs));
-    for (let at = Math.ceil(fromUs / this.intervalUs); at < last; at += 1) {
-      const sum = this.#sums[at];
-      if (sum !== undefined && sum.agents === agents) found.push({ ...sum, us: this.intervalUs });
-    }
-    return found;
-  }
-
   /** A figure per interval, by point. */
   rate(read: (sum: IntervalSum, us: number) => number): RateLine {
     const line = { mean: this.#blank(), low: this.#blank(), high: this.#blank() };

@@ -1,41 +1,40 @@
 import {
+  batchRates,
   createHistogram,
   type FoldedBlock,
   type Histogram,
   isDetermined,
+  type LevelInterval,
   type MetricName,
-  percentileRankBounds,
-  studentTQuantile,
+  meanInterval,
+  percentileInterval,
   withAges,
 } from "@tokenstorm/core";
-import type { IntervalSum } from "./interval-sums.js";
 import type { CURVE_METRICS, Curve, CurveMetric, Interval, LevelData } from "./report-data.js";
 
-/** Equal parts of a window: seconds that follow each other are not independent, tenths of a window nearly are. */
-const BATCHES = 10;
-const CONFIDENCE = 0.95;
+/** Parts of a window from which an interval of its rate is made, at least. */
+const FEWEST_PARTS = 3;
 
 /** Where a request that was cut left its age. */
 const AGES: Partial<Record<CurveMetric, MetricName>> = { ttft: "ttftCensored", e2e: "e2eCensored" };
 
-type Timed = IntervalSum & { readonly us: number };
-
 /** Curves and intervals of one level. `intervals`: the whole ones of its window. */
-export function levelData(block: FoldedBlock | undefined, intervals: readonly Timed[]): LevelData {
+export function levelData(block: FoldedBlock | undefined, intervals: readonly LevelInterval[]): LevelData {
   const samples = (metric: CurveMetric) => samplesOf(block, metric);
   const each = <T>(make: (metric: CurveMetric) => T) =>
     ({ ttft: make("ttft"), itl: make("itl"), tpot: make("tpot"), e2e: make("e2e") }) satisfies Record<
       (typeof CURVE_METRICS)[number],
       T
     >;
+  // Gaps of one answer wait for the same steps: of them the requests are counted.
+  const requests = samples("e2e").known.count;
+  const bounds = (metric: CurveMetric, at: number) =>
+    percentileBounds(samples(metric), at, metric === "itl" ? requests : null);
   return {
-    outputTokensPerS: batchInterval(intervals, ({ outputTokens }) => outputTokens * 1e6),
-    requestsPerS: batchInterval(intervals, ({ completed }) => completed * 1e6),
-    inFlight: batchInterval(intervals, ({ inFlightUs }) => inFlightUs),
-    percentiles: each((metric) => ({
-      p50: percentileInterval(metric, samples(metric), 50),
-      p99: percentileInterval(metric, samples(metric), 99),
-    })),
+    outputTokensPerS: rateInterval(intervals, ({ outputTokens }) => outputTokens),
+    requestsPerS: rateInterval(intervals, ({ completed }) => completed),
+    inFlight: rateInterval(intervals, ({ inFlightUs }) => inFlightUs / 1e6),
+    percentiles: each((metric) => ({ p50: bounds(metric, 50), p99: bounds(metric, 99) })),
     curves: each((metric) => curveOf(samples(metric))),
   };
 }
@@ -54,30 +53,22 @@ function samplesOf(block: FoldedBlock | undefined, metric: CurveMetric): Samples
 }
 
 /** Student's t over the means of equal parts of the window (batch means; Law, Simulation Modeling and Analysis, 9.5.3). */
-function batchInterval(intervals: readonly Timed[], read: (sum: Timed) => number): Interval | null {
-  const batches = Math.min(BATCHES, intervals.length);
-  if (batches < 3) return null;
-  const means = Array.from({ length: batches }, (_, i) => {
-    const part = intervals.slice(
-      Math.floor((i * intervals.length) / batches),
-      Math.floor(((i + 1) * intervals.length) / batches),
-    );
-    const us = part.reduce((sum, one) => sum + one.us, 0);
-    return part.reduce((sum, one) => sum + read(one), 0) / us;
-  });
-  const mean = means.reduce((sum, one) => sum + one, 0) / batches;
-  const variance = means.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (batches - 1);
-  const half = studentTQuantile(1 - (1 - CONFIDENCE) / 2, batches - 1) * Math.sqrt(variance / batches);
-  return { low: Math.max(0, mean - half), high: mean + half };
+function rateInterval(
+  intervals: readonly LevelInterval[],
+  countOf: (interval: LevelInterval) => number,
+): Interval | null {
+  if (intervals.length < FEWEST_PARTS) return null;
+  const found = meanInterval(batchRates(intervals, countOf));
+  return found.kind === "interval" ? { low: Math.max(0, found.low), high: found.high } : null;
 }
 
-/** Gaps of one answer depend on each other, so that order statistics say nothing of ITL. */
-function percentileInterval(metric: CurveMetric, { known, both }: Samples, at: number): Interval | null {
-  if (metric === "itl" || both.count === 0 || !isDetermined(at, known, both)) return null;
-  const { lower, upper } = percentileRankBounds(both.count, at, CONFIDENCE);
-  if (lower === 0 || upper === null) return null;
-  const valueAt = (rank: number) => both.percentile(((rank - 0.5) / both.count) * 100) ?? 0;
-  return { low: valueAt(lower), high: valueAt(upper) };
+/** `independent`: how many of the values are, where it is not all of them. */
+function percentileBounds({ known, both }: Samples, at: number, independent: number | null): Interval | null {
+  if (both.count === 0 || !isDetermined(at, known, both)) return null;
+  const found = percentileInterval(both, at, {
+    independent: Math.min(both.count, independent ?? both.count),
+  });
+  return found.kind === "interval" ? { low: found.low, high: found.high } : null;
 }
 
 /** Percentiles as HDR plots have them: ever closer to 100, down to the last sample. */

@@ -11,6 +11,7 @@ import {
 } from "../facts-text.js";
 import { answerTexts, failureTimeTexts, outlierTexts } from "../member-text.js";
 import { proofTexts } from "../proof-text.js";
+import { saturationText } from "../saturation-text.js";
 import { stampsTexts } from "../stamps-text.js";
 import { stimulusTexts } from "../stimulus-text.js";
 import type { Fact, Tone } from "./report-data.js";
@@ -24,9 +25,11 @@ export function pageFacts(report: RunReport): Fact[] {
   const facts = (label: string, texts: readonly string[], tone: Tone = "plain") =>
     texts.map((text) => ({ label, text, tone }));
   const times = serverTimesText(report);
+  const saturation = saturationText(report);
   const complete = completenessText(report);
   const unexplained = (report.totals.server.checks ?? []).some(({ agrees }) => agrees === false);
   return [
+    ...facts("saturation", saturation === undefined ? [] : [saturation]),
     ...facts("stamps", stampsTexts(stages)),
     ...report.thresholds.map((threshold) => ({
       label: "thresholds",

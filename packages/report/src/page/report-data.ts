@@ -1,4 +1,12 @@
-import type { MetricName, Phase, RunReport, VitalsColour } from "@tokenstorm/core";
+import type {
+  ComparedName,
+  Comparison,
+  MetricName,
+  Phase,
+  RunReport,
+  StudyReport,
+  VitalsColour,
+} from "@tokenstorm/core";
 
 /**
  * All that the page draws of one run, version 1: plain JSON, made from a run directory's lines (`runData`) or, later, from
@@ -18,8 +26,48 @@ export interface RunData {
   readonly events: readonly PageEvent[];
 }
 
+/** Two or more runs beside each other, version 1. */
+export interface ComparisonData {
+  readonly version: 1;
+  readonly kind: "comparison";
+  readonly comparison: Comparison;
+  /** Words of the text form. */
+  readonly headline: string;
+  readonly findings: { readonly head: string; readonly lines: readonly string[] };
+  /** A table for each figure: a row for each level, a side's value, the change and its interval beside each other. */
+  readonly tables: readonly {
+    readonly name: ComparedName;
+    readonly title: string;
+    readonly columns: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  }[];
+  /** Of levels and of the whole, and what the intervals mean. */
+  readonly notes: readonly string[];
+  /** For each side, by the names of its levels, the curves of its first run. */
+  readonly curves: readonly Readonly<Record<string, LevelData["curves"]>>[];
+}
+
+/** A study, version 1. */
+export interface StudyData {
+  readonly version: 1;
+  readonly kind: "study";
+  readonly study: StudyReport;
+  /** By condition: the most of any level, means of repeats; null where nothing was measured, or the GPUs are not stated. */
+  readonly best: Readonly<
+    Record<
+      string,
+      {
+        readonly level: string;
+        readonly totalTokensPerS: number;
+        readonly outputTokensPerS: number | null;
+        readonly totalTokensPerSPerGpu: number | null;
+      } | null
+    >
+  >;
+}
+
 /** What a page can show. */
-export type ReportData = RunData;
+export type ReportData = RunData | ComparisonData | StudyData;
 
 export type Tone = "plain" | "good" | "warning" | "bad";
 
@@ -63,7 +111,7 @@ export interface LevelData {
   readonly outputTokensPerS: Interval | null;
   readonly requestsPerS: Interval | null;
   readonly inFlight: Interval | null;
-  /** Of the percentile, by order statistics; null for ITL, whose values depend on each other, and for small samples. */
+  /** Of the percentile, by order statistics (for ITL of so many values as there were requests); null for small samples. */
   readonly percentiles: Readonly<
     Record<CurveMetric, { readonly p50: Interval | null; readonly p99: Interval | null }>
   >;

@@ -39,7 +39,7 @@ export async function runData(lines: RunLines, proof?: RunReport["proof"]): Prom
     report,
     facts: pageFacts(report),
     conditions: conditionsOf(facts, report),
-    levels: levelsOf(report, input, sums),
+    levels: levelsOf(report, input),
     series: report.run.startedAt === null ? null : seriesOf(input, intervals, sums),
     events: eventsOf(facts, events),
   };
@@ -59,17 +59,12 @@ export function reportOnlyData(report: RunReport): RunData {
   };
 }
 
-function levelsOf(
-  report: RunReport,
-  { facts, stages, aggregate }: SummaryInput,
-  sums: IntervalSums,
-): LevelData[] {
+function levelsOf(report: RunReport, { facts, stages, aggregate }: SummaryInput): LevelData[] {
   const { record } = facts;
-  return report.stages.map(({ windowStartUs, windowMs, name }) => {
+  return report.stages.map(({ windowStartUs, name }) => {
     const stage = stages.find((one) => one.name === name && windowStartOf(one, record) === windowStartUs);
-    const block = stage === undefined ? undefined : aggregate.block(stage.index, "measured");
-    const toUs = windowStartUs + windowMs * 1000;
-    return levelData(block, sums.within(windowStartUs, toUs, record.shards.length));
+    if (stage === undefined) return levelData(undefined, []);
+    return levelData(aggregate.block(stage.index, "measured"), aggregate.levelIntervals(stage.index));
   });
 }
 
