@@ -27,9 +27,7 @@ export interface ClosedLoopResult {
  * So many requests by so many users in a closed loop, step by step: what a client of no cost and no error would measure.
  * It is the second computation against which the real client is held, and it does for what needs hundreds of runs.
  */
-export function runClosedLoop(loop: ClosedLoop): ClosedLoopResult {
-  const engine = engineOf(loop);
-  if (loop.isWarm === true) warm(engine, loop);
+export function runClosedLoop(loop: ClosedLoop, engine: Engine = startedEngine(loop)): ClosedLoopResult {
   const sentUs = new Map<number, number>();
   const tookUs: number[] = [];
   let nowUs = 0;
@@ -58,10 +56,11 @@ export function runClosedLoop(loop: ClosedLoop): ClosedLoopResult {
   };
 }
 
-function engineOf({ decodeStepMs, prefillTokensPerS, engine }: ClosedLoop): Engine {
-  return createEngine({
-    decodeStepMs,
-    prefillTokensPerS,
+/** The server before its first request; one that has become idle may be used again. */
+export function startedEngine(loop: ClosedLoop): Engine {
+  const started = createEngine({
+    decodeStepMs: loop.decodeStepMs,
+    prefillTokensPerS: loop.prefillTokensPerS,
     timeScale: 1,
     maxNumSeqs: 1024,
     maxNumBatchedTokens: 8192,
@@ -70,8 +69,10 @@ function engineOf({ decodeStepMs, prefillTokensPerS, engine }: ClosedLoop): Engi
     prefixCache: true,
     vocabulary: [1],
     eosToken: 0,
-    ...engine,
+    ...loop.engine,
   });
+  if (loop.isWarm === true) warm(started, loop);
+  return started;
 }
 
 function warm(engine: Engine, loop: ClosedLoop): void {
@@ -79,7 +80,17 @@ function warm(engine: Engine, loop: ClosedLoop): void {
   while (engine.beginStep() !== undefined) engine.endStep();
 }
 
-function promptOf({ promptTokens, isIdentical }: ClosedLoop, id: number): number[] {
-  const base = isIdentical ? 0 : (id + 1) * 100_003;
+function promptOf({ promptTokens, isIdentical }: ClosedLoop, id: number): readonly number[] {
+  if (isIdentical) return countedTo(promptTokens);
+  const base = (id + 1) * 100_003;
   return Array.from({ length: promptTokens }, (_, i) => base + i);
+}
+
+const counted = new Map<number, readonly number[]>();
+
+/** 0, 1, ... of so many tokens: one array for all requests that send it. */
+function countedTo(tokens: number): readonly number[] {
+  const found = counted.get(tokens) ?? Array.from({ length: tokens }, (_, i) => i);
+  counted.set(tokens, found);
+  return found;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { studySaturation } from "@tokenstorm/core";
 import { profiles } from "@tokenstorm/simulator";
 import { runClosedLoop } from "./closed-loop.js";
 import { type ComparedRow, runCompatible } from "./compatible.js";
@@ -37,11 +38,31 @@ export async function checkCompatible(
       assert.ok(Math.abs(differencePct) <= LIMIT_PCT[series.model], text);
     }
     assert.equal(row.inFlight.max, series.levels[i]?.inferred_max_in_flight, `${where}: most in flight`);
+    checkNotes(run.report.stages[i]?.notes ?? [], row, where);
     checkDefinitions(run.study.levels[i]?.values["total_tok_s"], row, where);
     if (i > 0 && series.model !== "deepseek-v3.2") checkClient(series, row, where);
   }
   t.diagnostic(`${series.id}: ${errorText(errorOf(rows))}. ${WHAT_IT_SHOWS}`);
   return rows;
+}
+
+/** Where the study's rule puts saturation: the last level before the first that is SATURATED. */
+export function studyPointOf(rows: readonly ComparedRow[]): number | null {
+  const { point } = studySaturation(
+    rows.map(({ level, totalTokensPerS, p99S }) => ({
+      asked: level,
+      success: 1,
+      totalTokensPerS: totalTokensPerS.ours,
+      e2eP99Us: p99S.ours * 1e6,
+    })),
+  );
+  return point.kind === "found" ? point.asked : null;
+}
+
+/** Where fewer were in flight than the label says, the report tells why. */
+function checkNotes(notes: readonly string[], { level, requests }: ComparedRow, where: string): void {
+  const isTold = notes.some((note) => note.includes(`no more than ${requests} could ever be in flight`));
+  assert.equal(isTold, requests < level, `${where}: ${notes.join("; ")}`);
 }
 
 /** The report's rates and the study's own arithmetic are one figure, to rounding. */

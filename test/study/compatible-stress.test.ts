@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MULTI_RUN_FITS } from "@tokenstorm/simulator";
-import { checkCompatible } from "./compatible-checks.js";
+import { checkCompatible, studyPointOf } from "./compatible-checks.js";
 import { type PublishedSeries, readPublished } from "./data.js";
 import { errorOf, errorText } from "./errors.js";
 import { foretell } from "./predicted.js";
@@ -19,6 +19,8 @@ for (const series of published.series.filter(({ suite }) => suite !== "multi-run
       series.levels.map(({ status }) => status === "SATURATED"),
       series.id,
     );
+    // "About 500", or 150 in quick mode, is where the number of requests ends what can be in flight.
+    assert.equal(studyPointOf(rows), series.mode === "quick" ? 150 : 500);
   });
 }
 

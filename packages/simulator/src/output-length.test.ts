@@ -47,3 +47,14 @@ test("answers run to the limit where the profile or the request says so, and kee
   assert.equal(lengthsOf("study-multi-run").begin({ ...request, ignoreEos: true }), undefined);
   assert.equal(lengthsOf("study-multi-run").begin({ ...request, minTokens: 200 }), 201);
 });
+
+test("a burst goes on while any of its requests is open, however long nothing else happens", () => {
+  const lengths = lengthsOf("study-multi-run");
+  burst(lengths, 20, 0);
+  // One that stays open for a minute: those that come then are of its burst.
+  assert.equal(lengths.begin({ ...request, nowUs: 100_000 }), 96);
+  assert.ok(burst(lengths, 10, 60_000_000).every((tokens) => tokens === 96));
+  assert.equal(burst(lengths, 70, 61_000_000)[69], 96);
+  assert.equal(burst(lengths, 1, 62_000_000)[0], 96, "the 102nd: the next hundred begins anew");
+  assert.equal(burst(lengths, 1, 63_000_000)[0], 512, "the 103rd");
+});

@@ -71,9 +71,16 @@ function cutNotes({ windowUs, plannedUs }: LevelData): string[] {
 }
 
 function boundNotes({ stage }: LevelData): string[] {
-  return stage.kind === "users" && stage.bound.kind === "requests"
-    ? ["bounded by requests: measured whole, its beginning and its end included, and not steady"]
-    : [];
+  if (stage.kind !== "users" || stage.bound.kind !== "requests") return [];
+  const { requests } = stage.bound;
+  const notes = ["bounded by requests: measured whole, its beginning and its end included, and not steady"];
+  if (requests < stage.users) {
+    notes.push(
+      `${stage.users} users share ${requests} requests: no more than ${requests} could ever be in flight, ` +
+        `so its figures belong to ${requests} in flight, whatever was asked for`,
+    );
+  }
+  return notes;
 }
 
 /** A level that is full but for a few says so too; where it is not, this stands among the reasons. */
