@@ -62,6 +62,7 @@ export { candidatesFor } from "./run/gathering.js";
 export * from "./run/leader-limits.js";
 export { beginLeading, leadRun, terminalState } from "./run/leader-machine.js";
 export * from "./run/leader-notes.js";
+export { recoverZeroUs, resumeLeading } from "./run/leader-resume.js";
 export {
   type LeaderConfig,
   type LeaderEffect,
@@ -71,10 +72,12 @@ export {
   runTimeUs,
   type Transition,
 } from "./run/leader-state.js";
+export * from "./run/lease.js";
 export * from "./run/live.js";
 export * from "./run/live-update.js";
 export * from "./run/record-change.js";
 export * from "./run/report.js";
+export * from "./run/run-history.js";
 export * from "./run/run-record.js";
 export { isLoopbackHost } from "./target/ip-address.js";
 export * from "./target/target-rules.js";

@@ -21,8 +21,10 @@ export { RunReportMessage, reportFromJson } from "./report-message.js";
 export * from "./result-log.js";
 export {
   decodeResult,
+  eventToLine,
   finalFromJson,
   finalToJson,
+  lineToEvent,
   lineToResult,
   type Result,
   resultToLine,

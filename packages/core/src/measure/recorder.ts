@@ -90,10 +90,7 @@ export interface Recorder {
   /** Brings intervals, stage edges and closed counts up to tUs. Call it at least once an interval. */
   advance(tUs: number): void;
   /** Cuts the open interval, however short, and says what a complete result must hold. Everything has ended. */
-  finish(
-    tUs: number,
-    facts: { readonly startErrorUs: number; readonly evicted: number; readonly reader: string },
-  ): Final;
+  finish(tUs: number, facts: Pick<Final, "startErrorUs" | "evicted" | "reader" | "unled">): Final;
   ledger(): Ledger;
   /** Number of the last snapshot cut. */
   lastSeq(): number;

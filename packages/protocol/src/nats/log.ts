@@ -41,6 +41,18 @@ export function createNatsLog(link: JetStreamLink): ResultLog & { close(): void 
         },
       };
     },
+    runs: async () => {
+      try {
+        const info = await link.manager.streams.info(link.names.results, {
+          subjects_filter: link.subjects.results,
+        });
+        const head = link.subjects.results.slice(0, -1);
+        const subjects = Object.keys(info.state.subjects ?? {});
+        return [...new Set(subjects.map((subject) => subject.slice(head.length).split(".")[0] ?? ""))];
+      } catch (error) {
+        throw toLoadError(error, "listing the runs in the log");
+      }
+    },
     purge: async (run) => {
       try {
         await link.manager.streams.purge(link.names.results, { filter: link.subjects.resultsOf(run) });
