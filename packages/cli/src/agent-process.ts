@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import {
@@ -78,7 +78,14 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     writeSpool: async (name, bytes) => {
       const file = join(resolve(options.spool), name);
       await mkdir(options.spool, { recursive: true });
-      await writeFile(file, bytes);
+      // Nobody else has it: on the disk itself before the process says so.
+      const handle = await open(file, "w");
+      try {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
       return file;
     },
   });

@@ -1,6 +1,7 @@
 import { DEFINITIONS, type Definitions, LoadError, type RunReport } from "@tokenstorm/core";
 import { renderDefinitions, renderJson, renderText } from "@tokenstorm/report";
 import type { Command } from "commander";
+import { addedText, addSpoolFile } from "../add-spool.js";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -16,6 +17,7 @@ interface ReportFlags extends NatsFlags {
   readonly json?: boolean;
   readonly definitions?: Definitions;
   readonly out: string;
+  readonly add?: readonly string[];
 }
 
 interface Found {
@@ -36,6 +38,7 @@ export function addReport(program: Command, context: CommandContext): void {
       `the run in others' definitions, from its run directory: ${DEFINITIONS.join(", ")}`,
       oneOf(DEFINITIONS),
     )
+    .option("--add <file...>", "fold spool files of agents whose results nobody confirmed into the run first")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .action((run: string | undefined, flags: ReportFlags) => context.finish(report(run, flags, context)));
 }
@@ -45,6 +48,7 @@ async function report(
   flags: ReportFlags,
   { terminal, env }: CommandContext,
 ): Promise<number> {
+  if (flags.add !== undefined) await addSpoolFiles(named, flags.add, flags.out, terminal);
   if (flags.definitions !== undefined) return tellDefinitions(named, flags.definitions, flags, terminal);
   const access = natsAccess(flags, env);
   const found = (await findHere(named, flags)) ?? (await findThere(named, access, flags.out));
@@ -56,6 +60,22 @@ async function report(
   const { directory } = found;
   await terminal.print(renderText(found.report, { width: stdout.width(), colour: stdout.colour, directory }));
   return EXIT.ok;
+}
+
+/** Into a run directory of this host: the coordinator's own. */
+async function addSpoolFiles(
+  named: string | undefined,
+  files: readonly string[],
+  out: string,
+  terminal: CommandContext["terminal"],
+): Promise<void> {
+  const local = await findLocalRun(named, out);
+  if (local === undefined) {
+    throw new LoadError("RUN_UNKNOWN", `there is no run ${named ?? ""} in ${out}`, {
+      hint: "--add needs the run directory: name it, or run this where the coordinator keeps its runs (--out)",
+    });
+  }
+  for (const file of files) terminal.say(addedText(await addSpoolFile(local.directory, file)));
 }
 
 /** Only a run directory holds the intervals that other definitions are made from. */
