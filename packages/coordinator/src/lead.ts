@@ -10,7 +10,7 @@ import {
 import type { CoordinatorDeps } from "./deps.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { sweepLog } from "./log-sweep.js";
-import { RunDriver } from "./run-driver.js";
+import { RunDriver, type RunDriverOptions } from "./run-driver.js";
 import { RunQueue, type StoredRun } from "./run-queue.js";
 import { pause, startTicker } from "./ticker.js";
 
@@ -209,7 +209,8 @@ export class Lead {
     const isTakenOver = next.record.shards.length > 0;
     const stored = isTakenOver ? await this.#queue.takeOver(next, { term, leader: this.#deps.id }) : next;
     if (stored === undefined || this.#isOver || !this.#term.isValid()) return;
-    this.#drive(stored, isTakenOver);
+    const { leader, term: termBefore } = next.record;
+    this.#drive(stored, isTakenOver ? { leader, term: termBefore } : null);
   }
 
   /** Once: the log forgets what another one did not come to purge. */
@@ -219,7 +220,7 @@ export class Lead {
     this.#hasSwept = true;
   }
 
-  #drive(stored: StoredRun, isTakenOver: boolean): void {
+  #drive(stored: StoredRun, before: RunDriverOptions["before"]): void {
     this.#admissions += 1;
     const driver = new RunDriver({
       deps: this.#deps,
@@ -231,7 +232,7 @@ export class Lead {
         listeningSinceUs: this.#sinceUs,
       },
       stored,
-      isTakenOver,
+      before,
       isLeading: () => !this.#isOver && this.#term.isValid(),
       registry: this.#registry,
       onChange: () => this.#beacon(),

@@ -33,8 +33,10 @@ export const COORDINATOR_LIMITS = {
   pendingEvents: 10_000,
   eventTimeoutMs: 5000,
   eventRetryMs: 500,
+  /** What the log acknowledged and has not shown for so long is handed over again. */
+  eventUnseenMs: 1500,
   /** At the end the log is waited for so long to take the leader's last entries. */
-  eventFlushMs: 2000,
+  eventFlushMs: 5000,
   /** What is left in the log of a run that ended without all its intervals is kept so long. */
   unwholeKeptMs: 7 * 24 * 3_600_000,
   /** Scrapes that must be equal lie so far apart. */

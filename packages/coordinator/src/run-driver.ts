@@ -38,8 +38,8 @@ export interface RunDriverOptions {
   readonly deps: CoordinatorDeps;
   readonly config: LeaderConfig;
   readonly stored: StoredRun;
-  /** Another leader has admitted its agents; the store names this one by now. */
-  readonly isTakenOver: boolean;
+  /** The leader that has admitted its agents, where the run is taken over; the store names this one by now. */
+  readonly before: { readonly leader: string; readonly term: number } | null;
   /** False as soon as another one may lead. */
   readonly isLeading: () => boolean;
   readonly registry: AgentRegistry;
@@ -82,6 +82,7 @@ export class RunDriver {
       deps,
       run: stored.record.id,
       term: config.term,
+      before: options.before,
       state: () => this.#state,
       isLeading: () => !this.#isOver && options.isLeading(),
       onConfirmed: () => this.#confirmed(),
@@ -107,7 +108,7 @@ export class RunDriver {
       onUnwritable: (error) => this.abort(problemOf(error)),
       onFailure: (error) => options.onFailure(error),
     });
-    const begin = options.isTakenOver ? resumeLeading : beginLeading;
+    const begin = options.before !== null ? resumeLeading : beginLeading;
     const first = begin(stored.record, config, clock.nowUs());
     this.#state = first.state;
     this.#ticker = startTicker(clock, COORDINATOR_LIMITS.lookMs, () => this.look());
@@ -236,7 +237,7 @@ export class RunDriver {
         void this.#probe(effect);
         break;
       case "open":
-        if (this.#options.isTakenOver) void this.#restore();
+        if (this.#options.before !== null) void this.#restore();
         else this.#keeper.open();
         break;
       case "drained":

@@ -33,7 +33,11 @@ export class RunJournal {
   #appendLine: ((line: string) => void) | undefined;
   #waiting: KeptEvent[] = [];
   /** On their way into the log. */
-  #leaving: KeptEvent[] = [];
+  #leaving: Leaving[] = [];
+  /** Acknowledged by the log, and not yet shown by it: an acknowledgement alone is not enough. */
+  readonly #unseen = new Map<string, Leaving>();
+  /** From the run directory, and not shown by the log yet. */
+  readonly #restored = new Map<string, KeptEvent>();
   #work: Promise<void> | undefined;
   #notes: { readonly text: string; readonly atUs: number }[] = [];
   #seq = 0;
@@ -55,11 +59,22 @@ export class RunJournal {
 
   /** What an earlier leader noted, from the run directory: it stands there already. */
   restore(kept: KeptEvent): void {
-    this.#history.add(kept);
+    if (this.#history.add(kept)) this.#restored.set(nameOf(kept), kept);
+  }
+
+  /** The log has shown all that it holds: what it lacks of the run directory is handed over anew, for those who look on. */
+  caughtUp(): void {
+    const lacking = [...this.#restored.values()];
+    this.#restored.clear();
+    for (const kept of lacking) this.#leave({ kept, resend: this.#options.term, sentAtUs: 0, onSeen: NOTHING });
   }
 
   /** An entry of the log, of this leader or an earlier one. */
   take(kept: KeptEvent): void {
+    const name = nameOf(kept);
+    this.#restored.delete(name);
+    this.#unseen.get(name)?.onSeen();
+    if (this.#unseen.delete(name)) this.#hurry();
     if (this.#history.add(kept)) this.#appendLine?.(eventToLine(kept));
   }
 
@@ -112,34 +127,82 @@ export class RunJournal {
 
   #keep(kept: KeptEvent): void {
     this.#appendLine?.(eventToLine(kept));
-    this.#leaving.push(kept);
+    this.#leave({ kept, resend: 0, sentAtUs: 0, onSeen: NOTHING });
+  }
+
+  #leave(leaving: Leaving): void {
+    this.#leaving.push(leaving);
     if (this.#leaving.length > COORDINATOR_LIMITS.pendingEvents) this.#leaving.shift();
-    this.#work ??= this.#publish().finally(() => {
+    this.#hurry();
+    this.#work ??= this.#publishAll().finally(() => {
       this.#work = undefined;
     });
   }
 
-  /** One after the other, each until the log has it. */
-  async #publish(): Promise<void> {
-    const { run, log, clock } = this.#options;
-    for (let kept = this.#leaving[0]; kept !== undefined && !this.#isClosed; kept = this.#leaving[0]) {
-      const { term: epoch, seq } = kept;
-      const id = { run, agent: LEADER_IN_LOG, epoch, kind: "event", seq, resend: 0 } as const;
-      try {
-        await log.append(id, encodeEvent(kept), { timeoutMs: COORDINATOR_LIMITS.eventTimeoutMs });
-      } catch (error) {
-        if (!(error instanceof LoadError)) throw error;
-        // Too large for a message: the run directory has it.
-        if (error.code === "BUS_UNAVAILABLE" || error.code === "BUS_DENIED") {
-          const { over, hurry } = pause(clock, COORDINATOR_LIMITS.eventRetryMs);
-          this.#hurry = hurry;
-          await over;
-          continue;
-        }
-      }
-      if (this.#leaving[0] === kept) this.#leaving.shift();
+  /** One after the other, each until the log has shown it. */
+  async #publishAll(): Promise<void> {
+    while (!this.#isClosed && (this.#leaving.length > 0 || this.#unseen.size > 0)) {
+      const [next] = this.#leaving;
+      const isTaken = next !== undefined && (await this.#publish(next));
+      if (!isTaken) await this.#wait();
+      if (next !== undefined && isTaken && this.#leaving[0] === next) this.#leaving.shift();
+      this.#resendUnseen();
     }
   }
+
+  /** True when the log has acknowledged it, or will never take it. */
+  async #publish(leaving: Leaving): Promise<boolean> {
+    const { run, log, clock } = this.#options;
+    const { kept, resend } = leaving;
+    const { term: epoch, seq } = kept;
+    const id = { run, agent: LEADER_IN_LOG, epoch, kind: "event", seq, resend } as const;
+    // Shown by the log, it is there, though the acknowledgement be lost.
+    const seen = new Promise<void>((resolve) => {
+      this.#unseen.set(nameOf(kept), Object.assign(leaving, { onSeen: resolve }));
+    });
+    try {
+      const appended = log.append(id, encodeEvent(kept), { timeoutMs: COORDINATOR_LIMITS.eventTimeoutMs });
+      await Promise.race([appended, seen]);
+      // Whoever was faster: the other one's failure is nobody's any more.
+      appended.catch(() => undefined);
+      leaving.sentAtUs = clock.nowUs();
+      return true;
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      this.#unseen.delete(nameOf(kept));
+      // Too large for a message: the run directory has it.
+      return error.code !== "BUS_UNAVAILABLE" && error.code !== "BUS_DENIED";
+    }
+  }
+
+  #resendUnseen(): void {
+    const nowUs = this.#options.clock.nowUs();
+    for (const [name, leaving] of this.#unseen) {
+      const isWaiting = leaving.sentAtUs === 0 || this.#leaving.includes(leaving);
+      if (isWaiting || nowUs - leaving.sentAtUs < COORDINATOR_LIMITS.eventUnseenMs * 1000) continue;
+      this.#unseen.delete(name);
+      this.#leaving.push({ kept: leaving.kept, resend: leaving.resend + 1, sentAtUs: 0, onSeen: NOTHING });
+    }
+  }
+
+  async #wait(): Promise<void> {
+    const { over, hurry } = pause(this.#options.clock, COORDINATOR_LIMITS.eventRetryMs);
+    this.#hurry = hurry;
+    await over;
+  }
+}
+
+const NOTHING = () => undefined;
+
+function nameOf({ term, seq }: KeptEvent): string {
+  return `${term}:${seq}`;
+}
+
+interface Leaving {
+  readonly kept: KeptEvent;
+  readonly resend: number;
+  sentAtUs: number;
+  onSeen: () => void;
 }
 
 /** A message carries no longer text. */

@@ -18,6 +18,8 @@ export interface RunKeeperOptions {
   readonly deps: CoordinatorDeps;
   readonly run: string;
   readonly term: number;
+  /** Who led it before, by its record; null where nobody did. */
+  readonly before: { readonly leader: string; readonly term: number } | null;
   /** As it stands now. */
   readonly state: () => LeaderState;
   readonly isLeading: () => boolean;
@@ -154,6 +156,16 @@ export class RunKeeper {
     this.#begin(fold);
     await fold.follow();
     await over;
+    this.journal.caughtUp();
+    return this.#nameBefore();
+  }
+
+  /** A leader that died before it could note that it led is known by the record all the same. */
+  #nameBefore(): RunFindings {
+    const { before, deps } = this.#options;
+    const findings = this.journal.findings();
+    if (before === null || findings.led.some(({ term }) => term === before.term)) return findings;
+    this.journal.add({ kind: "led", ...before, wallMs: deps.clock.wallMs(), runUs: null });
     return this.journal.findings();
   }
 

@@ -1,5 +1,6 @@
 export * from "./a-plan.js";
 export * from "./a-snapshot.js";
+export * from "./faults/index.js";
 export * from "./golden/index.js";
 export * from "./nats.js";
 export * from "./network-hosts.js";

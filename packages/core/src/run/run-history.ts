@@ -59,9 +59,15 @@ export class RunHistory {
         .sort((a, b) => a.tUs - b.tUs),
       expected: verdict?.expected ?? [],
       refusals: verdict?.refusals ?? 0,
-      led: [...new Map(of("led").map(({ leader, term, runUs }) => [term, { leader, term, runUs }])).values()],
+      led: leadersOf(of("led")),
     };
   }
+}
+
+/** The last word on each term. */
+function leadersOf(led: readonly Extract<RunEvent, { kind: "led" }>[]): LedFrom[] {
+  const byTerm = new Map(led.map(({ leader, term, runUs }) => [term, { leader, term, runUs }]));
+  return [...byTerm.values()].sort((a, b) => a.term - b.term);
 }
 
 /** A run's facts, by its record and what its leaders noted: for the leader at the verdict, and for anybody who looks on. */
