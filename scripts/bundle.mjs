@@ -5,6 +5,7 @@ import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { pageTemplate } from "./build-page.mjs";
 import { licenceComment } from "./bundled-licences.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -54,7 +55,10 @@ const { outputFiles, metafile } = await build({
   target: "node20.18",
   // Their licences stand at the end, all of them.
   legalComments: "none",
-  define: { TOKENSTORM_SINGLE_FILE_VERSION: JSON.stringify(version) },
+  define: {
+    TOKENSTORM_SINGLE_FILE_VERSION: JSON.stringify(version),
+    TOKENSTORM_PAGE_TEMPLATE: JSON.stringify(await pageTemplate()),
+  },
   plugins: [builtinsWhenWanted, withoutAddons],
   metafile: true,
   logLevel: "warning",

@@ -1,12 +1,19 @@
-// Writes what is said twice: docs/plan.md and docs/plan.schema.json from the plan's schema, docs/openapi.json from the API's
+// Writes what is said twice: docs/plan.md and docs/plan.schema.json from the plan's schema, docs/study-file.md and its schema
+// from the study file's, the hours in docs/study.md from plans/study, docs/openapi.json from the API's
 // routes, the table of metrics in docs/http-api.md, docker/nats.conf and its copy in docker/kubernetes.yaml from the roles'
 // permissions: node scripts/generate-docs.mjs [--check]
 // With --check nothing is written, and a stale file is named with exit code 1. Needs a build.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { metricsTable, openApiDocument } from "../packages/api/dist/index.js";
-import { planJsonSchema, planReference } from "../packages/core/dist/index.js";
+import {
+  planJsonSchema,
+  planReference,
+  studyJsonSchema,
+  studyReference,
+} from "../packages/core/dist/index.js";
 import { natsConf, natsConfigMap } from "./nats-conf.mjs";
+import { studyHours } from "./study-hours.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const isCheck = process.argv.includes("--check");
@@ -16,6 +23,13 @@ const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 const files = {
   "docs/plan.md": planReference(),
   "docs/plan.schema.json": `${JSON.stringify(planJsonSchema(), null, 2)}\n`,
+  "docs/study-file.md": studyReference(),
+  "docs/study-file.schema.json": `${JSON.stringify(studyJsonSchema(), null, 2)}\n`,
+  "docs/study.md": between(
+    "docs/study.md",
+    ["<!-- made by scripts/generate-docs.mjs: hours -->\n", "\n<!-- end -->"],
+    await studyHours(`${root}plans/study`),
+  ),
   "docs/openapi.json": `${JSON.stringify(openApiDocument({ version, isTokenNeeded: true }), null, 2)}\n`,
   "docs/http-api.md": between(
     "docs/http-api.md",

@@ -17,9 +17,12 @@ const PARTS = {
   architecture: { folders: ["test/dist/architecture"], concurrency: 1 },
   contract: { folders: ["test/dist/contract"], concurrency: 1 },
   sim: { folders: ["test/dist/sim"], concurrency: 2 },
+  // The reference study in virtual time: what it must find, row by row.
+  study: { folders: ["test/dist/study"], concurrency: 2 },
   integration: { folders: ["test/dist/integration"], concurrency: 2 },
   // What is held against the time of this machine, each with the machine to itself.
   timed: { folders: ["test/dist/timed"], concurrency: 1 },
+  browser: { folders: ["test/dist/browser"], concurrency: 1 },
   containers: { folders: ["test/dist/containers"], concurrency: 1 },
   hosts: { folders: ["test/dist/hosts"], concurrency: 1 },
 };

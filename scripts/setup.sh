@@ -25,6 +25,7 @@ install_packages() {
 
 build_packages() {
   npx --no-install tsc -b >&2 || { say "error: the build failed"; return 1; }
+  node scripts/build-page.mjs || { say "error: the report page could not be built"; return 1; }
 }
 
 # Sets PROMTOOL_BIN where one can be had, and then its test may not be skipped; else says so.
@@ -32,6 +33,16 @@ find_promtool() {
   local bin
   if bin=$(./scripts/get-promtool.sh); then
     export PROMTOOL_BIN="$bin" REQUIRE_PROMTOOL=1
+  else
+    return 1
+  fi
+}
+
+# Sets CHROMIUM_BIN where one can be had, and then its test may not be skipped; else says so.
+find_chromium() {
+  local bin
+  if bin=$(./scripts/get-chromium.sh); then
+    export CHROMIUM_BIN="$bin" REQUIRE_BROWSER=1
   else
     return 1
   fi

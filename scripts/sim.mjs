@@ -26,7 +26,9 @@ for (let seed = from; seed < from + count; seed += 1) {
   }
 }
 const seconds = ((Date.now() - began) / 1000).toFixed(1);
-console.log(`${count} seeds from ${from} in ${seconds} s: ${failed.length} failed${failed.length > 0 ? ` (${failed.join(" ")})` : ""}`);
+console.log(
+  `${count} seeds from ${from} in ${seconds} s: ${failed.length} failed${failed.length > 0 ? ` (${failed.join(" ")})` : ""}`,
+);
 console.log(`covered: ${sum.text()}`);
 if (count > 1 && sum.never().length > 0) console.log(`never: ${sum.never().join(", ")}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

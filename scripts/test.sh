@@ -32,6 +32,7 @@ setup() {
   require_node && install_packages && build_packages || return 1
   find_nats_server || { say "error: the tests need a nats-server (set NATS_SERVER_BIN to one)"; return 1; }
   find_promtool || say "the metrics page is not put to promtool: its test is skipped"
+  find_chromium || say "no browser looks at the report page: its test is skipped"
   say "node $(node --version), $("$NATS_SERVER_BIN" --version)"
 }
 

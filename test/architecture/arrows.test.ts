@@ -15,8 +15,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   report: ["core"],
   simulator: ["core"],
   api: ["core", "protocol", "report"],
+  dashboard: ["core", "report"],
   testkit: ["core", "protocol"],
-  cli: ["core", "protocol", "agent", "coordinator", "report", "simulator", "api"],
+  cli: ["core", "protocol", "agent", "coordinator", "report", "dashboard", "simulator", "api"],
 };
 
 /** Outside packages, by package folder: its own heavy dependencies and no others. */
@@ -34,6 +35,7 @@ const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   agent: ["undici"],
   coordinator: [],
   report: [],
+  dashboard: [],
   simulator: [],
   api: ["fastify", "zod"],
   testkit: ["testcontainers"],

@@ -6,14 +6,14 @@ import { setTimeout as wait } from "node:timers/promises";
 import {
   isTerminal,
   type PlanInput,
-  requirePlan,
   type RunRecord,
   type RunReport,
   type RunState,
+  requirePlan,
 } from "@tokenstorm/core";
-import { getReport, readRun, submitRun, subjects, type Transport } from "@tokenstorm/protocol";
+import { getReport, readRun, subjects, submitRun, type Transport } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
-import { type Running, scratch, type Simulator, startCli, startSimulator } from "./cli.js";
+import { type Running, type Simulator, scratch, startCli, startSimulator } from "./cli.js";
 import { startAgent, startCoordinator, startNats, type TestNats } from "./cluster.js";
 
 const RUN = "k1";
@@ -64,7 +64,10 @@ async function until(
   for (;;) {
     const { record } = await readRun(transport, RUN);
     if (holds(record)) return record;
-    assert.ok(!isTerminal(record.state), `the run is ${record.state}, not ${what}: ${record.problem?.message}`);
+    assert.ok(
+      !isTerminal(record.state),
+      `the run is ${record.state}, not ${what}: ${record.problem?.message}`,
+    );
     assert.ok(performance.now() < untilMs, `not within ${LIMIT_MS} ms: ${what}; it is ${record.state}`);
     await wait(LOOK_MS);
   }
@@ -182,7 +185,9 @@ test("an agent that is killed in mid-run ends the run by name; what is missing o
   const report = await getReport(cluster.transport, record);
   assert.equal(report.verdict.status, "invalid");
   assert.ok(
-    report.verdict.reasons.some((reason) => /no final word came from a2 \(known to have cut \d+\)/.test(reason)),
+    report.verdict.reasons.some((reason) =>
+      /no final word came from a2 \(known to have cut \d+\)/.test(reason),
+    ),
     report.verdict.reasons.join("\n"),
   );
   const requests = (await cluster.simulator.truth()).filter(({ id }) => id.startsWith(`ts-${RUN}-`));

@@ -64,7 +64,8 @@ function keptResults(world: World, record: RunRecord): Kept {
   });
   assert.ok(files.length > 0, `no host has ${folder}`);
   // Two hosts have one where a leader died between report and end: the last one's stands in the record's term.
-  const last = files.find((one) => (one.get("run.json") ?? "").includes(`"term":${record.term},`)) ?? files.at(-1);
+  const last =
+    files.find((one) => (one.get("run.json") ?? "").includes(`"term":${record.term},`)) ?? files.at(-1);
   const aggregate = createAggregate({ stages: resolveStages(record.plan), shards: record.shards });
   const snapshots: Snapshot[] = [];
   for (const line of (last?.get("snapshots.ndjson") ?? "").split("\n")) {
@@ -147,7 +148,11 @@ function checkUnion({ truth }: World, record: RunRecord): void {
     const planned = plannedKeys(stage);
     if (planned !== null) {
       const names = sent.map((key) => (key.kind === "closed" ? `${key.user}/${key.j}` : `${key.k}`));
-      assert.deepEqual(names.sort(), [...planned].sort(), `stage ${stage.name}: the union of shards is the plan`);
+      assert.deepEqual(
+        names.sort(),
+        [...planned].sort(),
+        `stage ${stage.name}: the union of shards is the plan`,
+      );
     } else if (stage.kind === "users") {
       const users = new Set(sent.map((key) => (key.kind === "closed" ? key.user : -1)));
       assert.equal(users.size, stage.users, `stage ${stage.name}: every user sent`);

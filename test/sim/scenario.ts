@@ -49,7 +49,9 @@ export interface Scenario {
 /** All of it from one seed. */
 export function drawScenario(random: Random): Scenario {
   const agents = random.int(2, 3);
-  const faults = Array.from({ length: random.bool(0.1) ? 0 : random.int(1, 3) }, () => drawFault(random, agents));
+  const faults = Array.from({ length: random.bool(0.1) ? 0 : random.int(1, 3) }, () =>
+    drawFault(random, agents),
+  );
   // Somebody must be left to lead.
   const isLeaderMortal = faults.some(({ fault }) => fault.kind === "kill-leader" && fault.backMs === null);
   const isTroubled = random.bool(0.7);

@@ -1,5 +1,5 @@
-import type { Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
 import type { PreparedRequest, RequestSink, Target, TargetFactory } from "@tokenstorm/agent";
+import type { Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
 
 /** What really became of one request: the truth that a report is held against. */
 export interface TrueRequest {

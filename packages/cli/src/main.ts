@@ -74,10 +74,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   agents: async () => (await import("./commands/agents.js")).addAgents,
   runs: async () => (await import("./commands/runs.js")).addRuns,
   report: async () => (await import("./commands/report.js")).addReport,
+  compare: async () => (await import("./commands/compare.js")).addCompare,
   audit: async () => (await import("./commands/audit.js")).addAudit,
   validate: async () => (await import("./commands/validate.js")).addValidate,
   init: async () => (await import("./commands/init.js")).addInit,
   calibrate: async () => (await import("./commands/calibrate.js")).addCalibrate,
+  study: async () => (await import("./commands/study.js")).addStudy,
   simulate: async () => (await import("./commands/simulate.js")).addSimulate,
 };
 

@@ -9,7 +9,11 @@ const MOST_BYTES = 4 * 1024 * 1024;
 /** Reads a plan file, YAML or JSON; `-` is stdin. The result is not checked yet. Throws PLAN_INVALID (exit 104). */
 export async function readPlanFile(path: string, stdin: Readable = process.stdin): Promise<unknown> {
   const name = path === "-" ? "stdin" : path;
-  const text = path === "-" ? await readAll(stdin) : await readPath(path);
+  return parseYaml(path === "-" ? await readAll(stdin) : await readPath(path), name);
+}
+
+/** What YAML or JSON says, unchecked. `name` is that of the file, for people. Throws PLAN_INVALID. */
+export function parseYaml(text: string, name: string): unknown {
   if (text.trim() === "") throw unreadable(name, "it is empty");
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
   if (document.errors.length > 0) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LoadError, type RunFacts, type RunRecord, requirePlan, type TestPlan } from "@tokenstorm/core";
+import { LoadError, requirePlan, type TestPlan } from "@tokenstorm/core";
 import { rebuildReport } from "@tokenstorm/report";
+import { aRunRecord, runFacts } from "@tokenstorm/testkit";
 import { proveClient } from "./prove-client.js";
 
 const plan = requirePlan({
@@ -18,41 +19,12 @@ const plan = requirePlan({
   thresholds: ["ttft.p99 < 1s"],
 });
 
-const record: RunRecord = {
-  v: 1,
-  id: "r1",
-  name: "run",
-  createdAtMs: 1,
-  plan,
-  planDigest: "d",
-  salt: "s",
-  state: "completed",
-  term: 1,
-  leader: "l",
-  revision: 9,
+const record = aRunRecord(plan, {
   shards: [],
   start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: {} },
-  stageStartsUs: [0, 0, 0],
-  stop: { level: "none", reason: "" },
-  problem: null,
-  result: null,
-};
+});
 
-const facts: RunFacts = {
-  schemaVersion: 1,
-  record,
-  transport: "nats",
-  version: "0",
-  model: null,
-  wordsPerToken: null,
-  templateTokens: null,
-  serverVersion: null,
-  endedAtMs: 4000,
-  endUs: 1_000_000,
-  serverBefore: null,
-  serverAfter: null,
-  refusals: 0,
-};
+const facts = runFacts(record);
 const report = await rebuildReport({ facts, results: [], events: [] });
 
 const never = () => assert.fail("nothing is run a second time");

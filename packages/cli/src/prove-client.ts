@@ -14,6 +14,7 @@ import {
 import { renderJson } from "@tokenstorm/report";
 import type { Conducted } from "./conduct-run.js";
 import { reasonOf } from "./plan-file.js";
+import { PROOF_NAME_END } from "./run-directory.js";
 import { readResults } from "./run-files.js";
 
 export interface ProveOptions {
@@ -82,7 +83,7 @@ function lastLevel(plan: TestPlan): LastLevel | null {
   if (last === undefined) return null;
   const { load } = plan;
   const at = last.index - (stages.length - load.stages.length);
-  const name = `${plan.name ?? "run"}-prove`;
+  const name = `${plan.name ?? "run"}${PROOF_NAME_END}`;
   const of = { name, index: last.index };
   // Thresholds are the first run's.
   // With the same salt every prompt would be in the target's prefix cache already.

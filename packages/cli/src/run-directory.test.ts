@@ -26,6 +26,12 @@ test("runs are listed newest first, and the latest is the default", async (t) =>
   assert.equal((await findLocalRun(undefined, out))?.id, "m2x7");
 });
 
+test("the latest run is never one that proves another, unless there is nothing else", async (t) => {
+  const proved = runs(t, "20260301-081500-a-q8w1", "20260301-090000-a-prove-m2x7");
+  assert.equal((await findLocalRun(undefined, proved))?.id, "q8w1");
+  assert.equal((await findLocalRun(undefined, runs(t, "20260301-090000-a-prove-m2x7")))?.id, "m2x7");
+});
+
 test("a run is found by path, id, or the beginning of its id or name", async (t) => {
   const out = runs(t, "20260101-101500-a-k3f9", "20260301-090000-b-m2x7");
   for (const named of ["k3f9", "k3", "20260101", join(out, "20260101-101500-a-k3f9")]) {

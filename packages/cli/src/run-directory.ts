@@ -7,6 +7,9 @@ import { reasonOf } from "./plan-file.js";
 /** Where runs are kept and looked for unless `--out` names another folder; the image names one of its own. */
 export const DEFAULT_OUT = process.env["TOKENSTORM_OUT"] || "runs";
 
+/** Names of runs that were made to prove another one end so. */
+export const PROOF_NAME_END = "-prove";
+
 /** A run directory found on this host. */
 export interface LocalRun {
   readonly directory: string;
@@ -62,7 +65,7 @@ export async function listLocalRuns(out: string): Promise<LocalRun[]> {
 
 /**
  * The run that a person named: a path, an id, the beginning of an id or of a directory's name; the latest where nothing
- * was named. Undefined where none fits. Throws RUN_UNKNOWN where several fit.
+ * was named, but for those that prove another. Undefined where none fits. Throws RUN_UNKNOWN where several fit.
  */
 export async function findLocalRun(named: string | undefined, out: string): Promise<LocalRun | undefined> {
   if (named !== undefined && isRunDirectory(named)) {
@@ -70,7 +73,7 @@ export async function findLocalRun(named: string | undefined, out: string): Prom
     return { directory: named, id: idOf(directory) };
   }
   const runs = await listLocalRuns(out);
-  if (named === undefined) return runs[0];
+  if (named === undefined) return runs.find(({ directory }) => !isProof(directory)) ?? runs[0];
   const exact = runs.find((run) => run.id === named || basename(run.directory) === named);
   if (exact !== undefined) return exact;
   const fitting = runs.filter((run) => run.id.startsWith(named) || basename(run.directory).startsWith(named));
@@ -83,6 +86,11 @@ export async function findLocalRun(named: string | undefined, out: string): Prom
     hint: "write more of the id",
   });
 }
+
+const isProof = (directory: string): boolean =>
+  basename(directory)
+    .slice(0, -idOf(directory).length - 1)
+    .endsWith(PROOF_NAME_END);
 
 /** A run's own directory, or one with nothing but a report kept from a cluster. */
 const mainFile = (directory: string): string => {

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Final, LoadError, type RunFacts, type RunReport, requirePlan } from "@tokenstorm/core";
+import { type Final, LoadError, type RunReport, requirePlan } from "@tokenstorm/core";
 import { resultToLine } from "@tokenstorm/protocol";
+import { aRunRecord, runFacts } from "@tokenstorm/testkit";
 import { definitionsFromDirectory, readLocalReport, rebuildFromDirectory } from "./run-files.js";
 
 const plan = requirePlan({
@@ -13,50 +14,9 @@ const plan = requirePlan({
   load: { kind: "users", stages: [{ users: 1, durationMs: 1000 }] },
 });
 
-const facts: RunFacts = {
-  schemaVersion: 1,
-  record: {
-    v: 1,
-    id: "r1",
-    name: "run",
-    createdAtMs: 1,
-    plan,
-    planDigest: "d",
-    salt: "s",
-    state: "failed",
-    term: 1,
-    leader: "l",
-    revision: 9,
-    shards: [
-      {
-        agent: "a",
-        instance: "i",
-        epoch: 1,
-        index: 0,
-        host: "h",
-        version: "0",
-        clockOffsetUs: 0,
-        clockErrorUs: 5,
-      },
-    ],
-    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a: 0 } },
-    stageStartsUs: [0, 0],
-    stop: { level: "none", reason: "" },
-    problem: { code: "AGENT_LOST", message: "agent a was lost" },
-    result: null,
-  },
-  transport: "nats",
-  version: "0",
-  model: null,
-  wordsPerToken: null,
-  templateTokens: null,
-  serverVersion: null,
-  endedAtMs: 4000,
-  endUs: 1_000_000,
-  serverBefore: null,
-  serverAfter: null,
-  refusals: 0,
-};
+const facts = runFacts(
+  aRunRecord(plan, { state: "failed", problem: { code: "AGENT_LOST", message: "agent a was lost" } }),
+);
 
 const final: Final = {
   run: "r1",

@@ -7,11 +7,24 @@ import {
   type DefinitionsReport,
   LoadError,
   type RunEvent,
+  type RunEvidence,
   type RunFacts,
   type RunReport,
+  reportAlone,
 } from "@tokenstorm/core";
 import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/protocol";
-import { type RunLines, type RunResult, rebuildDefinitions, rebuildReport } from "@tokenstorm/report";
+import {
+  foldIntervals,
+  type IntervalsOfRun,
+  type RunData,
+  type RunLines,
+  type RunResult,
+  rebuildDefinitions,
+  rebuildEvidence,
+  rebuildReport,
+  reportOnlyData,
+  runData,
+} from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
 import { isRunEvent } from "./run-event.js";
 
@@ -32,6 +45,28 @@ export async function rebuildFromDirectory(directory: string): Promise<RunReport
   if (lines === null) return reportFromJson(await readText(file), file);
   const proof = await keptProof(file);
   return { ...(await rebuildReport(lines)), ...(proof === undefined ? {} : { proof }) };
+}
+
+/** A run directory for a comparison; where nothing but a report is in it, that alone. Throws RESULTS_UNREADABLE. */
+export async function evidenceFromDirectory(directory: string): Promise<RunEvidence> {
+  const lines = await linesOf(directory);
+  return lines === null ? reportAlone(await readLocalReport(directory)) : rebuildEvidence(lines);
+}
+
+/** A run directory interval by interval. Throws RESULTS_UNREADABLE naming file and line. */
+export async function intervalsFromDirectory(directory: string): Promise<IntervalsOfRun> {
+  const lines = await linesOf(directory);
+  if (lines !== null) return foldIntervals(lines);
+  throw new LoadError("RESULTS_UNREADABLE", `${directory} holds a report and no intervals`, {
+    hint: "name the run directory that the coordinator wrote, with run.json and snapshots.ndjson",
+  });
+}
+
+/** What the page shows of a run directory; of one that holds nothing but a report, that. */
+export async function pageFromDirectory(directory: string): Promise<RunData> {
+  const lines = await linesOf(directory);
+  if (lines === null) return reportOnlyData(await readLocalReport(directory));
+  return runData(lines, await keptProof(join(directory, "report.json")));
 }
 
 /** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */

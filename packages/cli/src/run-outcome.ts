@@ -61,10 +61,10 @@ async function whereItLies(
 }
 
 /** Keeps a report from elsewhere beside the runs of this host. That it cannot be kept is no reason to fail. */
-async function keepReport(
+export async function keepReport(
   name: string,
   report: RunReport,
-  { out, terminal }: OutcomeOptions,
+  { out, terminal }: Pick<OutcomeOptions, "out" | "terminal">,
 ): Promise<string | undefined> {
   const folder = join(out, name);
   try {

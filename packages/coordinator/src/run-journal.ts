@@ -66,7 +66,8 @@ export class RunJournal {
   caughtUp(): void {
     const lacking = [...this.#restored.values()];
     this.#restored.clear();
-    for (const kept of lacking) this.#leave({ kept, resend: this.#options.term, sentAtUs: 0, onSeen: NOTHING });
+    for (const kept of lacking)
+      this.#leave({ kept, resend: this.#options.term, sentAtUs: 0, onSeen: NOTHING });
   }
 
   /** An entry of the log, of this leader or an earlier one. */

@@ -1,42 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VirtualClock } from "@tokenstorm/testkit";
+import { aHeartbeat, VirtualClock } from "@tokenstorm/testkit";
 import { createClockErrors } from "./clock-errors.js";
 import { decodeClockProbe, encodeClockReply } from "./codec.js";
 import { createMemoryHub } from "./memory/hub.js";
-import type { Heartbeat } from "./messages.js";
 import { subjects } from "./subjects.js";
 
 const names = subjects();
-
-function aHeartbeat(agent: string): Heartbeat {
-  return {
-    agent,
-    instance: `${agent}-1`,
-    host: "h",
-    pid: 1,
-    version: "0.1.0",
-    cores: 1,
-    labels: {},
-    state: "idle",
-    run: null,
-    epoch: 0,
-    revision: 0,
-    beaconSeq: 0,
-    term: 0,
-    ready: null,
-    armedAttempt: 0,
-    startErrorUs: null,
-    stage: -1,
-    stageDone: -1,
-    lastCut: 0,
-    lastAcked: 0,
-    ledger: null,
-    vitals: null,
-    problem: null,
-    refusals: 0,
-  };
-}
 
 /** Agent a1 answers after 2 ms; a2 listens and says nothing, as one that hangs. */
 function world() {
@@ -60,7 +30,7 @@ function world() {
   /** With the time that it took. */
   const list = async (...heard: readonly string[]) => {
     const beganUs = clock.nowUs();
-    const beats = await errors.of(heard.map(aHeartbeat));
+    const beats = await errors.of(heard.map((agent) => aHeartbeat({ agent })));
     return { known: beats.map(({ clockErrorUs }) => clockErrorUs !== null), tookUs: clock.nowUs() - beganUs };
   };
   return { clock, probes, list };

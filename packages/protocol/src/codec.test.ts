@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LiveUpdate, LoadError, METRICS, type RunRecord, type Snapshot } from "@tokenstorm/core";
-import { aFinal, aLedger, aPlan, aSnapshot, property, type Random, someVitals } from "@tokenstorm/testkit";
+import {
+  aFinal,
+  aHeartbeat,
+  aLedger,
+  aPlan,
+  aSnapshot,
+  property,
+  type Random,
+  someVitals,
+} from "@tokenstorm/testkit";
 import { Packr } from "msgpackr";
 import { z } from "zod";
 import {
@@ -23,7 +32,7 @@ import {
   encodeSnapshot,
 } from "./codec.js";
 import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES, MESSAGES } from "./envelope.js";
-import type { Beacon, Heartbeat } from "./messages.js";
+import type { Beacon } from "./messages.js";
 import { snapshotToMessage } from "./results.js";
 
 const beacon: Beacon = {
@@ -42,12 +51,10 @@ const beacon: Beacon = {
   givenUp: [],
 };
 
-const heartbeat: Heartbeat = {
-  agent: "a1",
+const heartbeat = aHeartbeat({
   instance: "i-2",
   host: "host-2",
   pid: 4711,
-  version: "0.1.0",
   cores: 1.5,
   labels: { zone: "a" },
   state: "running",
@@ -56,18 +63,15 @@ const heartbeat: Heartbeat = {
   revision: 9,
   beaconSeq: 12,
   term: 3,
-  ready: null,
   armedAttempt: 1,
   startErrorUs: -40,
   stage: 0,
-  stageDone: -1,
   lastCut: 8,
   lastAcked: 7,
   ledger: aLedger,
   vitals: someVitals,
   problem: { code: "TARGET_UNREACHABLE", message: "no", hint: undefined },
-  refusals: 0,
-};
+});
 
 const live: LiveUpdate = {
   run: "r1",

@@ -3,6 +3,7 @@ export * from "./bus.js";
 export { type ClockAnswer, openClockLine } from "./clock-line.js";
 export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
+export { deflatePayload } from "./compressed-histogram.js";
 export * from "./denials.js";
 export {
   type BodyOf,

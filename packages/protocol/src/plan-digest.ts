@@ -6,7 +6,8 @@ export function planDigest(plan: TestPlan): string {
   return createHash("sha256").update(canonicalJson(plan)).digest("hex");
 }
 
-function canonicalJson(value: unknown): string {
+/** JSON with the keys of every object in order: one text for every way of writing the same. */
+export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const members = Object.entries(value)

@@ -3,13 +3,12 @@ import { test } from "node:test";
 import {
   createAggregate,
   createRecorder,
-  type RunFacts,
   type RunReport,
   requirePlan,
   resolveStages,
   summariseRun,
 } from "@tokenstorm/core";
-import { someVitals } from "@tokenstorm/testkit";
+import { aRunRecord, runFacts, someVitals } from "@tokenstorm/testkit";
 import { reportFromJson } from "./report-message.js";
 
 const plan = requirePlan({
@@ -19,40 +18,7 @@ const plan = requirePlan({
   warmUp: { requests: 0 },
 });
 
-const shard = { agent: "a", instance: "i", epoch: 1, index: 0, host: "h", version: "0" };
-const facts: RunFacts = {
-  schemaVersion: 1,
-  record: {
-    v: 1,
-    id: "r1",
-    name: "run",
-    createdAtMs: 1,
-    plan,
-    planDigest: "d",
-    salt: "s",
-    state: "completed",
-    term: 1,
-    leader: "l",
-    revision: 9,
-    shards: [{ ...shard, clockOffsetUs: 0, clockErrorUs: 5 }],
-    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a: 0 } },
-    stageStartsUs: [0],
-    stop: { level: "none", reason: "" },
-    problem: null,
-    result: null,
-  },
-  transport: "nats",
-  version: "0",
-  model: "m",
-  wordsPerToken: null,
-  templateTokens: null,
-  serverVersion: null,
-  endedAtMs: 4000,
-  endUs: 3_000_000,
-  serverBefore: null,
-  serverAfter: null,
-  refusals: 0,
-};
+const facts = runFacts(aRunRecord(plan), { model: "m", endUs: 3_000_000 });
 
 /** An open level in which nothing was sent. */
 function aReport(): RunReport {
@@ -94,4 +60,19 @@ test("a stimulus that is none is refused by its field", () => {
     code: "RESULTS_UNREADABLE",
     message: /stages\.0\.stimulus\.open\.planned/,
   });
+});
+
+test("what a ladder's saturation is comes back whole, of whatever kind", () => {
+  const found = { inFlight: 256, low: 240, high: 271, by: "service", throughput: 9200 } as const;
+  for (const saturation of [
+    { kind: "found", ...found, sentence: "About 256." },
+    { kind: "at-most", atMost: 100, throughput: 5, sentence: "At most 100." },
+    { kind: "none", upTo: 1000, from: 750, to: 1000, growth: 0.05, sentence: "None found." },
+    { kind: "unknown", because: "too noisy" },
+  ] as const) {
+    const report: RunReport = { ...aReport(), saturation };
+    assert.deepEqual(reportFromJson(JSON.stringify(report)).saturation, saturation);
+  }
+  const { saturation: _, ...without } = aReport();
+  assert.ok(!("saturation" in reportFromJson(JSON.stringify(without))));
 });

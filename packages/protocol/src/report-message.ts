@@ -213,6 +213,28 @@ const Proof = z.looseObject({
   sentence: text,
 });
 
+const Saturation = z.discriminatedUnion("kind", [
+  z.looseObject({
+    kind: z.literal("found"),
+    inFlight: number,
+    low: number,
+    high: number,
+    by: z.enum(["service", "crossing"]),
+    throughput: number,
+    sentence: text,
+  }),
+  z.looseObject({ kind: z.literal("at-most"), atMost: number, throughput: number, sentence: text }),
+  z.looseObject({
+    kind: z.literal("none"),
+    upTo: number,
+    from: number,
+    to: number,
+    growth: number,
+    sentence: text,
+  }),
+  z.looseObject({ kind: z.literal("unknown"), because: text }),
+]);
+
 /** A report as it comes out of the blob store; fields that a newer version added are kept. */
 export const RunReportMessage = z.looseObject({
   schemaVersion: z.literal(1),
@@ -286,6 +308,7 @@ export const RunReportMessage = z.looseObject({
       result: z.enum(["passed", "failed", "inconclusive"]),
     }),
   ),
+  saturation: Saturation.optional(),
   proof: Proof.optional(),
 });
 
@@ -327,7 +350,7 @@ function unreadable(
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const { start, proof, ...rest } = report;
+  const { start, proof, saturation, ...rest } = report;
   const stages = report.stages.map(({ users, rps, goodput, stimulus, stampUncertainty, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
@@ -341,6 +364,7 @@ function withoutUndefined(report: Wire): RunReport {
     ...rest,
     ...(start === undefined ? {} : { start }),
     ...(proof === undefined ? {} : { proof }),
+    ...(saturation === undefined ? {} : { saturation }),
     stages,
     totals: { ...report.totals, server: totalsServer(report.totals.server) },
     verdict: verdictOf(report.verdict),

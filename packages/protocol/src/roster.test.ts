@@ -1,54 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { aLedger, someVitals, VirtualClock } from "@tokenstorm/testkit";
+import { aBeacon, aHeartbeat, aLedger, someVitals, VirtualClock } from "@tokenstorm/testkit";
 import { encodeBeacon, encodeHeartbeat } from "./codec.js";
 import { createMemoryHub } from "./memory/hub.js";
 import type { Beacon, Heartbeat } from "./messages.js";
 import { openRoster } from "./roster.js";
 import { subjects } from "./subjects.js";
 
-const beacon: Beacon = {
-  term: 3,
-  leader: "c1",
-  leaderInstance: "c1-1",
-  seq: 1,
-  leaderUs: 0,
-  run: null,
-  state: null,
-  revision: 0,
-  stop: "none",
-  confirmed: {},
-  resend: {},
-  refused: [],
-  givenUp: [],
-};
+const beacon = aBeacon();
 
-const heartbeat: Heartbeat = {
-  agent: "a1",
-  instance: "a1-1",
-  host: "h",
-  pid: 1,
-  version: "0.1.0",
-  cores: 1,
-  labels: {},
-  state: "idle",
-  run: null,
-  epoch: 0,
-  revision: 0,
-  beaconSeq: 0,
-  term: 0,
-  ready: null,
-  armedAttempt: 0,
-  startErrorUs: null,
-  stage: -1,
-  stageDone: -1,
-  lastCut: 0,
-  lastAcked: 0,
-  ledger: aLedger,
-  vitals: someVitals,
-  problem: null,
-  refusals: 0,
-};
+const heartbeat = aHeartbeat({ ledger: aLedger, vitals: someVitals });
 
 function world(options: { readonly mostAgents?: number } = {}) {
   const clock = new VirtualClock();

@@ -59,3 +59,53 @@ export const definitionsSample: DefinitionsReport = {
   ],
   notRecomputed: [{ name: "std_*", why: "sums of squares are not kept" }],
 };
+
+const vllmValues: Readonly<Record<string, DefinedValue>> = {
+  max_concurrency: value(100),
+  request_rate: { kind: "unknown", why: "users that wait for their answers ask for no rate" },
+  duration: between(63, 64),
+  completed: value(1590),
+  failed: value(2),
+  total_input_tokens: value(814_080),
+  total_output_tokens: value(203_520),
+  request_throughput: between(24.84, 25.24),
+  output_throughput: between(3180, 3230.476),
+  total_token_throughput: between(15_900, 16_152.38),
+  request_goodput: noLimits,
+  ...Object.fromEntries(
+    ["ttft", "tpot", "itl", "e2el"].flatMap((name, i) =>
+      ["mean", "median", "p99"].map((stat, j) => [`${stat}_${name}_ms`, value(20 * (i + 1) + j)]),
+    ),
+  ),
+};
+
+/** All of its figures, of a closed level and of an open one that no first event is known of. */
+export const vllmSample: DefinitionsReport = {
+  ...definitionsSample,
+  levels: [
+    { name: "u100", values: vllmValues },
+    {
+      name: "r50",
+      values: {
+        ...vllmValues,
+        max_concurrency: { kind: "unknown", why: "an open load asks for a rate, not for users" },
+        request_rate: value(50),
+        request_goodput: between(40.1, 40.2),
+        duration: between(60.001, 60.004),
+        ...Object.fromEntries(
+          ["mean", "median", "p99"].map((stat) => [
+            `${stat}_ttft_ms`,
+            {
+              kind: "unknown",
+              why: "the agents did not keep the first event (an older version), or there was none",
+            },
+          ]),
+        ),
+      },
+    },
+  ],
+  notRecomputed: [
+    { name: "std_*", why: "sums of squares are not kept" },
+    { name: "max_output_tokens_per_s, max_concurrent_requests", why: "intervals hold all requests" },
+  ],
+};

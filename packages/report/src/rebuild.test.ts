@@ -3,12 +3,12 @@ import { test } from "node:test";
 import {
   createRecorder,
   type Final,
-  type RunFacts,
   requirePlan,
   resolveStages,
   type Snapshot,
   type Vitals,
 } from "@tokenstorm/core";
+import { aRunRecord, runFacts } from "@tokenstorm/testkit";
 import { type RunResult, rebuildReport } from "./rebuild.js";
 
 const plan = requirePlan({
@@ -18,50 +18,7 @@ const plan = requirePlan({
   warmUp: { requests: 0 },
 });
 
-const facts: RunFacts = {
-  schemaVersion: 1,
-  record: {
-    v: 1,
-    id: "r1",
-    name: "run",
-    createdAtMs: 1,
-    plan,
-    planDigest: "d",
-    salt: "s",
-    state: "completed",
-    term: 1,
-    leader: "l",
-    revision: 9,
-    shards: [
-      {
-        agent: "a",
-        instance: "i",
-        epoch: 1,
-        index: 0,
-        host: "h",
-        version: "0",
-        clockOffsetUs: 0,
-        clockErrorUs: 5,
-      },
-    ],
-    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a: 0 } },
-    stageStartsUs: [0],
-    stop: { level: "none", reason: "" },
-    problem: null,
-    result: null,
-  },
-  transport: "nats",
-  version: "0",
-  model: "m",
-  wordsPerToken: null,
-  templateTokens: null,
-  serverVersion: null,
-  endedAtMs: 4000,
-  endUs: 3_000_000,
-  serverBefore: null,
-  serverAfter: null,
-  refusals: 0,
-};
+const facts = runFacts(aRunRecord(plan), { model: "m", endUs: 3_000_000 });
 
 const vitals: Omit<Vitals, "scheduleLagP99Us" | "coalescedShare"> = {
   loopDelayP99Us: 100,

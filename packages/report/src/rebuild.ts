@@ -3,11 +3,16 @@ import {
   type Definitions,
   type DefinitionsReport,
   type Final,
+  type FoldedInterval,
+  IntervalFold,
   type RunEvent,
+  type RunEvidence,
   type RunFacts,
   type RunReport,
   recompute,
   resolveStages,
+  runEvidence,
+  type ServerSample,
   type Snapshot,
   type SummaryInput,
   summariseRun,
@@ -40,7 +45,48 @@ export async function rebuildDefinitions(
   return recompute(definitions, await foldLines(lines));
 }
 
-async function foldLines({ facts, results, events, expected = [] }: RunLines): Promise<SummaryInput> {
+/** A run for a comparison: its report, and what its windows varied by. */
+export async function rebuildEvidence(lines: RunLines): Promise<RunEvidence> {
+  return runEvidence(await foldLines(lines));
+}
+
+/** What of a run comes interval by interval, in the order of time. */
+export interface IntervalsOfRun {
+  readonly facts: RunFacts;
+  readonly stageNames: readonly string[];
+  readonly serverSamples: readonly ServerSample[];
+  readonly intervals: AsyncGenerator<FoldedInterval>;
+}
+
+/** A run interval by interval: never held as a whole where its agents delivered in time. */
+export function foldIntervals(lines: RunLines): IntervalsOfRun {
+  const { facts } = lines;
+  const serverSamples = samplesOf(lines.events);
+  const stageNames = resolveStages(facts.record.plan).map(({ name }) => name);
+  return { facts, stageNames, serverSamples, intervals: intervalsOf(lines) };
+}
+
+async function* intervalsOf({ facts, results }: RunLines): AsyncGenerator<FoldedInterval> {
+  const { plan, shards } = facts.record;
+  // Knows what is a duplicate, foreign or broken.
+  const aggregate = createAggregate({ stages: resolveStages(plan), shards });
+  const fold = new IntervalFold(shards.length);
+  for await (const result of results) {
+    if (result.kind === "final" || aggregate.fold(result.snapshot) !== "folded") continue;
+    fold.add(result.snapshot);
+    yield* fold.takeComplete();
+  }
+  yield* fold.takeRest();
+}
+
+const samplesOf = (events: Iterable<RunEvent>): ServerSample[] =>
+  [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
+
+/** `onFolded` is handed each snapshot that counts, once. */
+export async function foldLines(
+  { facts, results, events, expected = [] }: RunLines,
+  onFolded: (snapshot: Snapshot) => void = () => {},
+): Promise<SummaryInput> {
   const stages = resolveStages(facts.record.plan);
   const aggregate = createAggregate({ stages, shards: facts.record.shards });
   for (const { agent, lastSeq } of expected) {
@@ -48,9 +94,8 @@ async function foldLines({ facts, results, events, expected = [] }: RunLines): P
     if (shard !== undefined) aggregate.expectAtLeast(agent, shard.epoch, lastSeq);
   }
   for await (const result of results) {
-    if (result.kind === "snapshot") aggregate.fold(result.snapshot);
-    else aggregate.foldFinal(result.final);
+    if (result.kind === "final") aggregate.foldFinal(result.final);
+    else if (aggregate.fold(result.snapshot) === "folded") onFolded(result.snapshot);
   }
-  const serverSamples = [...events].flatMap((event) => (event.kind === "server" ? [event.sample] : []));
-  return { facts, stages, aggregate, serverSamples };
+  return { facts, stages, aggregate, serverSamples: samplesOf(events) };
 }

@@ -193,6 +193,11 @@ const agent = (index: number, change: object = {}): RunReport["agents"][number] 
 /** A ladder of four levels in which nothing went wrong. */
 export const goodReport: RunReport = {
   schemaVersion: 1,
+  saturation: {
+    kind: "found",
+    ...{ inFlight: 256, low: 240, high: 271, by: "service", throughput: 9200 },
+    sentence: "About 256 in flight (240 to 271): from 500 to 1,000 in flight the throughput no longer grows.",
+  },
   run: {
     id: "k3f9a2",
     name: "ladder",

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { auditSample, auditSource, consistentAudit } from "./audit-samples.js";
 import { renderAudit } from "./audit-text.js";
 import { displayWidth } from "./columns.js";
+import { doubtfulComparison, pairComparison, threeSides } from "./compare-samples.js";
+import { renderComparison } from "./compare-text.js";
 import { definitionsSample } from "./definitions-samples.js";
 import { renderDefinitions } from "./definitions-text.js";
 import { renderLiveLine } from "./live-line.js";
@@ -18,6 +20,8 @@ import {
   openReport,
   troubledUpdate,
 } from "./screen-samples.js";
+import { studySample } from "./study-samples.js";
+import { renderStudy } from "./study-text.js";
 import { renderText } from "./text-report.js";
 
 const folder = fileURLToPath(new URL("../screens", import.meta.url));
@@ -37,6 +41,10 @@ const screens: Readonly<Record<string, Screen>> = {
   "audit-contradicted": (options) => renderAudit(auditSample, auditSource, options),
   "definitions-vllm": (options) => renderDefinitions(definitionsSample, options),
   "audit-consistent": (options) => renderAudit(consistentAudit, { ...auditSource, unused: [] }, options),
+  "study-two": (options) => renderStudy(studySample, options),
+  "compare-pair": (options) => renderComparison(pairComparison, options),
+  "compare-three": (options) => renderComparison(threeSides, options),
+  "compare-doubtful": (options) => renderComparison(doubtfulComparison, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),
 };

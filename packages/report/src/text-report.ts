@@ -14,6 +14,7 @@ import { isMarked, renderLevels } from "./level-table.js";
 import { answerTexts, failureTimeTexts, outlierTexts, renderTargets } from "./member-text.js";
 import { type Paint, paint } from "./paint.js";
 import { proofTexts } from "./proof-text.js";
+import { saturationText } from "./saturation-text.js";
 import { stampsTexts } from "./stamps-text.js";
 import { stimulusTexts } from "./stimulus-text.js";
 import { formatUs, plural } from "./units.js";
@@ -54,6 +55,8 @@ export function renderText(report: RunReport, options: TextOptions): string {
   for (const [title, text] of troubleTexts(report.stages)) facts.add(title, text, colours.red);
   for (const text of failureTimeTexts(report.stages)) facts.add("failed", text);
   for (const text of answerTexts(report.stages)) facts.add("answers", text);
+  const saturation = saturationText(report);
+  if (saturation !== undefined) facts.add("saturation", saturation);
   facts.add("tokens", tokensText(report));
   facts.add("server", serverText(report));
   const times = serverTimesText(report);

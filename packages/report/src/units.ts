@@ -55,6 +55,11 @@ export function formatShare(share: number): string {
   return `${(Math.floor(share * 10_000) / 100).toFixed(2)}%`;
 }
 
+/** A difference in per cent, signed, so that nobody takes more for less; `-` where there is none. */
+export function formatPercent(value: number | null): string {
+  return value === null ? "-" : `${value > 0 ? "+" : ""}${value.toFixed(2)}%`;
+}
+
 /** A load such as CPU or KV use: whole per cent, may exceed 100. */
 export function formatLoad(share: number): string {
   return `${Math.round(share * 100)}%`;

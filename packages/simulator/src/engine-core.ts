@@ -3,9 +3,11 @@ import type { GenerationRequest } from "./http/api-request.js";
 import type { Generation } from "./http/generation.js";
 import { EngineMetrics, type EngineView } from "./metrics/engine-metrics.js";
 import { monotonicUs } from "./monotonic.js";
+import { createStepNoise } from "./noise.js";
 import type { SimulatorConfig } from "./options.js";
-import type { OutputRelease } from "./output-release.js";
-import { hashIntegers, hashText, logNormal, uniformAt } from "./random.js";
+import { OutputLengths } from "./output-length.js";
+import type { OutputQueue } from "./output-release.js";
+import { hashIntegers, hashText } from "./random.js";
 import { StepLoop } from "./step-loop.js";
 
 const EOS_TOKEN = 10;
@@ -17,13 +19,14 @@ export interface EngineCoreOptions {
   /** Token id of each word that can come out. */
   readonly vocabulary: ArrayLike<number>;
   /** The front end's, shared by all engines. */
-  readonly release: OutputRelease;
+  readonly release: OutputQueue;
 }
 
 interface Active {
   readonly generation: Generation;
   readonly request: GenerationRequest;
   readonly arrivalUs: number;
+  readonly queuedUs: number;
   scheduledUs: number;
   firstTokenUs: number;
   lastTokenUs: number;
@@ -32,7 +35,8 @@ interface Active {
 /** One of vLLM's engine cores: a scheduler with a step clock, KV blocks and metrics of its own. */
 export class EngineCore {
   readonly #config: SimulatorConfig;
-  readonly #release: OutputRelease;
+  readonly #release: OutputQueue;
+  readonly #lengths: OutputLengths;
   readonly #active = new Map<number, Active>();
   readonly #engine;
   readonly #metrics: EngineMetrics;
@@ -41,7 +45,9 @@ export class EngineCore {
   constructor({ rank, config, vocabulary, release }: EngineCoreOptions) {
     this.#config = config;
     this.#release = release;
-    this.#engine = createEngine({ ...config.engine, vocabulary, eosToken: EOS_TOKEN });
+    this.#lengths = new OutputLengths(config);
+    const stepNoise = createStepNoise({ ...config, rank });
+    this.#engine = createEngine({ ...config.engine, vocabulary, eosToken: EOS_TOKEN, stepNoise });
     this.#metrics = createMetrics(rank, config);
     this.#loop = new StepLoop({
       engine: this.#engine,
@@ -69,22 +75,30 @@ export class EngineCore {
     return running + 4 * waiting;
   }
 
+  /** Images of a request that the front end prepared, and found prepared. */
+  countImages(queries: number, hits: number): void {
+    this.#metrics.images(queries, hits);
+  }
+
   add(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
     const outputSeed = hashText(id, hashIntegers(request.promptTokens, this.#config.seed));
-    const arrivalUs = monotonicUs();
+    const queuedUs = monotonicUs();
+    const arrivalUs = this.#config.emulation.arrival === "received" ? generation.receivedUs : queuedUs;
     this.#active.set(ordinal, {
       generation,
       request,
       arrivalUs,
-      scheduledUs: arrivalUs,
+      queuedUs,
+      scheduledUs: queuedUs,
       firstTokenUs: 0,
       lastTokenUs: 0,
     });
     this.#engine.add({
       id: ordinal,
       promptTokens: request.promptTokens,
+      images: request.images,
       maxTokens: request.maxTokens,
-      stopAfter: request.ignoreEos ? undefined : this.#naturalLength(outputSeed, request.minTokens),
+      stopAfter: this.#lengths.begin({ ...request, outputSeed, nowUs: arrivalUs }),
       cacheSalt: request.cacheSalt,
       outputSeed,
     });
@@ -93,19 +107,11 @@ export class EngineCore {
 
   abort(ordinal: number): void {
     this.#engine.abort(ordinal);
-    this.#active.delete(ordinal);
+    if (this.#active.delete(ordinal)) this.#lengths.end(monotonicUs());
   }
 
   close(): void {
     this.#loop.close();
-  }
-
-  /** Which output is the end-of-sequence token, where the request lets the model stop. */
-  #naturalLength(outputSeed: number, minTokens: number): number {
-    const { naturalStopMedian, naturalStopSigma } = this.#config;
-    const draws = { u: uniformAt(outputSeed, 0), v: uniformAt(outputSeed, 1) };
-    const natural = Math.round(logNormal(naturalStopMedian, naturalStopSigma, draws));
-    return Math.max(natural, minTokens + 1, 1);
   }
 
   #onBegin(plan: StepPlan, nowUs: number): void {
@@ -124,9 +130,11 @@ export class EngineCore {
       if (active === undefined) continue;
       active.generation.generated();
       if (output.ordinal === 1) {
-        firstPromptTokens += active.request.promptTokens.length;
+        const tokens = active.request.promptTokens.length;
+        firstPromptTokens += tokens;
         active.firstTokenUs = nowUs;
-        this.#metrics.firstToken(active.request.promptTokens.length, nowUs - active.arrivalUs);
+        const { cachedTokens } = active.generation;
+        this.#metrics.firstToken({ tokens, cachedTokens }, nowUs - active.arrivalUs);
       } else {
         this.#metrics.laterToken(nowUs - active.lastTokenUs);
       }
@@ -140,6 +148,7 @@ export class EngineCore {
 
   #finish(active: Active, output: StepOutput, finish: "length" | "stop"): void {
     this.#active.delete(output.id);
+    this.#lengths.end(active.lastTokenUs);
     this.#metrics.finished({
       finish,
       promptTokens: active.request.promptTokens.length,
@@ -147,12 +156,32 @@ export class EngineCore {
       outputTokens: output.ordinal,
       maxTokens: active.request.maxTokens,
       arrivalUs: active.arrivalUs,
+      queuedUs: active.queuedUs,
       scheduledUs: active.scheduledUs,
       firstTokenUs: active.firstTokenUs,
       endUs: active.lastTokenUs,
     });
   }
 }
+
+/** Labels of vllm:cache_config_info for what the simulator has not, with their defaults. */
+const UNUSED_CACHE_CONFIG = {
+  calculate_kv_scales: "False",
+  cpu_kvcache_space_bytes: "None",
+  cpu_offload_gb: "0",
+  is_attention_free: "False",
+  kv_cache_memory_bytes: "None",
+  kv_sharing_fast_prefill: "False",
+  mamba_block_size: "None",
+  mamba_cache_dtype: "auto",
+  mamba_page_size_padded: "None",
+  mamba_ssm_cache_dtype: "auto",
+  num_cpu_blocks: "None",
+  num_gpu_blocks_override: "None",
+  prefix_caching_hash_algo: "sha256",
+  sliding_window: "None",
+  swap_space: "4",
+} as const;
 
 function createMetrics(engine: number, config: SimulatorConfig): EngineMetrics {
   const { blockSize, kvBlocks, prefixCache } = config.engine;
@@ -162,10 +191,11 @@ function createMetrics(engine: number, config: SimulatorConfig): EngineMetrics {
     maxModelLen: config.maxModelLen,
     createdS: Date.now() / 1000,
     cacheConfig: {
+      ...UNUSED_CACHE_CONFIG,
       block_size: String(blockSize),
-      cache_dtype: "auto",
+      cache_dtype: config.kvCacheDtype,
       enable_prefix_caching: prefixCache ? "True" : "False",
-      gpu_memory_utilization: "0.9",
+      gpu_memory_utilization: String(config.gpuMemoryUtilization),
       num_gpu_blocks: String(kvBlocks),
     },
   });

@@ -1,18 +1,24 @@
 import type { EngineStats } from "./engine/engine.js";
 import { EngineCore } from "./engine-core.js";
+import { FrontEnd } from "./front-end.js";
 import type { EngineView } from "./metrics/engine-metrics.js";
+import { monotonicUs } from "./monotonic.js";
 import type { SimulatorConfig } from "./options.js";
-import { OutputRelease } from "./output-release.js";
+import { type OutputQueue, OutputRelease } from "./output-release.js";
 
 /** The data-parallel engines behind one front end. */
 export class EngineCores {
-  readonly #release = new OutputRelease();
+  readonly #release: OutputQueue;
   readonly #cores: readonly EngineCore[];
 
   constructor(config: SimulatorConfig, vocabulary: ArrayLike<number>) {
+    const costUs = config.frontEndUs / config.engine.timeScale;
+    const release =
+      costUs === 0 ? new OutputRelease() : new FrontEnd({ costUs, nowUs: monotonicUs, at: wakeAt });
+    this.#release = release;
     this.#cores = Array.from(
       { length: config.dataParallelSize },
-      (_, rank) => new EngineCore({ rank, config, vocabulary, release: this.#release }),
+      (_, rank) => new EngineCore({ rank, config, vocabulary, release }),
     );
   }
 
@@ -26,6 +32,11 @@ export class EngineCores {
       if (load < chosen.load) chosen = { core, load };
     }
     return chosen.core;
+  }
+
+  /** The front end is one; vLLM books what it prepares on the first engine. */
+  countImages(queries: number, hits: number): void {
+    this.#cores[0]?.countImages(queries, hits);
   }
 
   views(): EngineView[] {
@@ -58,4 +69,9 @@ export class EngineCores {
     for (const core of this.#cores) core.close();
     this.#release.close();
   }
+}
+
+function wakeAt(us: number, wake: () => void): () => void {
+  const timer = setTimeout(wake, Math.ceil(Math.max(0, us - monotonicUs()) / 1000));
+  return () => clearTimeout(timer);
 }

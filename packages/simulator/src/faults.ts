@@ -4,10 +4,16 @@ import { uniformAt } from "./random.js";
 export const FAULT_KINDS = [
   /** 500 before the stream. */
   "http-500",
-  /** 429 before the stream, as a router would answer. */
+  /** 429 before the stream, as a router would answer; the argument is its Retry-After in seconds. */
   "http-429",
+  /** What gateways answer for a server that is away, overloaded or slow. */
+  "http-502",
+  "http-503",
+  "http-504",
   /** 200 with an error body that is no event stream: routers of early 2026 did that. */
   "not-sse",
+  /** RST before any byte of an answer. */
+  "drop",
   /** An error event and `[DONE]`; no finish, no usage. */
   "error-event",
   /** RST in mid-stream. */
@@ -28,24 +34,37 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Tokens written before it strikes; for slow-headers the delay in milliseconds. */
+  /** Tokens written before it strikes; of slow-headers the delay in milliseconds, of http-429 Retry-After in seconds. */
   readonly argument: number;
 }
 
+/** Where a request's fault came from. */
+export type FaultSource = "header" | "schedule" | "rate";
+
 export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;
 
-const DEFAULT_TOKENS = 1;
+const DEFAULT_ARGUMENT = 1;
 const DEFAULT_HEADER_DELAY_MS = 1000;
 const MAX_ARGUMENT = 1_000_000;
 
-/** Reads `kind` or `kind:argument`; undefined when it is neither. */
+/** What the argument of a kind is called where it is written by name. */
+export function argumentName(kind: FaultKind): "after" | "ms" | "retry-after" {
+  if (kind === "slow-headers") return "ms";
+  return kind === "http-429" ? "retry-after" : "after";
+}
+
+/** Reads `kind`, `kind:argument`, or `kind;after=5` (`;ms=`, `;retry-after=`); undefined when it is none of them. */
 export function parseFault(text: string): Fault | undefined {
-  const [name = "", argument, ...rest] = text.trim().split(":");
-  const kind = FAULT_KINDS.find((known) => known === name);
+  const [name = "", argument, ...rest] = text.trim().split(/[:;]/);
+  const kind = FAULT_KINDS.find((known) => known === name.trim());
   if (kind === undefined || rest.length > 0) return undefined;
   if (argument === undefined) return { kind, argument: defaultArgument(kind) };
-  if (!/^\d{1,7}$/.test(argument) || Number(argument) > MAX_ARGUMENT) return undefined;
-  return { kind, argument: Number(argument) };
+  const named = text.includes(";") ? `${argumentName(kind)}=` : "";
+  const digits = argument.replaceAll(" ", "");
+  if (!digits.startsWith(named)) return undefined;
+  const value = digits.slice(named.length);
+  if (!/^\d{1,7}$/.test(value) || Number(value) > MAX_ARGUMENT) return undefined;
+  return { kind, argument: Number(value) };
 }
 
 /** Whether request number `ordinal` has a fault: one seeded draw against the rates laid end to end. */
@@ -59,5 +78,5 @@ export function drawFault(rates: FaultRates, seed: number, ordinal: number): Fau
 }
 
 function defaultArgument(kind: FaultKind): number {
-  return kind === "slow-headers" ? DEFAULT_HEADER_DELAY_MS : DEFAULT_TOKENS;
+  return kind === "slow-headers" ? DEFAULT_HEADER_DELAY_MS : DEFAULT_ARGUMENT;
 }

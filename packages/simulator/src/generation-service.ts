@@ -1,6 +1,7 @@
 import type { EngineCore } from "./engine-core.js";
 import { EngineCores } from "./engine-cores.js";
-import { drawFault, type Fault, parseFault } from "./faults.js";
+import { scheduledFault } from "./fault-schedule.js";
+import { drawFault, type Fault, type FaultSource, parseFault } from "./faults.js";
 import { answerJson } from "./http/answer.js";
 import { ApiError, errorJson, invalidBody } from "./http/api-error.js";
 import { type Endpoint, type GenerationRequest, parseGenerationRequest } from "./http/api-request.js";
@@ -8,11 +9,33 @@ import type { Exchange } from "./http/connection.js";
 import { EventFormat } from "./http/event-format.js";
 import { Generation } from "./http/generation.js";
 import { parseJsonObject } from "./http/json-fields.js";
-import { toByteString } from "./http/response.js";
+import { type ResponseHeaders, toByteString } from "./http/response.js";
 import { monotonicUs } from "./monotonic.js";
 import type { SimulatorConfig } from "./options.js";
 import { createVocabulary, type Vocabulary } from "./text/vocabulary.js";
 import type { TruthLogWriter } from "./truth-log-writer.js";
+import { ProcessorCache } from "./vision/processor-cache.js";
+
+/** A request's fault and where it came from. */
+interface GivenFault extends Fault {
+  readonly by: FaultSource;
+}
+
+/** Faults that take the place of the stream with an answer of their own. */
+const FAULT_ANSWERS: Partial<Record<Fault["kind"], { readonly status: number; readonly error: ApiError }>> = {
+  "http-429": { status: 429, error: new ApiError(429, "RateLimitError", "Too many requests") },
+  "http-500": {
+    status: 500,
+    error: new ApiError(500, "InternalServerError", "EngineCore encountered an issue."),
+  },
+  "http-502": { status: 502, error: new ApiError(502, "BadGatewayError", "Bad gateway") },
+  "http-503": { status: 503, error: new ApiError(503, "ServiceUnavailableError", "Service unavailable") },
+  "http-504": { status: 504, error: new ApiError(504, "GatewayTimeoutError", "Gateway timeout") },
+  "not-sse": {
+    status: 200,
+    error: new ApiError(500, "InternalServerError", "EngineCore encountered an issue."),
+  },
+};
 
 /** The two generation endpoints: from the checked request through the engine to the writes and the truth log. */
 export class GenerationService {
@@ -25,6 +48,8 @@ export class GenerationService {
   /** Which engine works on a request, by its ordinal. */
   readonly #placed = new Map<number, EngineCore>();
   readonly engines: EngineCores;
+  readonly #preparedImages = new ProcessorCache();
+  readonly #startedUs = monotonicUs();
   #ordinal = 0;
 
   constructor(config: SimulatorConfig, truth: TruthLogWriter) {
@@ -44,7 +69,7 @@ export class GenerationService {
     const id = headerId(exchange) ?? `sim-${this.#config.seed}-${ordinal}`;
     this.#truth.opened(exchange.receivedUs);
     let request: GenerationRequest;
-    let fault: Fault | undefined;
+    let fault: GivenFault | undefined;
     try {
       fault = this.#faultOf(exchange, ordinal);
       request = parseGenerationRequest(endpoint, parseBody(exchange), this.#config);
@@ -67,7 +92,7 @@ export class GenerationService {
     ordinal: number;
     exchange: Exchange;
     request: GenerationRequest;
-    fault: Fault | undefined;
+    fault: GivenFault | undefined;
   }): void {
     const { id, ordinal, exchange, request, fault } = work;
     const generation: Generation = new Generation({
@@ -76,7 +101,8 @@ export class GenerationService {
       exchange,
       format: this.#formatFor(id, request, () => generation.cachedTokens),
       words: this.#words,
-      streamInterval: this.#config.streamInterval,
+      streamInterval: request.streamInterval ?? this.#config.streamInterval,
+      reasoningTokens: request.endpoint === "chat" ? this.#config.reasoningTokens : 0,
       fault,
       nowUs: monotonicUs,
       abort: () => this.#placed.get(ordinal)?.abort(ordinal),
@@ -95,6 +121,8 @@ export class GenerationService {
   #enqueue(id: string, ordinal: number, request: GenerationRequest, generation: Generation): void {
     if (generation.isEnded) return;
     generation.start();
+    const { images } = request;
+    if (images.length > 0) this.engines.countImages(images.length, this.#preparedImages.take(images));
     const core = this.engines.choose();
     this.#placed.set(ordinal, core);
     core.add(id, ordinal, request, generation);
@@ -107,46 +135,84 @@ export class GenerationService {
       createdS: Math.floor(Date.now() / 1000),
       model: this.#config.model,
       cachedTokens: this.#config.promptTokensDetails ? cachedTokens : () => undefined,
+      emulation: this.#config.emulation,
     });
   }
 
-  #faultOf(exchange: Exchange, ordinal: number): Fault | undefined {
-    const text = exchange.request.headers.get("x-sim-fault");
-    if (text === undefined) return drawFault(this.#config.faults, this.#config.seed, ordinal);
-    const fault = parseFault(text);
-    if (fault === undefined) throw invalidBody(`x-sim-fault: ${text} is not a fault`, "x-sim-fault");
-    return fault;
+  #faultOf(exchange: Exchange, ordinal: number): GivenFault | undefined {
+    const { headers } = exchange.request;
+    const name = headers.has("x-fault") ? "x-fault" : "x-sim-fault";
+    const text = headers.get(name);
+    if (text !== undefined) {
+      const fault = parseFault(text);
+      if (fault === undefined) throw invalidBody(`${name}: ${text} is not a fault`, name);
+      return { ...fault, by: "header" };
+    }
+    const { faults, faultSchedule, seed } = this.#config;
+    const sinceStartUs = exchange.receivedUs - this.#startedUs;
+    const scheduled = scheduledFault(faultSchedule, seed, { ordinal, sinceStartUs });
+    if (scheduled !== undefined) return { ...scheduled, by: "schedule" };
+    const drawn = drawFault(faults, seed, ordinal);
+    return drawn === undefined ? undefined : { ...drawn, by: "rate" };
   }
 
-  /** Faults that take the place of the stream; true when the answer has been given. */
+  /** Faults that take the place of the stream; true when nothing more is to be done. */
   #answersWithFault(
     exchange: Exchange,
-    about: { id: string; endpoint: Endpoint; fault: Fault | undefined },
+    about: { id: string; endpoint: Endpoint; fault: GivenFault | undefined },
   ): boolean {
-    const kind = about.fault?.kind;
-    if (kind === "http-429") {
-      this.#reject(exchange, { ...about, error: new ApiError(429, "RateLimitError", "Too many requests") });
-    } else if (kind === "http-500" || kind === "not-sse") {
-      const error = new ApiError(500, "InternalServerError", "EngineCore encountered an issue.");
-      this.#reject(exchange, { ...about, error, status: kind === "not-sse" ? 200 : 500 });
-    } else return false;
+    const { fault } = about;
+    if (fault === undefined) return false;
+    if (fault.kind === "drop") {
+      const endUs = monotonicUs();
+      exchange.destroy(true);
+      this.#recordRejection(exchange, { ...about, status: 0, reason: "dropped", endUs });
+      return true;
+    }
+    const answer = FAULT_ANSWERS[fault.kind];
+    if (answer === undefined) return false;
+    const more = fault.kind === "http-429" ? { "retry-after": fault.argument } : undefined;
+    this.#reject(exchange, { ...about, ...answer, more });
     return true;
   }
 
   #reject(
     exchange: Exchange,
-    about: { id: string; endpoint: Endpoint; error: ApiError; status?: number; fault?: Fault | undefined },
+    about: {
+      id: string;
+      endpoint: Endpoint;
+      error: ApiError;
+      status?: number;
+      fault?: GivenFault | undefined;
+      more?: ResponseHeaders | undefined;
+    },
   ): void {
-    const { id, endpoint, error, status = error.status, fault } = about;
+    const { error, status = error.status, more } = about;
     const endUs = monotonicUs();
-    answerJson(exchange, status, errorJson(error));
+    answerJson(exchange, status, errorJson(error, this.#config.emulation.errorParam), more);
+    this.#recordRejection(exchange, { ...about, status, reason: error.type, endUs });
+  }
+
+  /** `status` 0 means that nothing was answered. */
+  #recordRejection(
+    exchange: Exchange,
+    about: {
+      id: string;
+      endpoint: Endpoint;
+      status: number;
+      reason: string;
+      endUs: number;
+      fault?: GivenFault | undefined;
+    },
+  ): void {
+    const { id, endpoint, status, reason, endUs, fault } = about;
     this.#truth.addRejection({
       kind: "rejected",
       id,
       endpoint,
       status,
-      reason: error.type,
-      ...(fault === undefined ? {} : { fault: fault.kind }),
+      reason,
+      ...(fault === undefined ? {} : { fault: fault.kind, faultBy: fault.by }),
       receivedUs: exchange.receivedUs,
       endUs,
     });

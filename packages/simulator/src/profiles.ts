@@ -1,4 +1,12 @@
+import type { AiterFacts } from "./aiter.js";
 import type { StepTable } from "./engine/step-time.js";
+import {
+  DEEPSEEK_PROVENANCE,
+  KIMI_PROVENANCE,
+  LLAMA_PROVENANCE,
+  type Provenance,
+  QWEN_PROVENANCE,
+} from "./profile-provenance.js";
 
 /** One model of the study: how fast it steps, and what its server would say about itself. */
 export interface Profile {
@@ -11,6 +19,11 @@ export interface Profile {
   readonly prefillTokensPerS: number;
   /** Where the model sees images: what one costs, whatever its size. */
   readonly tokensPerImage?: number;
+  readonly aiter: AiterFacts;
+  /** Coefficient of variation from run to run that the study's rows show, in each state of AITER that was repeated. */
+  readonly runNoiseCov: { readonly on?: number; readonly off?: number };
+  /** Which published rows made the step times, and which they predict. */
+  readonly provenance: Provenance;
 }
 
 export type ProfileName = "llama-3.1-405b" | "deepseek-v3.2" | "qwen3-vl-235b" | "kimi-k2.5";
@@ -39,6 +52,17 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [450, 120.5],
     ],
     prefillTokensPerS: 10_000,
+    aiter: {
+      fittedWith: "off",
+      otherFactors: [
+        [1, 0.909],
+        [5, 1.01],
+        [50, 1.01],
+        [100, 0.97],
+      ],
+    },
+    runNoiseCov: { off: 0.002, on: 0.04 },
+    provenance: LLAMA_PROVENANCE,
   },
   "deepseek-v3.2": {
     model: "deepseek-ai/DeepSeek-V3.2",
@@ -53,6 +77,9 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [450, 122.0],
     ],
     prefillTokensPerS: 20_000,
+    aiter: { fittedWith: "on" },
+    runNoiseCov: { on: 0 },
+    provenance: DEEPSEEK_PROVENANCE,
   },
   "qwen3-vl-235b": {
     model: "Qwen/Qwen3-VL-235B-A22B-Instruct",
@@ -74,6 +101,9 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     ],
     prefillTokensPerS: 30_000,
     tokensPerImage: 1060,
+    aiter: { fittedWith: "on" },
+    runNoiseCov: { on: 0.0025 },
+    provenance: QWEN_PROVENANCE,
   },
   "kimi-k2.5": {
     model: "moonshotai/Kimi-K2.5",
@@ -89,5 +119,8 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     ],
     prefillTokensPerS: 8_000,
     tokensPerImage: 1060,
+    aiter: { fittedWith: "off" },
+    runNoiseCov: { off: 0.0035 },
+    provenance: KIMI_PROVENANCE,
   },
 };

@@ -25,8 +25,12 @@ export function uniformAt(seed: number, n: number): number {
   return mix32(mix32(seed) ^ Math.imul(n + 1, 0x9e3779b1)) / 4294967296;
 }
 
-/** A log-normal draw from two uniforms in [0, 1) (Box and Muller 1958). */
+/** A standard normal draw from two uniforms in [0, 1) (Box and Muller 1958). */
+export function standardNormal(draws: { u: number; v: number }): number {
+  return Math.sqrt(-2 * Math.log(1 - draws.u)) * Math.cos(2 * Math.PI * draws.v);
+}
+
+/** A log-normal draw from two uniforms in [0, 1). */
 export function logNormal(median: number, sigma: number, draws: { u: number; v: number }): number {
-  const normal = Math.sqrt(-2 * Math.log(1 - draws.u)) * Math.cos(2 * Math.PI * draws.v);
-  return median * Math.exp(sigma * normal);
+  return median * Math.exp(sigma * standardNormal(draws));
 }

@@ -1,16 +1,20 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { LoadError } from "@tokenstorm/core";
+import { cautions } from "./cautions.js";
 import type { EngineStats } from "./engine/engine.js";
 import { GenerationService } from "./generation-service.js";
 import { HttpConnection } from "./http/connection.js";
 import { createRouter } from "./http/router.js";
 import { monotonicUs } from "./monotonic.js";
 import { resolveOptions, type SimulatorConfig, type SimulatorOptions } from "./options.js";
+import { scheduleRefusals } from "./refusals.js";
 import { TruthLogWriter } from "./truth-log-writer.js";
 
 /** vLLM's own: connections beyond it wait in the client. */
 const ACCEPT_BACKLOG = 2048;
 const MAX_HEAD_BYTES = 64 * 1024;
+/** asyncio's, at which uvicorn waits for the client and vLLM begins to merge. */
+const WRITE_BUFFER_BYTES = 64 * 1024;
 
 export interface SimulatorStats extends EngineStats {
   /** Requests to the generation endpoints so far, refused ones included. */
@@ -29,6 +33,8 @@ export interface Simulator {
   readonly port: number;
   /** The name it serves its model under. */
   readonly model: string;
+  /** What must not be taken for a measurement, in sentences. */
+  readonly cautions: readonly string[];
   stats(): SimulatorStats;
   /** Cuts what is under way, writes the truth log to its end, and frees the port. May be called twice. */
   close(): Promise<void>;
@@ -41,7 +47,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const service = new GenerationService(config, truth);
   const connections = new Map<Socket, HttpConnection>();
   const handle = createRouter(config, service);
-  const server = createServer({ noDelay: true }, (socket) => {
+  const server = createServer({ noDelay: true, highWaterMark: WRITE_BUFFER_BYTES }, (socket) => {
     const limits = { headBytes: MAX_HEAD_BYTES, bodyBytes: config.maxBodyBytes };
     const { keepAliveMs } = config;
     connections.set(socket, new HttpConnection({ socket, limits, keepAliveMs, nowUs: monotonicUs, handle }));
@@ -57,20 +63,30 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     finish();
     throw error;
   }
-  const forgetProcess = finishWithProcess(finish);
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : config.port;
   let closing: Promise<void> | undefined;
+  const endRefusals = scheduleRefusals(config.faultSchedule, {
+    tell: (state) => truth.addRefusal(state),
+    deafen: () => {
+      server.close();
+      for (const connection of connections.values()) if (connection.isIdle) connection.close();
+    },
+    listenAgain: () => listenAgain(server, { ...config, port }, () => closing === undefined),
+  });
+  const forgetProcess = finishWithProcess(finish);
   const close = async (): Promise<void> => {
     forgetProcess();
+    endRefusals();
     finish();
     for (const connection of connections.values()) connection.close();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   };
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : config.port;
   return {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     port,
     model: config.model,
+    cautions: cautions(config),
     stats: () => ({
       ...service.engines.stats(),
       requests: service.requests,
@@ -102,6 +118,16 @@ function listen(server: Server, config: SimulatorConfig): Promise<void> {
       reject(new LoadError("PLAN_INVALID", message, { cause, hint: "choose another host or port" }));
     });
     server.listen({ host, port, backlog: ACCEPT_BACKLOG }, resolve);
+  });
+}
+
+const LISTEN_AGAIN_MS = 50;
+
+/** After a refusal; whoever took the port meanwhile is waited for. */
+function listenAgain(server: Server, config: SimulatorConfig, isWanted: () => boolean): void {
+  if (server.listening || !isWanted()) return;
+  listen(server, config).catch(() => {
+    setTimeout(() => listenAgain(server, config, isWanted), LISTEN_AGAIN_MS).unref();
   });
 }
 

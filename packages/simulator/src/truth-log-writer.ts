@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { mapToEpoch, monotonicUs } from "./monotonic.js";
-import type { TruthOpen, TruthRejection, TruthRequest } from "./truth-log.js";
+import type { TruthOpen, TruthRefusal, TruthRejection, TruthRequest } from "./truth-log.js";
 
 /** A request line before it is formatted: stamps stay in typed arrays. */
 export interface RequestRecord extends Omit<TruthRequest, "writesUs" | "writeTokens"> {
@@ -13,7 +13,7 @@ export interface RequestRecord extends Omit<TruthRequest, "writesUs" | "writeTok
 
 type Pending =
   | { readonly kind: "request"; readonly record: RequestRecord }
-  | { readonly kind: "line"; readonly line: TruthRejection | TruthOpen };
+  | { readonly kind: "line"; readonly line: TruthRejection | TruthOpen | TruthRefusal };
 
 const OPEN_EVERY_MS = 1000;
 const QUIET_MS = 1000;
@@ -73,6 +73,11 @@ export class TruthLogWriter {
 
   addRejection(line: TruthRejection): void {
     this.#add({ kind: "line", line }, LINE_COST);
+  }
+
+  /** A scheduled refusal of connections begins or ends. */
+  addRefusal(state: TruthRefusal["state"]): void {
+    this.#add({ kind: "line", line: { kind: "refusal", state, tUs: monotonicUs() } }, LINE_COST);
   }
 
   /** Writes what is left. May be called twice. */

@@ -22,6 +22,8 @@ export interface TruthRequest {
   readonly outputTokens: number;
   readonly finishReason: "length" | "stop" | "abort" | "error";
   readonly fault?: string;
+  /** Who asked for the fault: a request header, the schedule or a rate. */
+  readonly faultBy?: string;
   /** The read that brought the request's last byte. */
   readonly receivedUs: number;
   /** Just before the status line was written; null when nothing was. */
@@ -46,8 +48,16 @@ export interface TruthRejection {
   readonly status: number;
   readonly reason: string;
   readonly fault?: string;
+  readonly faultBy?: string;
   readonly receivedUs: number;
   readonly endUs: number;
+}
+
+/** Nobody listens from here, or does so again: a scheduled refusal of connections. */
+export interface TruthRefusal {
+  readonly kind: "refusal";
+  readonly state: "begin" | "end";
+  readonly tUs: number;
 }
 
 /** Open requests at `tUs`, and their exact integral since the simulator started, in request-microseconds. */
@@ -63,6 +73,7 @@ export interface TruthLog {
   readonly requests: readonly TruthRequest[];
   readonly rejections: readonly TruthRejection[];
   readonly open: readonly TruthOpen[];
+  readonly refusals: readonly TruthRefusal[];
 }
 
 /** Reads a truth log line by line; throws an Error that names the line that does not fit. */
@@ -71,6 +82,7 @@ export function parseTruthLog(lines: Iterable<string>): TruthLog {
   const requests: TruthRequest[] = [];
   const rejections: TruthRejection[] = [];
   const open: TruthOpen[] = [];
+  const refusals: TruthRefusal[] = [];
   let number = 0;
   for (const line of lines) {
     number++;
@@ -80,10 +92,11 @@ export function parseTruthLog(lines: Iterable<string>): TruthLog {
     else if (record["kind"] === "request") requests.push(parseRequest(record, number));
     else if (record["kind"] === "rejected") rejections.push(parseRejection(record, number));
     else if (record["kind"] === "open") open.push(parseOpen(record, number));
+    else if (record["kind"] === "refusal") refusals.push(parseRefusal(record, number));
     // Other kinds come with later versions and carry nothing that is needed here.
   }
   if (header === undefined) throw new Error("truth log: it is empty");
-  return { header, requests, rejections, open };
+  return { header, requests, rejections, open, refusals };
 }
 
 /** Integral of open requests over [fromUs, toUs), from the request lines; requests still open then are missing. */
@@ -165,6 +178,7 @@ function identity(record: JsonRecord, line: number) {
     endpoint: oneOf(record, "endpoint", ["chat", "completions"], line),
     status: integer(record, "status", line),
     ...(record["fault"] === undefined ? {} : { fault: text(record, "fault", line) }),
+    ...(record["faultBy"] === undefined ? {} : { faultBy: text(record, "faultBy", line) }),
     receivedUs: integer(record, "receivedUs", line),
     endUs: integer(record, "endUs", line),
   };
@@ -177,6 +191,11 @@ function parseOpen(record: JsonRecord, line: number): TruthOpen {
     open: integer(record, "open", line),
     integralUs: integer(record, "integralUs", line),
   };
+}
+
+function parseRefusal(record: JsonRecord, line: number): TruthRefusal {
+  const state = oneOf(record, "state", ["begin", "end"], line);
+  return { kind: "refusal", state, tUs: integer(record, "tUs", line) };
 }
 
 function integer(record: JsonRecord, name: string, line: number): number {

@@ -228,6 +228,35 @@ test("a client that does not read gets its tokens merged, and all of them", asyn
   });
 });
 
+test("a slow front end merges tokens into one event, and every token arrives", async () => {
+  await withSimulator({ decodeStepMs: [[1, 2]], frontEndUs: 9000 }, async (_, client) => {
+    client.post(CHAT, chat({ max_tokens: 60, return_token_ids: true }));
+    const events = (await client.answer()).chunks.slice(1, -1).map((event) => JSON.parse(payload(event)));
+    const counts = events.map((event): number => event.choices[0].token_ids.length);
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      60,
+    );
+    assert.ok(Math.max(...counts) >= 3, `events of ${counts}`);
+  });
+});
+
+test("preemptions, and what they cost, show in /metrics", async () => {
+  await withSimulator({ kvBlocks: 12, decodeStepMs: [[1, 1]] }, async (simulator, client) => {
+    const other = await RawClient.open(simulator.port);
+    for (const one of [client, other]) one.post(CHAT, chat({ max_tokens: 120 }));
+    for (const one of [client, other]) assert.match((await one.answer()).body, /"finish_reason":"length"/);
+    client.send("GET /metrics HTTP/1.1\r\n\r\n");
+    const page = (await client.answer()).body;
+    assert.equal(metric(page, "vllm:num_preemptions_total"), simulator.stats().preemptions);
+    assert.ok(simulator.stats().preemptions >= 1);
+    assert.equal(metric(page, "vllm:generation_tokens_total"), 240);
+    assert.equal(metric(page, "vllm:prompt_tokens_total"), 26, "what is computed again is no prompt");
+    assert.equal(metric(page, "vllm:kv_cache_usage_perc"), 0);
+    other.close();
+  });
+});
+
 test("the whole surface beside the streams answers as vLLM does", async () => {
   await withSimulator({ maxModelLen: 100 }, async (_, client) => {
     const get = async (path: string) => {
@@ -245,6 +274,57 @@ test("the whole surface beside the streams answers as vLLM does", async () => {
     client.post("/tokenize", { messages: [{ role: "user", content: "one two" }] });
     const answer = JSON.parse((await client.answer()).body);
     assert.deepEqual([answer.count, answer.max_model_len, answer.token_strs], [11, 100, null]);
+  });
+});
+
+test("the simulator tells at a path of its own what it simulates and what of it was never measured", async () => {
+  await withSimulator(
+    { decodeStepMs: undefined, prefillTokensPerS: undefined, hardware: "mi300x" },
+    async (_, client) => {
+      client.send("GET /simulator HTTP/1.1\r\n\r\n");
+      const about = JSON.parse((await client.answer()).body);
+      assert.deepEqual([about.stepModel, about.hardware.hardware], ["roofline", "AMD Instinct MI300X"]);
+      assert.match(about.notes[0], /nothing of it was measured/);
+      client.post(CHAT, chat());
+      assert.equal((await client.answer()).chunks.length, 4);
+    },
+  );
+});
+
+/** Header of a PNG; the simulator reads no further. */
+function pngUrl(width: number, height: number): string {
+  const head = Buffer.alloc(33);
+  Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13]).copy(head);
+  head.write("IHDR", 12, "latin1");
+  head.writeUInt32BE(width, 16);
+  head.writeUInt32BE(height, 20);
+  return `data:image/png;base64,${head.toString("base64")}`;
+}
+
+test("images count as prompt tokens, by the model's rule for their size, and cost the encoder's time once", async () => {
+  const options: SimulatorOptions = { profile: "qwen3-vl-235b", imagesPerPrompt: 2, timeScale: 100 };
+  await withSimulator(options, async (_, client) => {
+    const text = { type: "text", text: "what is this" };
+    const image = (width: number, height: number) => ({
+      type: "image_url",
+      image_url: { url: pngUrl(width, height) },
+    });
+    const promptTokens = async (content: unknown[]) => {
+      client.post(CHAT, chat({ messages: [{ role: "user", content }], stream: false }));
+      const { status, body } = await client.answer();
+      assert.equal(status, 200, body);
+      return JSON.parse(body).usage.prompt_tokens;
+    };
+    const plain = await promptTokens([text]);
+    assert.equal(await promptTokens([image(1920, 1080), text]), plain + 2040 + 2);
+    assert.equal(await promptTokens([image(224, 224), text, image(3840, 2160)]), plain + 64 + 8160 + 4);
+    client.post(CHAT, chat({ messages: [{ role: "user", content: [1, 2, 3].map(() => image(64, 64)) }] }));
+    const { error } = JSON.parse((await client.answer()).body);
+    assert.deepEqual([error.type, error.code], ["BadRequestError", 400]);
+    assert.match(
+      error.message,
+      /^At most 2 image\(s\) may be provided in one prompt\. Set `--limit-mm-per-prompt`/,
+    );
   });
 });
 

@@ -16,9 +16,7 @@ export class VirtualClock implements Clock {
   readonly #turns: number;
 
   /** `turns`: of the event loop after each call; one will do where everything waits for promises alone. */
-  constructor(
-    options: { readonly nowUs?: number; readonly wallMs?: number; readonly turns?: number } = {},
-  ) {
+  constructor(options: { readonly nowUs?: number; readonly wallMs?: number; readonly turns?: number } = {}) {
     this.#turns = options.turns ?? TURNS;
     this.#nowUs = options.nowUs ?? 0;
     this.#startUs = this.#nowUs;

@@ -8,6 +8,7 @@ import {
   usersOfShard,
 } from "@tokenstorm/core";
 import { DueQueue } from "./due-queue.js";
+import { type PooledRequest, RequestPool } from "./request-pool.js";
 import type { RequestsAhead } from "./requests-ahead.js";
 import type { EndedRequest, Sender } from "./sender.js";
 import { sendingLengthUs } from "./stage-times.js";
@@ -28,6 +29,8 @@ interface User {
   hasEntered: boolean;
   /** Number of its next request in that stage. */
   j: number;
+  /** The request that it has taken, in a stage whose requests are shared; else null. */
+  taken: PooledRequest | null;
   /** Its next request is not due before this. */
   earliestUs: number;
   /** Requests in a row that the target did not answer at all. */
@@ -44,6 +47,8 @@ const PAUSE_LONGEST_US = 1_000_000;
 /** A stage of users as this shard sees it. `members` by slot. */
 interface OwnStage {
   readonly members: readonly StageUser[];
+  /** Where users take requests as they become free; null where each has its own. */
+  readonly pool: RequestPool | null;
   readonly thinkUs: number;
   /** How long after its start a request may still become due. */
   readonly lengthUs: number;
@@ -75,6 +80,7 @@ export class ClosedLoad {
       stage: 0,
       hasEntered: false,
       j: 0,
+      taken: null,
       earliestUs: Number.NEGATIVE_INFINITY,
       unanswered: 0,
     }));
@@ -119,6 +125,7 @@ export class ClosedLoad {
     const user = this.#user(slot);
     if (this.#isStopped) return;
     user.j += 1;
+    user.taken = null;
     user.unanswered = isUnanswered ? user.unanswered + 1 : 0;
     user.earliestUs = tUs + (this.#stages[user.stage]?.thinkUs ?? 0) + pauseUs(user.unanswered);
     this.#planNext(slot);
@@ -145,7 +152,7 @@ export class ClosedLoad {
       const dueUs = user.hasEntered
         ? user.earliestUs
         : Math.max(user.earliestUs, startUs + member.startOffsetUs);
-      const isWithinQuota = member.quota === null || user.j < member.quota;
+      const isWithinQuota = hasAnother(user, member, stage.pool);
       if (isWithinQuota && dueUs < startUs + stage.lengthUs) {
         user.hasEntered = true;
         this.#options.ahead.want(keyOf(user), 0);
@@ -161,6 +168,7 @@ export class ClosedLoad {
     user.stage += 1;
     user.hasEntered = false;
     user.j = 0;
+    user.taken = null;
   }
 
   #send(slot: number, dueUs: number): void {
@@ -171,13 +179,25 @@ export class ClosedLoad {
     const sample = recorder.offer({
       stage: key.stage,
       dueUs,
-      user: key.user,
+      user: user.user,
       askedPromptTokens: built.promptTokens,
       askedOutputTokens: built.outputTokens,
       url: built.request.url,
     });
     sender.send(slot, sample, built);
-    const quota = this.#stages[key.stage]?.members[slot]?.quota ?? null;
+    this.#wantAfter(slot, key, user.taken);
+  }
+
+  /** Has the request built that this slot will send next, or in a pool another one. */
+  #wantAfter(slot: number, key: Extract<RequestKey, { kind: "closed" }>, taken: PooledRequest | null): void {
+    const { ahead } = this.#options;
+    const stage = this.#stages[key.stage];
+    if (taken !== null) {
+      const next = stage?.pool?.oneRoundAfter(taken);
+      if (next !== undefined) ahead.want({ ...key, user: next.user, j: next.j }, 0);
+      return;
+    }
+    const quota = stage?.members[slot]?.quota ?? null;
     if (quota === null || key.j + 1 < quota) ahead.want({ ...key, j: key.j + 1 }, 0);
   }
 
@@ -193,7 +213,15 @@ function pauseUs(unanswered: number): number {
 }
 
 function keyOf(user: User): Extract<RequestKey, { kind: "closed" }> {
-  return { kind: "closed", stage: user.stage, user: user.user, j: user.j };
+  const { user: whose, j } = user.taken ?? user;
+  return { kind: "closed", stage: user.stage, user: whose, j };
+}
+
+/** Whether there is a request left for this user; one from a pool is its own from then on. */
+function hasAnother(user: User, member: StageUser, pool: RequestPool | null): boolean {
+  if (pool === null) return member.quota === null || user.j < member.quota;
+  user.taken ??= pool.take() ?? null;
+  return user.taken !== null;
 }
 
 function ownStage(stage: ResolvedStage, shard: Shard): OwnStage | null {
@@ -201,6 +229,7 @@ function ownStage(stage: ResolvedStage, shard: Shard): OwnStage | null {
   const members = usersOfShard(stage, shard);
   return {
     members,
+    pool: stage.bound.kind === "requests" && stage.bound.isPool === true ? new RequestPool(members) : null,
     thinkUs: stage.thinkUs,
     lengthUs: sendingLengthUs(stage),
     left: members.length,

@@ -14,7 +14,7 @@ import {
   subjects,
   type Transport,
 } from "@tokenstorm/protocol";
-import { aPlan, settle, VirtualClock } from "@tokenstorm/testkit";
+import { aBeacon, aPlan, settle, VirtualClock } from "@tokenstorm/testkit";
 import { createAgent } from "../agent.js";
 import type { Agent, AgentDeps, AgentExit } from "../agent-deps.js";
 import type { ProcessVitals, VitalsSource } from "../vitals.js";
@@ -62,21 +62,7 @@ export class Cluster {
   readonly snapshots: Snapshot[] = [];
   readonly finals: Final[] = [];
   record: RunRecord | null = null;
-  beacon: Beacon = {
-    term: 1,
-    leader: "leader",
-    leaderInstance: "leader-1",
-    seq: 0,
-    leaderUs: 0,
-    run: null,
-    state: null,
-    revision: 0,
-    stop: "none",
-    confirmed: {},
-    resend: {},
-    refused: [],
-    givenUp: [],
-  };
+  beacon = aBeacon({ term: 1, leader: "leader", leaderInstance: "leader-1", seq: 0 });
   /** Until then no agent's calls are made: their processes stand still. */
   stalledUntilUs = 0;
   /** Confirms everything as soon as it is in the log. */

@@ -24,7 +24,7 @@ import {
   runKey,
   subjects,
 } from "@tokenstorm/protocol";
-import { aLedger, aPlan, someVitals, tempDir, VirtualClock } from "@tokenstorm/testkit";
+import { aBeacon, aHeartbeat, aLedger, aPlan, someVitals, tempDir, VirtualClock } from "@tokenstorm/testkit";
 import type { ApiDeps } from "../deps.js";
 import { startHttpApi } from "../http-api.js";
 
@@ -68,23 +68,7 @@ export class World {
 
   /** What a leader says each second. */
   async beacon(change: Partial<Beacon> = {}): Promise<void> {
-    const beacon: Beacon = {
-      term: 3,
-      leader: "c1",
-      leaderInstance: "c1-1",
-      seq: 1,
-      leaderUs: this.clock.nowUs(),
-      run: null,
-      state: null,
-      revision: 0,
-      stop: "none",
-      confirmed: {},
-      resend: {},
-      refused: [],
-      givenUp: [],
-      refusals: 2,
-      ...change,
-    };
+    const beacon = aBeacon({ leaderUs: this.clock.nowUs(), refusals: 2, ...change });
     await this.#publish(this.subjects.beacon, encodeBeacon(beacon));
   }
 
@@ -100,7 +84,7 @@ export class World {
   }
 
   async heartbeat(agent: string, change: Partial<Heartbeat> = {}): Promise<void> {
-    const heartbeat = { ...aHeartbeat, agent, instance: `${agent}-1`, ...change };
+    const heartbeat = { ...running, agent, instance: `${agent}-1`, ...change };
     await this.#publish(this.subjects.heartbeat(agent), encodeHeartbeat(heartbeat));
   }
 
@@ -146,12 +130,9 @@ export class World {
   }
 }
 
-const aHeartbeat: Heartbeat = {
-  agent: "a1",
-  instance: "a1-1",
+const running = aHeartbeat({
   host: "host-1",
   pid: 4711,
-  version: "0.1.0",
   cores: 1.5,
   labels: { zone: "a" },
   state: "running",
@@ -160,18 +141,16 @@ const aHeartbeat: Heartbeat = {
   revision: 9,
   beaconSeq: 12,
   term: 3,
-  ready: null,
   armedAttempt: 1,
   startErrorUs: -40,
   stage: 0,
-  stageDone: -1,
   lastCut: 8,
   lastAcked: 7,
   ledger: aLedger,
   vitals: someVitals,
   problem: { code: "TARGET_UNREACHABLE", message: "no" },
   refusals: 4,
-};
+});
 
 const sums = { count: 4, sum: 1_000_000 };
 

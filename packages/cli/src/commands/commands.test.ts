@@ -22,6 +22,9 @@ test("wrong use is exit code 2 with an error that says what is wrong", async () 
     [["simulate", "--time-scale", "fast"], /not a positive number/],
     [["simulate", "--fault", "quake=1"], /kind=share/],
     [["simulate", "--profile", "gpt"], /no such profile/],
+    [["simulate", "--emulate", "0.9"], /Allowed choices are 0\.11, 0\.14, latest/],
+    [["simulate", "--limit-mm-per-prompt", "video=1"], /write 2, image=2/],
+    [["simulate", "--hardware", "abacus"], /Allowed choices are mi325x/],
     [
       ["run", "--target", "http://h:1", "--nats", "nats://h:2", "--prove"],
       /--prove is for a run without --nats/,
@@ -32,6 +35,18 @@ test("wrong use is exit code 2 with an error that says what is wrong", async () 
     assert.match(result.stderr, /^error: /m);
     assert.match(result.stderr, says);
     assert.equal(result.stdout, "");
+  }
+});
+
+test("a fault schedule that cannot be read or understood is one clear line", async () => {
+  for (const [text, says] of [
+    ["10..5:reset", /fault schedule, 10\.\.5:reset: it ends at 5 s/],
+    ["1..2:quake", /there is no fault quake\nhint: one of http-500/],
+    ["/nowhere/at/all", /the fault schedule \/nowhere\/at\/all cannot be read/],
+  ] as const) {
+    const result = await runCommand("simulate", "--fault-schedule", text);
+    assert.equal(result.code, 1, text);
+    assert.match(result.stderr, says);
   }
 });
 

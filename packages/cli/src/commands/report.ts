@@ -1,23 +1,39 @@
 import { DEFINITIONS, type Definitions, LoadError, type RunReport } from "@tokenstorm/core";
-import { renderDefinitions, renderJson, renderText } from "@tokenstorm/report";
+import {
+  renderCsv,
+  renderDefinitions,
+  renderJson,
+  renderText,
+  renderVllm,
+  reportOnlyData,
+} from "@tokenstorm/report";
 import type { Command } from "commander";
 import { addedText, addSpoolFile } from "../add-spool.js";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
+import { histogramLog, intervalTable } from "../interval-formats.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { definitionsFromDirectory, rebuildFromDirectory } from "../run-files.js";
+import {
+  definitionsFromDirectory,
+  intervalsFromDirectory,
+  pageFromDirectory,
+  rebuildFromDirectory,
+} from "../run-files.js";
+import { writePage } from "./report-html.js";
 
-const FORMATS = ["text", "json"] as const;
+const FORMATS = ["text", "json", "csv", "hlog", "vllm", "html"] as const;
 
 interface ReportFlags extends NatsFlags {
   readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
   readonly definitions?: Definitions;
+  readonly intervals?: boolean;
   readonly out: string;
   readonly add?: readonly string[];
+  readonly to?: string;
 }
 
 interface Found {
@@ -39,8 +55,26 @@ export function addReport(program: Command, context: CommandContext): void {
       oneOf(DEFINITIONS),
     )
     .option("--add <file...>", "fold spool files of agents whose results nobody confirmed into the run first")
+    .option("--intervals", "with --format csv: a row for each interval instead of each level")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
-    .action((run: string | undefined, flags: ReportFlags) => context.finish(report(run, flags, context)));
+    .option("--to <file>", "of html: the file to write; - is stdout")
+    .action((run: string | undefined, flags: ReportFlags) => {
+      const problem = contradiction(flags);
+      if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
+      return context.finish(report(run, flags, context));
+    });
+}
+
+/** Why these flags cannot be together. */
+function contradiction({ format, json, definitions, intervals }: ReportFlags): string | undefined {
+  if (json === true && format !== "text" && format !== "json")
+    return `--json and --format ${format} are two formats`;
+  if (intervals === true && format !== "csv") return "--intervals is for --format csv";
+  if (definitions === undefined) return undefined;
+  if (format === "csv" || format === "hlog") return `--format ${format} is in our own definitions`;
+  return format === "vllm" && definitions !== "vllm"
+    ? "--format vllm is in the definitions of vllm"
+    : undefined;
 }
 
 async function report(
@@ -49,11 +83,18 @@ async function report(
   { terminal, env }: CommandContext,
 ): Promise<number> {
   if (flags.add !== undefined) await addSpoolFiles(named, flags.add, flags.out, terminal);
+  if (flags.format === "vllm") return tellVllm(named, flags, terminal);
+  if (flags.format === "hlog" || flags.intervals === true) return tellIntervals(named, flags, terminal);
   if (flags.definitions !== undefined) return tellDefinitions(named, flags.definitions, flags, terminal);
+  if (flags.format === "html") return tellPage(named, flags, { terminal, env });
   const access = natsAccess(flags, env);
   const found = (await findHere(named, flags)) ?? (await findThere(named, access, flags.out));
   if (flags.json === true || flags.format === "json") {
     await terminal.print(renderJson(found.report));
+    return EXIT.ok;
+  }
+  if (flags.format === "csv") {
+    await terminal.print(renderCsv(found.report).slice(0, -1));
     return EXIT.ok;
   }
   const { stdout } = terminal;
@@ -78,6 +119,22 @@ async function addSpoolFiles(
   for (const file of files) terminal.say(addedText(await addSpoolFile(local.directory, file)));
 }
 
+/** From the lines of a run directory; of a run that lies elsewhere only what its report says. */
+async function tellPage(
+  named: string | undefined,
+  flags: ReportFlags,
+  { terminal, env }: Pick<CommandContext, "terminal" | "env">,
+): Promise<number> {
+  const isThere = named === undefined && flags.nats !== undefined;
+  const local = isThere ? undefined : await findLocalRun(named, flags.out);
+  const data =
+    local === undefined
+      ? reportOnlyData((await findThere(named, natsAccess(flags, env), flags.out)).report)
+      : await pageFromDirectory(local.directory);
+  await writePage(data, { to: flags.to, directory: local?.directory }, terminal);
+  return EXIT.ok;
+}
+
 /** Only a run directory holds the intervals that other definitions are made from. */
 async function tellDefinitions(
   named: string | undefined,
@@ -85,14 +142,8 @@ async function tellDefinitions(
   flags: ReportFlags,
   terminal: CommandContext["terminal"],
 ): Promise<number> {
-  const local = await findLocalRun(named, flags.out);
-  if (local === undefined) {
-    const what = named === undefined ? "there is no run yet" : `there is no run ${named}`;
-    throw new LoadError("RUN_UNKNOWN", `${what} in ${flags.out}`, {
-      hint: "--definitions needs a run directory here; --out names another folder, and a path of one will do too",
-    });
-  }
-  const told = await definitionsFromDirectory(definitions, local.directory);
+  const directory = await directoryOf(named, flags, "--definitions");
+  const told = await definitionsFromDirectory(definitions, directory);
   const { stdout } = terminal;
   const isJson = flags.json === true || flags.format === "json";
   await terminal.print(
@@ -100,6 +151,40 @@ async function tellDefinitions(
       ? JSON.stringify(told, null, 2)
       : renderDefinitions(told, { width: stdout.width(), colour: stdout.colour }),
   );
+  return EXIT.ok;
+}
+
+/** Of what only a run directory has the intervals for. */
+async function directoryOf(named: string | undefined, flags: ReportFlags, what: string): Promise<string> {
+  const local = await findLocalRun(named, flags.out);
+  if (local !== undefined) return local.directory;
+  const missing = named === undefined ? "there is no run yet" : `there is no run ${named}`;
+  throw new LoadError("RUN_UNKNOWN", `${missing} in ${flags.out}`, {
+    hint: `${what} needs a run directory here; --out names another folder, and a path of one will do too`,
+  });
+}
+
+async function tellVllm(
+  named: string | undefined,
+  flags: ReportFlags,
+  terminal: CommandContext["terminal"],
+): Promise<number> {
+  const directory = await directoryOf(named, flags, "--format vllm");
+  await terminal.print(renderVllm(await definitionsFromDirectory("vllm", directory)));
+  return EXIT.ok;
+}
+
+async function tellIntervals(
+  named: string | undefined,
+  flags: ReportFlags,
+  terminal: CommandContext["terminal"],
+): Promise<number> {
+  const what = flags.format === "hlog" ? "--format hlog" : "--intervals";
+  const run = await intervalsFromDirectory(await directoryOf(named, flags, what));
+  // Line by line: a long run is not held as one text.
+  for await (const line of flags.format === "hlog" ? histogramLog(run) : intervalTable(run)) {
+    await terminal.print(line);
+  }
   return EXIT.ok;
 }
 

@@ -1,4 +1,4 @@
-import { shareLowerBound } from "../measure/statistics.js";
+import { shareLowerBound } from "../statistics/shares.js";
 import {
   AUDIT_LIMITS,
   type AuditedRow,

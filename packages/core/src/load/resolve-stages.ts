@@ -71,7 +71,12 @@ function userStage(
     bound:
       stage.requests === undefined
         ? { kind: "duration", durationUs: us(stage.durationMs ?? 0) }
-        : { kind: "requests", requests: stage.requests, maxDurationUs: us(stage.maxDurationMs) },
+        : {
+            kind: "requests",
+            requests: stage.requests,
+            maxDurationUs: us(stage.maxDurationMs),
+            ...(stage.requestsFrom === "pool" ? { isPool: true } : {}),
+          },
   };
 }
 

@@ -13,7 +13,13 @@ export type ResolvedStage =
       readonly thinkUs: number;
       readonly bound:
         | { readonly kind: "duration"; readonly durationUs: number }
-        | { readonly kind: "requests"; readonly requests: number; readonly maxDurationUs: number };
+        | {
+            readonly kind: "requests";
+            readonly requests: number;
+            readonly maxDurationUs: number;
+            /** Whoever is free sends the next one; else each user has its quota. */
+            readonly isPool?: true;
+          };
     }
   | {
       readonly kind: "rate";

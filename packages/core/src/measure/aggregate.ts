@@ -1,5 +1,7 @@
 import type { ShardAssignment } from "../run/run-record.js";
 import type { Histogram } from "./histogram.js";
+import type { IntervalColours } from "./interval-colours.js";
+import type { LevelInterval } from "./interval-series.js";
 import type { FoldedMember } from "./member-fold.js";
 import type { Block, DueCounts, Final, FlowCounts, MetricName, Phase, Snapshot } from "./snapshot.js";
 import type { Vitals } from "./vitals.js";
@@ -81,10 +83,14 @@ export interface Aggregate {
   /** By agent, for outliers. */
   agentBlock(agent: string, stage: number, phase: Phase): Block["flow"] | undefined;
   blocks(): readonly FoldedBlock[];
-  /** Without the buckets of their self-probes, which `probes` has. */
-  intervalVitals(): readonly IntervalVitals[];
+  /** Colours of each agent's measured intervals, by the factor of each stage (`vitalsFactor`). */
+  colours(factorOf: (stage: number) => number): ReadonlyMap<string, IntervalColours>;
+  /** Agents with measured intervals in a stage: worst event-loop delay of those without a self-probe, us; null with none. */
+  loopDelays(stage: number): ReadonlyMap<string, number | null>;
   /** Of a stage's measured intervals, by agent: how many self-probes fell into each bucket of `probeBucketUs`. */
   probes(stage: number): ReadonlyMap<string, readonly number[]>;
+  /** Whole intervals of a stage's measured window, over all its agents, in their order. */
+  levelIntervals(stage: number): readonly LevelInterval[];
   /** The last intervals that all agents have delivered, newest last; at most 60 are kept. */
   recentIntervals(): readonly IntervalSummary[];
   samplesMerged(): number;

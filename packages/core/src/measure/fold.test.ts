@@ -33,7 +33,8 @@ function whole(aggregate: Aggregate) {
       histograms: METRICS.map((metric) => histograms.get(metric)?.encode()),
     })),
     agents: aggregate.agents(),
-    vitals: aggregate.intervalVitals(),
+    colours: [0.5, 1, 4].map((factor) => [...aggregate.colours(() => factor)].sort()),
+    loopDelays: [0, 1, 2].map((stage) => [...aggregate.loopDelays(stage)].sort()),
     recent: aggregate.recentIntervals().map(({ histograms, ...interval }) => ({
       fromUs: interval.fromUs,
       toUs: interval.toUs,
@@ -315,16 +316,14 @@ test("sixty intervals are kept, the newest dozen with histograms of their own", 
   assert.equal(aggregate.block(0, "measured")?.histograms.get("ttft")?.count, 75);
 });
 
-test("an interval's vitals name the measured stages that it touches, and no others", () => {
+test("an interval counts as measured where it touches a measured stage, and nowhere else", () => {
   const aggregate = aggregateOf(1);
   const idle = block({ flow: { durationUs: 0 }, due: { completed: 1 } });
   aggregate.fold(snapshot(0, 2, { blocks: [idle, { ...block(), phase: "drain" }] }));
   aggregate.fold(snapshot(0, 1));
   assert.deepEqual(
-    aggregate.intervalVitals().map(({ seq, measuredStages }) => [seq, measuredStages]),
-    [
-      [1, [0]],
-      [2, []],
-    ],
+    [...aggregate.colours(() => 1).values()].map(({ measured }) => measured),
+    [1],
   );
+  assert.deepEqual([aggregate.loopDelays(0).size, aggregate.loopDelays(1).size], [1, 0]);
 });

@@ -11,6 +11,8 @@ import type {
 } from "./aggregate.js";
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
+import type { IntervalColours } from "./interval-colours.js";
+import { IntervalSeries, type LevelInterval } from "./interval-series.js";
 import { ProbeFold } from "./probe-fold.js";
 import { RecentIntervals } from "./recent-intervals.js";
 import {
@@ -22,6 +24,7 @@ import {
   type Snapshot,
   TARGET_METRICS,
 } from "./snapshot.js";
+import { VitalsFold } from "./vitals-fold.js";
 
 /** Of one range: more seconds than a run has. */
 const MOST_GIVEN_UP = 1_000_000;
@@ -40,9 +43,10 @@ class Fold implements Aggregate {
   readonly #stages: number;
   readonly #agents: ReadonlyMap<string, AgentBook>;
   readonly #blocks = new Map<number, BlockFold>();
-  readonly #vitals: IntervalVitals[] = [];
+  readonly #vitals = new VitalsFold();
   readonly #probes = new ProbeFold();
   readonly #recent = new RecentIntervals();
+  readonly #series = new IntervalSeries();
   #samples = 0;
 
   constructor({ stages, shards }: AggregateOptions) {
@@ -61,8 +65,11 @@ class Fold implements Aggregate {
     for (const block of blocks) {
       this.#samples += this.#block(block.stage, block.phase).add(book.shard, block, { fromUs, toUs });
     }
-    this.#vitals.push(this.#probes.add(vitalsOf(snapshot)));
+    const vitals = intervalVitals(snapshot);
+    this.#vitals.add(vitals);
+    this.#probes.add(vitals);
     this.#recent.add(snapshot);
+    this.#series.add(snapshot);
     return "folded";
   }
 
@@ -108,11 +115,12 @@ class Fold implements Aggregate {
     return keys.flatMap((key) => this.#blocks.get(key)?.folded() ?? []);
   }
 
-  intervalVitals(): readonly IntervalVitals[] {
-    // By time and agent, whatever the order in which they came: a report must not depend on it.
-    return this.#vitals.toSorted(
-      (a, b) => a.fromUs - b.fromUs || a.seq - b.seq || (a.agent < b.agent ? -1 : 1),
-    );
+  colours(factorOf: (stage: number) => number): ReadonlyMap<string, IntervalColours> {
+    return this.#vitals.colours(factorOf);
+  }
+
+  loopDelays(stage: number): ReadonlyMap<string, number | null> {
+    return this.#vitals.loopDelays(stage);
   }
 
   probes(stage: number): ReadonlyMap<string, readonly number[]> {
@@ -121,6 +129,10 @@ class Fold implements Aggregate {
 
   recentIntervals(): readonly IntervalSummary[] {
     return this.#recent.complete([...this.#agents.values()].map(({ endUs }) => endUs));
+  }
+
+  levelIntervals(stage: number): readonly LevelInterval[] {
+    return this.#series.of(stage);
   }
 
   samplesMerged(): number {
@@ -162,7 +174,8 @@ function checkHistograms({ blocks }: Snapshot): void {
   }
 }
 
-function vitalsOf({ agent, seq, fromUs, toUs, blocks, vitals }: Snapshot): IntervalVitals {
+/** What of a snapshot is evidence for its agent's own part in what it measured. */
+export function intervalVitals({ agent, seq, fromUs, toUs, blocks, vitals }: Snapshot): IntervalVitals {
   const measuredStages = blocks
     .filter(({ phase, flow }) => phase === "measured" && flow.durationUs > 0)
     .map(({ stage }) => stage);

@@ -1,5 +1,5 @@
 import type { Aggregate } from "./aggregate.js";
-import { judgeVitals, vitalsFactor } from "./judge-vitals.js";
+import { vitalsFactor } from "./judge-vitals.js";
 import type { LevelData } from "./level-data.js";
 
 /** How many measured intervals an agent had, and of which colour. */
@@ -15,27 +15,14 @@ export interface IntervalColours {
 export function colourIntervals(
   aggregate: Aggregate,
   levels: readonly LevelData[],
-): Map<string, IntervalColours> {
+): ReadonlyMap<string, IntervalColours> {
   const factors = new Map(
     levels.map(({ stage, histograms }) => [
       stage.index,
       vitalsFactor(histograms.get("itl")?.percentile(50) ?? null),
     ]),
   );
-  const byAgent = new Map<string, IntervalColours>();
-  for (const { agent, measuredStages, vitals } of aggregate.intervalVitals()) {
-    if (measuredStages.length === 0) continue;
-    const factor = Math.min(...measuredStages.map((stage) => factors.get(stage) ?? 1));
-    const judged = judgeVitals(vitals, factor);
-    const before = byAgent.get(agent) ?? { measured: 0, red: 0, yellow: 0, redReasons: [] };
-    byAgent.set(agent, {
-      measured: before.measured + 1,
-      red: before.red + (judged.colour === "red" ? 1 : 0),
-      yellow: before.yellow + (judged.colour === "yellow" ? 1 : 0),
-      redReasons: judged.colour === "red" ? judged.reasons : before.redReasons,
-    });
-  }
-  return byAgent;
+  return aggregate.colours((stage) => factors.get(stage) ?? 1);
 }
 
 /** Over all agents. */

@@ -24,10 +24,36 @@ export const VITALS_LIMITS = {
 
 const REFERENCE_ITL_US = 20_000;
 
+/** Between which `vitalsFactor` lies. */
+export const VITALS_FACTOR = { least: 0.5, most: 4 } as const;
+
 /** f: how much coarser than at an ITL of 20 ms a stamp may be; 0.5 to 4, and 1 where no ITL is known. */
 export function vitalsFactor(itlMedianUs: number | null): number {
   if (itlMedianUs === null) return 1;
-  return Math.min(4, Math.max(0.5, itlMedianUs / REFERENCE_ITL_US));
+  return Math.min(VITALS_FACTOR.most, Math.max(VITALS_FACTOR.least, itlMedianUs / REFERENCE_ITL_US));
+}
+
+/**
+ * The factors at which the colour of an interval changes: red below `redBelow`, else yellow up to `yellowUpTo`, else green.
+ * Infinity where no factor changes it.
+ */
+export function colourFactors(vitals: Vitals): { readonly redBelow: number; readonly yellowUpTo: number } {
+  const { loopDelayP99Us, scheduleLagP99Us, probeP99Us, probeP90Us } = VITALS_LIMITS;
+  const { colour } = judgeVitals(vitals, Number.POSITIVE_INFINITY);
+  const { selfProbe } = vitals;
+  const reds = [vitals.loopDelayP99Us / loopDelayP99Us.red, vitals.scheduleLagP99Us / scheduleLagP99Us.red];
+  const yellows = [
+    vitals.loopDelayP99Us / loopDelayP99Us.yellow,
+    vitals.scheduleLagP99Us / scheduleLagP99Us.yellow,
+  ];
+  if (selfProbe !== undefined) {
+    reds.push(selfProbe.p90Us / probeP90Us.red);
+    yellows.push(selfProbe.p99Us / probeP99Us.yellow, selfProbe.p90Us / probeP90Us.red);
+  }
+  return {
+    redBelow: colour === "red" ? Number.POSITIVE_INFINITY : Math.max(...reds),
+    yellowUpTo: colour === "green" ? Math.max(...yellows) : Number.POSITIVE_INFINITY,
+  };
 }
 
 export interface VitalsJudgement {

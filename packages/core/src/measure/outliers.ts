@@ -1,8 +1,9 @@
 import type { Outlier } from "../run/report.js";
+import { percentileRankBounds } from "../statistics/order-statistics.js";
+import { binomialCdf } from "../statistics/shares.js";
 import type { FoldedMember } from "./member-fold.js";
 import type { TargetMetric } from "./snapshot.js";
 import type { SparseHistogram } from "./sparse-histogram.js";
-import { binomialCdf, percentileRankBounds } from "./statistics.js";
 
 /** A member of a level: an agent, or a target. */
 export interface Member {

@@ -1,7 +1,5 @@
 import type { IntervalVitals } from "./aggregate.js";
 
-const NONE: readonly number[] = [];
-
 /**
  * Self-probes of each stage's measured intervals, added up by agent: what is kept grows with agents and stages, not with the
  * time that a run takes.
@@ -9,11 +7,9 @@ const NONE: readonly number[] = [];
 export class ProbeFold {
   readonly #sums = new Map<number, Map<string, number[]>>();
 
-  /** Adds an interval's probes, and returns it without their buckets. */
-  add(interval: IntervalVitals): IntervalVitals {
-    const { agent, measuredStages, vitals } = interval;
+  add({ agent, measuredStages, vitals }: IntervalVitals): void {
     const { selfProbe } = vitals;
-    if (selfProbe === undefined) return interval;
+    if (selfProbe === undefined) return;
     for (const stage of measuredStages) {
       const sums = this.#of(stage, agent);
       for (const [bucket, count] of selfProbe.buckets.entries()) {
@@ -21,7 +17,6 @@ export class ProbeFold {
         sums[bucket] = (sums[bucket] ?? 0) + count;
       }
     }
-    return { ...interval, vitals: { ...vitals, selfProbe: { ...selfProbe, buckets: NONE } } };
   }
 
   /** Counts by bucket of each agent that had a probe in a measured interval of the stage. */

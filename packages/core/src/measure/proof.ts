@@ -1,28 +1,25 @@
 import type { ProofFigure, ProofReport } from "../run/report.js";
+import { percentileRankBounds } from "../statistics/order-statistics.js";
+import { welchInterval } from "../statistics/welch-interval.js";
 import { createHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
+import { batchRates, IntervalSeries, type LevelInterval } from "./interval-series.js";
 import type { MetricName, Snapshot } from "./snapshot.js";
-import { percentileRankBounds } from "./statistics.js";
-import { welchInterval } from "./student-t.js";
 
 /** Of a difference; each percentile's own interval has half of the risk, so that both hold together. */
 const CONFIDENCE = 0.95;
-/** Throughput is taken over so many equal parts of the window: seconds that follow each other are not independent. */
-const BATCHES = 10;
 /** A difference that is surely smaller than this share is none that matters, however exactly it is known. */
 const TOLERANCE = 0.02;
 /** So much of a figure may its interval reach to, where it holds 0, for the figure to count as the same. */
 const MOST_NOISE = 0.1;
 
+type Interval = Pick<LevelInterval, "us" | "outputTokens" | "completed">;
+
 /** What one run left of a level. */
 export interface ProofEvidence {
   readonly agents: number;
   /** Whole intervals of its window in their order, over all agents. */
-  readonly intervals: readonly {
-    readonly us: number;
-    readonly outputTokens: number;
-    readonly completed: number;
-  }[];
+  readonly intervals: readonly Interval[];
   readonly histograms: ReadonlyMap<MetricName, Histogram>;
 }
 
@@ -32,35 +29,23 @@ export async function proofEvidence(
   snapshots: Iterable<Snapshot> | AsyncIterable<Snapshot>,
 ): Promise<ProofEvidence> {
   const seen = new Set<string>();
-  const agents = new Set<string>();
-  const byStart = new Map<number, { us: number; outputTokens: number; completed: number; agents: number }>();
+  const series = new IntervalSeries();
   const histograms = new Map<MetricName, Histogram>();
-  for await (const { agent, epoch, seq, fromUs, toUs, blocks } of snapshots) {
-    const key = `${agent} ${epoch} ${seq}`;
+  for await (const snapshot of snapshots) {
+    const key = `${snapshot.agent} ${snapshot.epoch} ${snapshot.seq}`;
     if (seen.has(key)) continue;
     seen.add(key);
-    const own = blocks.find((block) => block.stage === stage && block.phase === "measured");
-    if (own === undefined) continue;
-    agents.add(agent);
+    series.add(snapshot);
+    const own = snapshot.blocks.find((block) => block.stage === stage && block.phase === "measured");
     for (const metric of ["ttft", "tpot", "e2e"] as const) {
-      const encoded = own.histograms[metric];
+      const encoded = own?.histograms[metric];
       if (encoded === undefined) continue;
       const histogram = histograms.get(metric) ?? createHistogram();
       histogram.mergeEncoded(encoded);
       histograms.set(metric, histogram);
     }
-    if (own.flow.durationUs < toUs - fromUs) continue;
-    const sum = byStart.get(fromUs) ?? { us: toUs - fromUs, outputTokens: 0, completed: 0, agents: 0 };
-    sum.outputTokens += own.flow.outputTokens;
-    sum.completed += own.flow.completed;
-    sum.agents += 1;
-    byStart.set(fromUs, sum);
   }
-  const intervals = [...byStart]
-    .filter(([, sum]) => sum.agents === agents.size && sum.us > 0)
-    .sort(([a], [b]) => a - b)
-    .map(([, sum]) => sum);
-  return { agents: agents.size, intervals, histograms };
+  return { agents: series.agents(stage), intervals: series.of(stage), histograms };
 }
 
 /** Whether a level gave the same with twice the agent processes: then the client had not been its limit. */
@@ -101,8 +86,6 @@ interface Pair {
   readonly doubled: ProofEvidence;
 }
 
-type Interval = ProofEvidence["intervals"][number];
-
 function rate(
   name: ProofFigure["name"],
   { single, doubled }: Pair,
@@ -112,21 +95,16 @@ function rate(
   return figureOf(name, {
     single: meanOf(a),
     doubled: meanOf(b),
-    difference: welchInterval(a ?? [], b ?? [], CONFIDENCE),
+    difference: rateDifference(a ?? [], b ?? []),
   });
 }
 
-/** Per second, in equal parts of the window. */
-function batchRates(intervals: readonly Interval[], countOf: (interval: Interval) => number): number[] {
-  const batches = Math.min(BATCHES, intervals.length);
-  return Array.from({ length: batches }, (_, i) => {
-    const part = intervals.slice(
-      Math.floor((i * intervals.length) / batches),
-      Math.floor(((i + 1) * intervals.length) / batches),
-    );
-    const us = part.reduce((sum, interval) => sum + interval.us, 0);
-    return (part.reduce((sum, interval) => sum + countOf(interval), 0) * 1e6) / us;
-  });
+/** Parts that are all equal leave nothing open. */
+function rateDifference(a: readonly number[], b: readonly number[]): ProofFigure["difference"] {
+  const found = welchInterval(a, b, CONFIDENCE);
+  if (found.kind === "interval") return { low: found.low, high: found.high };
+  const isExact = found.kind === "point" && a.length > 1 && b.length > 1;
+  return isExact ? { low: found.difference, high: found.difference } : null;
 }
 
 function meanOf(values: readonly number[] = []): number | null {

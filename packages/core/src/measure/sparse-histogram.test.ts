@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHistogram } from "./hdr-histogram.js";
 import { SparseHistogram } from "./sparse-histogram.js";
-import { seeded } from "./testing/seeded.js";
+import { logUniform, seeded } from "./testing/seeded.js";
 
 test("a sparse histogram has the percentiles of a whole one, over all magnitudes and beyond an hour", () => {
   for (let seed = 1; seed <= 40; seed += 1) {
@@ -27,4 +27,19 @@ test("a sparse histogram has the percentiles of a whole one, over all magnitudes
     }
   }
   assert.equal(new SparseHistogram().percentile(50), null);
+});
+
+test("encoded it is byte for byte what a whole histogram of the same values is", () => {
+  for (let seed = 1; seed <= 50; seed += 1) {
+    const random = seeded(seed);
+    const sparse = new SparseHistogram();
+    const whole = createHistogram();
+    for (let part = 0; part < seed % 4; part += 1) {
+      const one = createHistogram();
+      for (let i = 0; i < 30; i += 1) one.record(logUniform(random, 4_000_000_000));
+      sparse.mergeChecked(one.encode());
+      whole.merge(one);
+    }
+    assert.deepEqual(sparse.encode(), whole.encode(), `seed ${seed}`);
+  }
 });

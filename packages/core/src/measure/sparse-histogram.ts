@@ -1,5 +1,5 @@
 import { rankOf } from "./hdr-histogram.js";
-import { GEOMETRY, readPayload } from "./hdr-payload.js";
+import { encodePayload, GEOMETRY, readPayload } from "./hdr-payload.js";
 import type { EncodedHistogram } from "./snapshot.js";
 
 /** Buckets of a page: neighbours are used together, so few pages are half empty. */
@@ -12,7 +12,10 @@ const PAGE_BUCKETS = 64;
 export class SparseHistogram {
   readonly #pages = new Map<number, Float64Array>();
   #count = 0;
+  #sum = 0;
+  #min = Number.POSITIVE_INFINITY;
   #max = 0;
+  #overflow = 0;
 
   get count(): number {
     return this.#count;
@@ -23,7 +26,32 @@ export class SparseHistogram {
     if (other.count === 0) return;
     readPayload(other.payload, (bucket, count) => this.#add(bucket, count));
     this.#count += other.count;
+    this.#sum += other.sum;
+    this.#min = Math.min(this.#min, other.min);
     this.#max = Math.max(this.#max, other.max);
+    this.#overflow += other.overflow;
+  }
+
+  /** As a whole histogram would be. */
+  encode(): EncodedHistogram {
+    const pages = [...this.#pages.keys()].sort((a, b) => a - b);
+    const at = (bucket: number) =>
+      this.#pages.get(Math.floor(bucket / PAGE_BUCKETS))?.[bucket % PAGE_BUCKETS] ?? 0;
+    const [first, last] = [pages[0], pages.at(-1)];
+    const range = { firstBucket: (first ?? 0) * PAGE_BUCKETS, lastBucket: (last ?? 0) * PAGE_BUCKETS };
+    if (first !== undefined && last !== undefined) {
+      while (at(range.firstBucket) === 0) range.firstBucket += 1;
+      range.lastBucket += PAGE_BUCKETS - 1;
+      while (at(range.lastBucket) === 0) range.lastBucket -= 1;
+    }
+    return {
+      count: this.#count,
+      sum: this.#sum,
+      min: this.#count === 0 ? 0 : this.#min,
+      max: this.#max,
+      overflow: this.#overflow,
+      payload: encodePayload(at, range),
+    };
   }
 
   /** As that of `Histogram`: the highest value of the bucket in which the rank lies. */

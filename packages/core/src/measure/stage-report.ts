@@ -6,6 +6,7 @@ import {
   type StageReport,
   type TokenCounts,
 } from "../run/report.js";
+import { shareLowerBound } from "../statistics/shares.js";
 import type { Aggregate } from "./aggregate.js";
 import { total } from "./counts.js";
 import { fillReasons } from "./fill-reasons.js";
@@ -18,7 +19,6 @@ import { membersOf } from "./members.js";
 import { serverInWindow } from "./server-window.js";
 import type { DueCounts, MetricName } from "./snapshot.js";
 import { stampUncertainty } from "./stamp-uncertainty.js";
-import { shareLowerBound } from "./statistics.js";
 
 const CENSORED: Partial<Record<ReportLatency, MetricName>> = {
   ttft: "ttftCensored",
@@ -70,8 +70,7 @@ export function stageReport(
     ...furtherFigures(level),
     ...membersOf(input.aggregate.block(stage.index, "measured"), windowUs, input.facts.record),
     stampUncertainty: stampUncertainty(
-      stage.index,
-      input.aggregate.intervalVitals(),
+      input.aggregate.loopDelays(stage.index),
       input.aggregate.probes(stage.index),
     ),
     completedPerUserMin: completedPerUserMin(level, input.aggregate),

@@ -5,6 +5,7 @@ import { summariseProbes } from "./probe-delays.js";
 import { ProbeFold } from "./probe-fold.js";
 import { stampUncertainty } from "./stamp-uncertainty.js";
 import { IDLE_VITALS } from "./testing/scripted-run.js";
+import { VitalsFold } from "./vitals-fold.js";
 
 const HEALTHY = { ...IDLE_VITALS, scheduleLagP99Us: 0, coalescedShare: 0 };
 
@@ -27,9 +28,12 @@ function interval(
 
 function uncertainty(stage: number, intervals: readonly IntervalVitals[]) {
   const probes = new ProbeFold();
-  const kept = intervals.map((one) => probes.add(one));
-  assert.ok(kept.every(({ vitals }) => (vitals.selfProbe?.buckets ?? []).length === 0));
-  return stampUncertainty(stage, kept, probes.ofStage(stage));
+  const vitals = new VitalsFold();
+  for (const one of intervals) {
+    probes.add(one);
+    vitals.add(one);
+  }
+  return stampUncertainty(vitals.loopDelays(stage), probes.ofStage(stage));
 }
 
 const many = (delayUs: number, times = 200) => Array.from({ length: times }, () => delayUs);

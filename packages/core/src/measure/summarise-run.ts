@@ -9,6 +9,7 @@ import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { leadingOf } from "./leading.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { runSaturation } from "./run-saturation.js";
 import { serverChecks, serverLatencyChecks } from "./server-checks.js";
 import { serverTotals } from "./server-window.js";
 import { requestCounts, stageReport, tokenCounts } from "./stage-report.js";
@@ -45,6 +46,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
     return agentRow({ ...agent, shard }, colours.get(id));
   });
+  const saturation = runSaturation(levels, aggregate);
   return {
     schemaVersion: 1,
     run: runOf(facts, agents),
@@ -56,6 +58,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     stages: rows,
     thresholds,
     ...(leading === null ? {} : { leading }),
+    ...(saturation === null ? {} : { saturation }),
   };
 }
 

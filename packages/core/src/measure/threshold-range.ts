@@ -1,10 +1,11 @@
+import { percentileRankBounds } from "../statistics/order-statistics.js";
+import { shareLowerBound } from "../statistics/shares.js";
 import { total } from "./counts.js";
 import { createHistogram, rankOf } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import { valueAtRank, withAges } from "./latency-summary.js";
 import type { LevelData } from "./level-data.js";
 import type { MetricName } from "./snapshot.js";
-import { percentileRankBounds, shareLowerBound } from "./statistics.js";
 import type { LatencyStat, Threshold, VALUE_METRICS } from "./thresholds.js";
 
 /**

@@ -5,7 +5,12 @@ export type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 /** JSON Schema (2020-12) of a plan as a person writes it, for editors and for docs/plan.schema.json. */
 export function planJsonSchema(): JsonSchema {
-  return z.toJSONSchema(PlanSchema, {
+  return inputJsonSchema(PlanSchema);
+}
+
+/** JSON Schema (2020-12) of what a person writes for a schema of ours. */
+export function inputJsonSchema(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
     io: "input",
     override: ({ jsonSchema }) => {
       // Written as examples only here: zod leaves those of values that it transforms out.
@@ -24,11 +29,15 @@ export function sharedPlanJsonSchema(): JsonSchema {
 let shared: JsonSchema | undefined;
 
 /**
- * The schema of the value at a path of a plan, undefined where there is none. Among alternatives by `kind` the one
- * that the plan's own value names is taken.
+ * The schema of the value at a path of a plan (or of what else `root` is the schema of), undefined where there is none.
+ * Among alternatives by `kind` the one that the plan's own value names is taken.
  */
-export function schemaAt(plan: unknown, path: readonly PropertyKey[]): JsonSchema | undefined {
-  let node: JsonSchema | undefined = sharedPlanJsonSchema();
+export function schemaAt(
+  plan: unknown,
+  path: readonly PropertyKey[],
+  root: JsonSchema = sharedPlanJsonSchema(),
+): JsonSchema | undefined {
+  let node: JsonSchema | undefined = root;
   let value = plan;
   for (const step of path) {
     node = childOf(chosen(node, value), step);

@@ -126,6 +126,10 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
     withStages({ ...stage, requests: 5 }),
     `load.stages[0]: has both durationMs and requests ${oneBound}`,
   ],
+  "requests from a pool where there are none": [
+    withStages({ ...stage, requestsFrom: "pool" }),
+    "load.stages[0].requestsFrom: says who sends `requests`, and the stage has durationMs instead",
+  ],
   "no requests, no length": [
     withStages({ users: 1, requests: 0 }, { users: 1, durationMs: 0 }),
     "load.stages[0].requests: must be at least 1, is 0",

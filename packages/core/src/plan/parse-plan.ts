@@ -43,12 +43,13 @@ export function requirePlan(input: unknown): TestPlan {
 /** More lines than this help nobody. */
 const MOST_LINES = 50;
 
-function problemsText(problems: readonly PlanProblem[]): string {
+/** All problems of a plan (or of what `noun` says), a line each. */
+export function problemsText(problems: readonly PlanProblem[], noun = "the plan"): string {
   const lines = problems.slice(0, MOST_LINES).map(problemText);
-  if (problems.length === 1) return `the plan is invalid: ${lines.join("")}`;
+  if (problems.length === 1) return `${noun} is invalid: ${lines.join("")}`;
   const more = problems.length - lines.length;
   if (more > 0) lines.push(`and ${more} more`);
-  return [`the plan has ${problems.length} problems:`, ...lines.map((line) => `  ${line}`)].join("\n");
+  return [`${noun} has ${problems.length} problems:`, ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
 /** What is wrong with a plan that is none at all: empty, a list, a text. */

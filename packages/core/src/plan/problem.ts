@@ -53,10 +53,23 @@ export function shown(value: unknown): string {
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text;
 }
 
-/** A schema's complaint in words for a person. `plan` is the input that the issue's path leads through. */
+/** What is checked: the input that issues' paths lead through, what a person calls it, and its JSON Schema. */
+export interface CheckedInput {
+  readonly input: unknown;
+  /** `a plan` */
+  readonly noun: string;
+  readonly schema: JsonSchema;
+}
+
+/** A plan's schema's complaint in words for a person. `plan` is the input that the issue's path leads through. */
 export function describeIssue(plan: unknown, issue: z.core.$ZodIssue): PlanProblem[] {
+  return describeIssueOf({ input: plan, noun: "a plan", schema: sharedPlanJsonSchema() }, issue);
+}
+
+/** The same for another kind of input. */
+export function describeIssueOf(plan: CheckedInput, issue: z.core.$ZodIssue): PlanProblem[] {
   const { path } = issue;
-  const value = path.reduce<unknown>(member, plan);
+  const value = path.reduce<unknown>(member, plan.input);
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => unknownKey(plan, path, key));
@@ -94,15 +107,15 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   record: "an object of keys and values",
 };
 
-function wrongType(plan: unknown, path: Path, value: unknown, expected: string): PlanProblem {
-  const isWhole = schemaAt(plan, path)?.type === "integer";
+function wrongType(plan: CheckedInput, path: Path, value: unknown, expected: string): PlanProblem {
+  const isWhole = schemaAt(plan.input, path, plan.schema)?.type === "integer";
   const wanted = isWhole ? "a whole number" : (TYPE_NAMES[expected] ?? expected);
   if (value !== undefined) return problem(path, `must be ${wanted}, is ${shown(value)}`);
   return problem(path, `is missing: it must be ${wanted}`, exampleAt(plan, path));
 }
 
-function exampleAt(plan: unknown, path: Path): string | undefined {
-  const example = schemaAt(plan, path)?.examples?.[0];
+function exampleAt(plan: CheckedInput, path: Path): string | undefined {
+  const example = schemaAt(plan.input, path, plan.schema)?.examples?.[0];
   return example === undefined ? undefined : `such as ${String(path.at(-1))}: ${JSON.stringify(example)}`;
 }
 
@@ -133,29 +146,33 @@ function outOfRange(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig, va
 }
 
 /** A union that no alternative fits: the one of the value's own type is meant, else the schema says what is allowed. */
-function describeUnion(plan: unknown, issue: z.core.$ZodIssueInvalidUnion, value: unknown): PlanProblem[] {
+function describeUnion(
+  plan: CheckedInput,
+  issue: z.core.$ZodIssueInvalidUnion,
+  value: unknown,
+): PlanProblem[] {
   const { path } = issue;
   if (issue.discriminator !== undefined) {
     return [oneOf(path, value, "options" in issue ? (issue.options ?? []).map(String) : [])];
   }
   const meant = issue.errors.find((errors) => !errors.some((error) => isOfAnotherType(error)));
   if (meant === undefined) return [problem(path, own(issue, value))];
-  return meant.flatMap((error) => describeIssue(plan, { ...error, path: [...path, ...error.path] }));
+  return meant.flatMap((error) => describeIssueOf(plan, { ...error, path: [...path, ...error.path] }));
 }
 
 function isOfAnotherType(issue: z.core.$ZodIssue): boolean {
   return issue.path.length === 0 && issue.code === "invalid_type";
 }
 
-function unknownKey(plan: unknown, path: Path, key: string): PlanProblem {
-  const known = Object.keys(schemaAt(plan, path)?.properties ?? {});
-  return problem([...path, key], "is no key of a plan", keyHint(key, known));
+function unknownKey(plan: CheckedInput, path: Path, key: string): PlanProblem {
+  const known = Object.keys(schemaAt(plan.input, path, plan.schema)?.properties ?? {});
+  return problem([...path, key], `is no key of ${plan.noun}`, keyHint(key, known, plan.schema));
 }
 
-function keyHint(key: string, known: readonly string[]): string | undefined {
+function keyHint(key: string, known: readonly string[], schema: JsonSchema): string | undefined {
   const near = nearest(key, known);
   if (near !== undefined) return `did you mean ${near}?`;
-  const elsewhere = placesOf(key, sharedPlanJsonSchema(), "");
+  const elsewhere = placesOf(key, schema, "");
   if (elsewhere.length > 0) return `did you mean ${elsewhere.join(" or ")}?`;
   return known.length === 0 ? undefined : `known here: ${known.join(", ")}`;
 }

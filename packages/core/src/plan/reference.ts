@@ -47,16 +47,23 @@ const LENGTHS = `## Lengths
 Lengths are drawn from the seed and the request's key: the same plan asks for the same lengths whatever the number of
 agents, and whatever the salt.`;
 
-/** The keys of an object as a section, then those of the objects within. */
-function sections(path: string, node: JsonSchema): string[] {
-  const options = alternatives(node);
+/** The keys of an object as a section, then those of the objects within; `isSkipped` leaves out what stands elsewhere. */
+export function sections(path: string, node: JsonSchema, isSkipped: IsSkipped = () => false): string[] {
+  if (isSkipped(path)) return [];
+  const options = alternatives(node).filter((option) => option.properties !== undefined);
   if (options.length > 1) {
-    return options.flatMap((option) => sectionOf(path, option, kindOf(option)));
+    return options.flatMap((option) => sectionOf(path, option, { kind: kindOf(option), isSkipped }));
   }
-  return sectionOf(path, node, undefined);
+  return sectionOf(path, options[0] ?? node, { kind: undefined, isSkipped });
 }
 
-function sectionOf(path: string, node: JsonSchema, kind: string | undefined): string[] {
+type IsSkipped = (path: string) => boolean;
+
+function sectionOf(
+  path: string,
+  node: JsonSchema,
+  { kind, isSkipped }: { readonly kind: string | undefined; readonly isSkipped: IsSkipped },
+): string[] {
   const keys = Object.keys(node.properties ?? {});
   const title = `${path === "" ? "Top level" : `\`${path}\``}${kind === undefined ? "" : `, kind: ${kind}`}`;
   const words = childOf(node, "kind")?.description;
@@ -71,16 +78,18 @@ function sectionOf(path: string, node: JsonSchema, kind: string | undefined): st
   );
   return [
     text,
-    ...keys.flatMap((key) => sectionsWithin(`${path === "" ? "" : `${path}.`}${key}`, childOf(node, key))),
+    ...keys.flatMap((key) =>
+      sectionsWithin(`${path === "" ? "" : `${path}.`}${key}`, childOf(node, key), isSkipped),
+    ),
   ];
 }
 
-function sectionsWithin(path: string, node: JsonSchema | undefined): string[] {
+function sectionsWithin(path: string, node: JsonSchema | undefined, isSkipped: IsSkipped): string[] {
   if (node === undefined || isLength(node)) return [];
   const items = childOf(node, 0);
-  if (node.type === "array" && items !== undefined) return sectionsWithin(`${path}[]`, items);
+  if (node.type === "array" && items !== undefined) return sectionsWithin(`${path}[]`, items, isSkipped);
   const isObject = alternatives(node).some((option) => option.properties !== undefined);
-  return isObject ? sections(path, node) : [];
+  return isObject ? sections(path, node, isSkipped) : [];
 }
 
 function row(key: string, node: JsonSchema, isRequired: boolean): string {

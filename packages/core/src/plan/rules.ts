@@ -124,6 +124,10 @@ function boundProblems(stage: unknown, path: StagePath): PlanProblem[] {
   if (typeof stage !== "object" || stage === null) return [];
   const hasDuration = member(stage, "durationMs") !== undefined;
   const hasRequests = member(stage, "requests") !== undefined;
+  if (hasDuration && !hasRequests && member(stage, "requestsFrom") !== undefined)
+    return [
+      problem([...path, "requestsFrom"], "says who sends `requests`, and the stage has durationMs instead"),
+    ];
   if (hasDuration !== hasRequests) return [];
   // Where a key is misspelt, that problem says enough.
   const hasStray = Object.keys(stage).some((key) => !Object.hasOwn(UserStage.shape, key));

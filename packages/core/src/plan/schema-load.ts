@@ -47,6 +47,16 @@ export const UserStage = z.strictObject({
         example: 1000,
       }),
     ),
+  requestsFrom: z
+    .enum(["quota", "pool"])
+    .optional()
+    .meta(
+      note(
+        "Who sends `requests`: by `quota`, the default, each user has its share from the start; from a `pool` whoever is " +
+          "free takes the next, as a semaphore over a list does. Each agent has a pool of its own users' shares.",
+        { example: "pool" },
+      ),
+    ),
   maxDurationMs: durationMs("Limit for a stage bounded by requests.", PLAN_BOUNDS.stageMs, "10m").prefault(
     PLAN_DEFAULTS.stage.maxDurationMs,
   ),

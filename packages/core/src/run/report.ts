@@ -1,4 +1,5 @@
 import type { MetricName, TargetMetric } from "../measure/snapshot.js";
+import type { SaturationEstimate } from "../statistics/saturation-estimate.js";
 
 /** Latency percentiles that a report gives, us. `atLeast` names those that censored requests could move: read them as >=. */
 export interface LatencySummary {
@@ -366,6 +367,8 @@ export interface RunReport {
   }[];
   /** Who led, and when nobody did; absent where one leader led throughout, and in reports that are older. */
   readonly leading?: LeadingReport;
+  /** Of the output throughput over the measured in-flight of its levels; absent where there are fewer than two. */
+  readonly saturation?: SaturationEstimate;
   /** Only of a run that was asked to prove that its client was not the limit. */
   readonly proof?: ProofReport;
 }

@@ -1,11 +1,16 @@
 import { assert } from "@tokenstorm/core";
 import { BlockPool } from "./block-pool.js";
+import { ImageEncoder } from "./image-encoder.js";
 import { type EngineRequest, Sequence } from "./sequence.js";
-import { decodeStepMs, type StepTable } from "./step-time.js";
+import { StepDraft } from "./step-draft.js";
+import { type StepModel, tableModel } from "./step-model.js";
+import type { StepTable } from "./step-time.js";
 
 export interface EngineConfig {
   readonly decodeStepMs: StepTable;
   readonly prefillTokensPerS: number;
+  /** In place of the two above, which then count for nothing. */
+  readonly stepModel?: StepModel | undefined;
   /** 10 makes every step ten times shorter. */
   readonly timeScale: number;
   readonly maxNumSeqs: number;
@@ -14,9 +19,13 @@ export interface EngineConfig {
   readonly blockSize: number;
   readonly kvBlocks: number;
   readonly prefixCache: boolean;
+  /** Image tokens a second through the vision tower; images cost no time where it is absent. */
+  readonly encoderTokensPerS?: number | undefined;
   /** Token id of each word that can come out. */
   readonly vocabulary: ArrayLike<number>;
   readonly eosToken: number;
+  /** Asked once at the beginning of each step: what its time is multiplied by. */
+  readonly stepNoise?: (() => number) | undefined;
 }
 
 /** What the scheduler decided for one step, known when the step starts. */
@@ -29,6 +38,8 @@ export interface StepPlan {
   readonly prefillTokens: number;
   /** Tokens of the budget that were used. */
   readonly scheduledTokens: number;
+  /** Image tokens that pass through the vision tower in this step. */
+  readonly encoderTokens: number;
   /** Requests that left the waiting queue for the first time, and what the prefix cache spared each. */
   readonly admitted: readonly { readonly id: number; readonly cachedTokens: number }[];
   readonly preempted: number;
@@ -79,6 +90,8 @@ export function createEngine(config: EngineConfig): Engine {
 class StepEngine implements Engine {
   readonly #config: EngineConfig;
   readonly #pool: BlockPool;
+  readonly #stepModel: StepModel;
+  readonly #encoder: ImageEncoder;
   readonly #sequences = new Map<number, Sequence>();
   #waiting: Sequence[] = [];
   #running: Sequence[] = [];
@@ -91,6 +104,8 @@ class StepEngine implements Engine {
   constructor(config: EngineConfig) {
     this.#config = config;
     this.#pool = new BlockPool(config.kvBlocks);
+    this.#encoder = new ImageEncoder(config.maxNumBatchedTokens);
+    this.#stepModel = config.stepModel ?? tableModel(config.decodeStepMs, config.prefillTokensPerS);
   }
 
   add(request: EngineRequest): void {
@@ -99,6 +114,7 @@ class StepEngine implements Engine {
     assert(!this.#sequences.has(request.id), `request ${request.id} is already in the engine`);
     assert(request.promptTokens.length > 0 && request.maxTokens > 0, `request ${request.id} is empty`);
     assert(tokens <= kvBlocks * blockSize, `request ${request.id} of ${tokens} tokens can never fit`);
+    this.#encoder.check(request);
     const sequence = new Sequence(request);
     this.#sequences.set(request.id, sequence);
     this.#waiting.push(sequence);
@@ -115,13 +131,13 @@ class StepEngine implements Engine {
 
   beginStep(): StepPlan | undefined {
     assert(this.#stepping === undefined, "a step began before the last one ended");
-    const step = new StepDraft(this.#config.maxNumBatchedTokens);
+    const step = new StepDraft(this.#config.maxNumBatchedTokens, this.#encoder.budget);
     this.#scheduleRunning(step);
     if (step.preempted === 0) this.#scheduleWaiting(step);
     if (step.sequences.length === 0) return undefined;
     this.#stepping = step.sequences;
     this.#steps++;
-    return step.plan(this.#config);
+    return step.plan(this.#stepModel, this.#config);
   }
 
   endStep(): StepOutput[] {
@@ -133,6 +149,7 @@ class StepEngine implements Engine {
     for (const sequence of sequences) {
       if (sequence.isDone) continue;
       sequence.computed += sequence.scheduled;
+      if (sequence.heldImages.length > 0) this.#encoder.letGo(sequence, sequence.computed);
       if (sequence.computed < sequence.length) continue;
       const output = this.#sample(sequence);
       outputs.push(output);
@@ -162,7 +179,13 @@ class StepEngine implements Engine {
     for (let i = 0; i < this.#running.length && step.budget > 0; i++) {
       const sequence = this.#running[i];
       if (sequence === undefined) break;
-      const tokens = Math.min(sequence.length - sequence.computed, step.budget);
+      const wanted = Math.min(sequence.length - sequence.computed, step.budget);
+      // Past its prompt a request needs no image, and this is the path of every token.
+      const fit = sequence.needsImages
+        ? this.#encoder.fit(sequence, sequence.computed, wanted, step)
+        : undefined;
+      const tokens = fit?.tokens ?? wanted;
+      if (tokens === 0) continue;
       while (!this.#allocate(sequence, tokens)) {
         const last = this.#running.pop();
         assert(last !== undefined, "no running request was left to preempt");
@@ -170,6 +193,7 @@ class StepEngine implements Engine {
         step.preempted++;
         if (last === sequence) return;
       }
+      if (fit !== undefined) this.#encoder.hold(sequence, fit.images, step);
       step.schedule(sequence, tokens);
     }
   }
@@ -183,9 +207,11 @@ class StepEngine implements Engine {
       if (sequence === undefined) break;
       const hits = this.#cachedPrefix(sequence);
       const cachedTokens = hits.length * this.#config.blockSize;
-      const tokens = Math.min(sequence.length - cachedTokens, step.budget);
-      if (!this.#allocate(sequence, tokens, hits)) break;
+      const wanted = Math.min(sequence.length - cachedTokens, step.budget);
+      const { tokens, images } = this.#encoder.fit(sequence, cachedTokens, wanted, step);
+      if (tokens === 0 || !this.#allocate(sequence, tokens, hits)) break;
       this.#admit(sequence, cachedTokens, step);
+      this.#encoder.hold(sequence, images, step);
       step.schedule(sequence, tokens);
       admitted++;
     }
@@ -243,6 +269,7 @@ class StepEngine implements Engine {
   }
 
   #preempt(sequence: Sequence): void {
+    this.#encoder.letGo(sequence);
     this.#pool.release(sequence.blocks);
     sequence.blocks.length = 0;
     sequence.computed = 0;
@@ -264,45 +291,9 @@ class StepEngine implements Engine {
 
   #retire(sequence: Sequence): void {
     sequence.isDone = true;
+    this.#encoder.letGo(sequence);
     this.#pool.release(sequence.blocks);
     sequence.blocks.length = 0;
     this.#sequences.delete(sequence.request.id);
-  }
-}
-
-/** A step while it is being put together. */
-class StepDraft {
-  budget: number;
-  readonly sequences: Sequence[] = [];
-  readonly admitted: { id: number; cachedTokens: number }[] = [];
-  preempted = 0;
-  #sampled = 0;
-  #prefillTokens = 0;
-  #scheduledTokens = 0;
-
-  constructor(budget: number) {
-    this.budget = budget;
-  }
-
-  schedule(sequence: Sequence, tokens: number): void {
-    sequence.scheduled = tokens;
-    this.sequences.push(sequence);
-    this.budget -= tokens;
-    this.#scheduledTokens += tokens;
-    this.#prefillTokens += Math.max(0, Math.min(tokens, sequence.prefillTarget - sequence.computed));
-    if (sequence.computed + tokens === sequence.length) this.#sampled++;
-  }
-
-  plan(config: EngineConfig): StepPlan {
-    const stepMs = decodeStepMs(config.decodeStepMs, this.#sampled);
-    const prefillUs = (this.#prefillTokens * 1e6) / config.prefillTokensPerS;
-    return {
-      durationUs: (stepMs * 1000 + prefillUs) / config.timeScale,
-      sampled: this.#sampled,
-      prefillTokens: this.#prefillTokens,
-      scheduledTokens: this.#scheduledTokens,
-      admitted: this.admitted,
-      preempted: this.preempted,
-    };
   }
 }

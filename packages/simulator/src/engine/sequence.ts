@@ -1,11 +1,14 @@
 import { hashText, mix32 } from "../random.js";
 import { blockHash, ROOT_HASH } from "./block-hash.js";
+import type { EngineImage } from "./encoder-cache.js";
 
 /** One request as the engine sees it. */
 export interface EngineRequest {
   /** The caller's own number, unique among the requests in the engine. */
   readonly id: number;
   readonly promptTokens: ArrayLike<number>;
+  /** Images among the prompt's tokens, in their order: their encoder outputs must be there when the tokens are computed. */
+  readonly images?: readonly EngineImage[] | undefined;
   readonly maxTokens: number;
   /** The end-of-sequence token is output number `stopAfter`; absent where the request ignores it. */
   readonly stopAfter?: number | undefined;
@@ -26,16 +29,22 @@ export class Sequence {
   prefillTarget: number;
   /** Tokens given to it in the step under way. */
   scheduled = 0;
+  /** Images whose encoder outputs it holds. */
+  heldImages: EngineImage[] = [];
   cachedTokens = 0;
   preemptions = 0;
   wasAdmitted = false;
   isDone = false;
+  /** Where the last image of the prompt ends; 0 without one. */
+  readonly #imagesEnd: number;
   readonly #hashes: number[] = [];
   readonly #rootHash: number;
   readonly #tokenAt: (index: number) => number;
 
   constructor(request: EngineRequest) {
     this.request = request;
+    const lastImage = request.images?.at(-1);
+    this.#imagesEnd = lastImage === undefined ? 0 : lastImage.start + lastImage.tokens;
     this.prefillTarget = request.promptTokens.length;
     this.#rootHash = request.cacheSalt === undefined ? ROOT_HASH : hashText(request.cacheSalt, ROOT_HASH);
     this.#tokenAt = (index) =>
@@ -45,6 +54,11 @@ export class Sequence {
   /** Tokens known so far: the prompt and every output. */
   get length(): number {
     return this.request.promptTokens.length + this.outputs.length;
+  }
+
+  /** Whether an image lies among the tokens that are still to be computed. */
+  get needsImages(): boolean {
+    return this.#imagesEnd > this.computed;
   }
 
   /** Hash of the full block number `index`; the caller sees to it that the block is full. */

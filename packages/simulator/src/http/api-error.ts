@@ -27,8 +27,9 @@ export function modelNotFound(model: string): ApiError {
   return new ApiError(404, "NotFoundError", `The model \`${model}\` does not exist.`, "model");
 }
 
-/** The JSON of an error, as body or as event. */
-export function errorJson(error: ApiError): string {
-  const { message, type, param, status } = error;
+/** The JSON of an error, as body or as event. Not every version names the field. */
+export function errorJson(error: ApiError, tellsParam = true): string {
+  const { message, type, status } = error;
+  const param = tellsParam ? error.param : null;
   return JSON.stringify({ error: { message, type, param, code: status } });
 }

@@ -1,14 +1,11 @@
 import { createHash } from "node:crypto";
-import { type ChatMessage, type ChatPart, tokenize, tokenizeChat } from "../text/tokenizer.js";
-import { badRequest, invalidBody, modelNotFound } from "./api-error.js";
-import {
-  booleanField,
-  integerField,
-  isObject,
-  type JsonObject,
-  objectField,
-  stringField,
-} from "./json-fields.js";
+import type { Emulation } from "../emulation.js";
+import type { EngineImage } from "../engine/encoder-cache.js";
+import { type ChatTokens, tokenize, tokenizeChat } from "../text/tokenizer.js";
+import type { VisionOptions } from "../vision/image-part.js";
+import { type ApiError, badRequest, invalidBody, modelNotFound } from "./api-error.js";
+import { parseMessages } from "./chat-messages.js";
+import { booleanField, integerField, type JsonObject, objectField, stringField } from "./json-fields.js";
 
 export type Endpoint = "chat" | "completions";
 
@@ -16,6 +13,8 @@ export type Endpoint = "chat" | "completions";
 export interface GenerationRequest {
   readonly endpoint: Endpoint;
   readonly promptTokens: readonly number[];
+  /** Images among them; their tokens and markers count as prompt tokens. */
+  readonly images: readonly EngineImage[];
   /** First 16 hexadecimal digits of the SHA-256 of the canonical prompt. */
   readonly promptDigest: string;
   /** `request_id` of the body; the header goes before it. */
@@ -28,13 +27,18 @@ export interface GenerationRequest {
   readonly minTokens: number;
   readonly ignoreEos: boolean;
   readonly cacheSalt: string | undefined;
+  /** Its own tokens per event, where the version lets it choose. */
+  readonly streamInterval: number | undefined;
 }
 
 export interface ModelLimits {
   readonly model: string;
   readonly maxModelLen: number;
-  /** 0 where the model does not see images. */
-  readonly tokensPerImage: number;
+  /** Absent where the model does not see images. */
+  readonly vision: VisionOptions | undefined;
+  readonly emulation: Emulation;
+  /** Usage whether it was asked for or not. */
+  readonly forceIncludeUsage: boolean;
 }
 
 /** Completions without `max_tokens` get this many, as OpenAI's API had it. */
@@ -52,27 +56,27 @@ export function parseGenerationRequest(
   if (streamOptions !== undefined && !stream) {
     throw invalidBody("Stream options can only be defined when `stream=True`.", "stream_options");
   }
-  const includeUsage = streamOptions !== undefined && booleanField(streamOptions, "include_usage");
+  const usage = usageOf(streamOptions, limits);
   const cacheSalt = stringField(body, "cache_salt");
   if (cacheSalt === "") throw invalidBody("Parameter 'cache_salt' must be a non-empty string if provided.");
   const asked = outputLength(endpoint, body);
   checkModel(body, limits);
-  const promptTokens = prompt.tokens();
-  const maxTokens = boundedOutput(asked, promptTokens.length, limits.maxModelLen);
+  const { tokens: promptTokens, images } = prompt.tokens();
+  const maxTokens = boundedOutput(asked, promptTokens.length, limits);
   return {
     endpoint,
     promptTokens,
+    images,
     promptDigest: digest(prompt.canonical()),
     requestId: stringField(body, "request_id"),
     stream,
-    includeUsage,
-    continuousUsage:
-      includeUsage && streamOptions !== undefined && booleanField(streamOptions, "continuous_usage_stats"),
+    ...usage,
     returnTokenIds: booleanField(body, "return_token_ids"),
     maxTokens,
     minTokens: minTokens(body, maxTokens),
     ignoreEos: booleanField(body, "ignore_eos"),
     cacheSalt,
+    streamInterval: limits.emulation.streamIntervalField ? streamInterval(body) : undefined,
   };
 }
 
@@ -80,7 +84,7 @@ export function parseGenerationRequest(
 export function parseTokenizeRequest(body: JsonObject, limits: ModelLimits): readonly number[] {
   const prompt = body["messages"] === undefined ? completionsPrompt(body) : chatPrompt(body, limits);
   checkModel(body, limits);
-  return prompt.tokens();
+  return prompt.tokens().tokens;
 }
 
 /**
@@ -93,7 +97,7 @@ export function promptDigest(canonicalPrompt: string): string {
 
 /** Evaluated late: a request that is refused for its model is not tokenized. */
 interface Prompt {
-  tokens(): readonly number[];
+  tokens(): ChatTokens;
   canonical(): string;
 }
 
@@ -109,45 +113,23 @@ function checkModel(body: JsonObject, limits: ModelLimits): void {
 function chatPrompt(body: JsonObject, limits: ModelLimits): Prompt {
   const raw = body["messages"];
   if (!Array.isArray(raw) || raw.length === 0) throw invalidBody("messages: Field required", "messages");
-  const messages = raw.map((message) => parseMessage(message, limits));
-  return {
-    tokens: () => tokenizeChat(messages, limits.tokensPerImage),
-    canonical: () => JSON.stringify(raw),
-  };
-}
-
-function parseMessage(message: unknown, limits: ModelLimits): ChatMessage {
-  if (!isObject(message) || typeof message["role"] !== "string") {
-    throw invalidBody("messages: each needs a role", "messages");
-  }
-  const content = message["content"] ?? "";
-  if (typeof content === "string") return { role: message["role"], parts: [{ kind: "text", text: content }] };
-  if (!Array.isArray(content)) throw invalidBody("messages: content is neither text nor parts", "messages");
-  return { role: message["role"], parts: content.map((part) => parsePart(part, limits)) };
-}
-
-function parsePart(part: unknown, limits: ModelLimits): ChatPart {
-  if (isObject(part) && part["type"] === "text" && typeof part["text"] === "string") {
-    return { kind: "text", text: part["text"] };
-  }
-  if (!isObject(part) || part["type"] !== "image_url" || !isObject(part["image_url"])) {
-    throw invalidBody("messages: only text and image_url parts are understood", "messages");
-  }
-  if (limits.tokensPerImage === 0) throw badRequest(`${limits.model} is not a multimodal model`);
-  const url = part["image_url"]["url"];
-  if (typeof url !== "string") throw invalidBody("image_url: url is required", "messages");
-  return { kind: "image", url };
+  const messages = parseMessages(raw, limits);
+  return { tokens: () => tokenizeChat(messages), canonical: () => JSON.stringify(raw) };
 }
 
 function completionsPrompt(body: JsonObject): Prompt {
   const raw = body["prompt"];
   const value: unknown = Array.isArray(raw) && typeof raw[0] !== "number" ? onlyPrompt(raw) : raw;
-  if (typeof value === "string") return { tokens: () => tokenize(value), canonical: () => value };
+  if (typeof value === "string") return { tokens: () => textOnly(tokenize(value)), canonical: () => value };
   if (!Array.isArray(value) || value.length === 0 || !value.every(isTokenId)) {
     throw invalidBody("prompt: Input should be a string or a list of token ids", "prompt");
   }
   const ids: readonly number[] = value;
-  return { tokens: () => ids, canonical: () => JSON.stringify(ids) };
+  return { tokens: () => textOnly(ids), canonical: () => JSON.stringify(ids) };
+}
+
+function textOnly(tokens: readonly number[]): ChatTokens {
+  return { tokens, images: [] };
 }
 
 function onlyPrompt(prompts: readonly unknown[]): unknown {
@@ -174,25 +156,56 @@ function outputLength(endpoint: Endpoint, body: JsonObject): number | undefined 
   return maxTokens;
 }
 
-function boundedOutput(asked: number | undefined, promptTokens: number, maxModelLen: number): number {
+function usageOf(options: JsonObject | undefined, { emulation, forceIncludeUsage }: ModelLimits) {
+  const isAsked = options !== undefined && booleanField(options, "include_usage");
+  const isContinuous = isAsked && booleanField(options, "continuous_usage_stats");
+  return {
+    includeUsage: isAsked || forceIncludeUsage,
+    continuousUsage: isContinuous || (forceIncludeUsage && emulation.forcedUsageOnAllEvents),
+  };
+}
+
+function streamInterval(body: JsonObject): number | undefined {
+  const interval = integerField(body, "stream_interval");
+  if (interval === undefined || interval >= 1) return interval;
+  throw invalidBody(`stream_interval must be at least 1, got ${interval}.`, "stream_interval");
+}
+
+function boundedOutput(asked: number | undefined, promptTokens: number, limits: ModelLimits): number {
   if (promptTokens === 0) throw badRequest("The decoder prompt cannot be empty", "prompt");
-  if (promptTokens >= maxModelLen) {
-    throw badRequest(
+  const room = limits.maxModelLen - promptTokens;
+  if (room >= (asked ?? 1)) return asked ?? room;
+  throw limits.emulation.lengthError === "by sum"
+    ? tooLongBySum(asked ?? 0, promptTokens, limits.maxModelLen)
+    : tooLongByPart(asked, promptTokens, limits.maxModelLen);
+}
+
+function tooLongByPart(asked: number | undefined, promptTokens: number, maxModelLen: number): ApiError {
+  if (asked === undefined || promptTokens >= maxModelLen) {
+    return badRequest(
       `This model's maximum context length is ${maxModelLen} tokens. However, your request has ` +
         `${promptTokens} input tokens. Please reduce the length of the input messages.`,
       "input_tokens",
     );
   }
-  const room = maxModelLen - promptTokens;
-  if (asked !== undefined && asked > room) {
-    throw badRequest(
-      `'max_tokens' or 'max_completion_tokens' is too large: ${asked}. This model's maximum context length ` +
-        `is ${maxModelLen} tokens and your request has ${promptTokens} input tokens ` +
-        `(${asked} > ${maxModelLen} - ${promptTokens}).`,
-      "max_tokens",
-    );
-  }
-  return asked ?? room;
+  return badRequest(
+    `'max_tokens' or 'max_completion_tokens' is too large: ${asked}. This model's maximum context length ` +
+      `is ${maxModelLen} tokens and your request has ${promptTokens} input tokens ` +
+      `(${asked} > ${maxModelLen} - ${promptTokens}).`,
+    "max_tokens",
+  );
+}
+
+/** The prompt is tokenized only as far as it could fit, so that "at least" is one more than there was room for. */
+function tooLongBySum(asked: number, promptTokens: number, maxModelLen: number): ApiError {
+  const seen = Math.min(promptTokens, Math.max(0, maxModelLen - asked) + 1);
+  return badRequest(
+    `This model's maximum context length is ${maxModelLen} tokens. However, you requested ${asked} output tokens and ` +
+      `your prompt contains at least ${seen} input tokens, for a total of at least ${asked + seen} tokens. Please ` +
+      "reduce the length of the input prompt or the number of requested output tokens. " +
+      `(parameter=input_tokens, value=${seen})`,
+    "input_tokens",
+  );
 }
 
 function minTokens(body: JsonObject, maxTokens: number): number {

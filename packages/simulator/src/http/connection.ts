@@ -55,6 +55,11 @@ export class HttpConnection {
     socket.on("error", () => this.#onGone());
   }
 
+  /** No request is under way, and none has begun to come. */
+  get isIdle(): boolean {
+    return this.#current === undefined && this.#parser.bufferedBytes === 0;
+  }
+
   /** Drops the connection, whatever is under way. */
   close(): void {
     this.#onGone();

@@ -1,3 +1,4 @@
+import type { Emulation } from "../emulation.js";
 import type { Endpoint, GenerationRequest } from "./api-request.js";
 import { httpChunk, toByteString } from "./response.js";
 
@@ -9,11 +10,14 @@ export interface FormatOptions {
   readonly model: string;
   /** Told in `prompt_tokens_details`; undefined leaves the field out. */
   readonly cachedTokens: () => number | undefined;
+  readonly emulation: Emulation;
 }
 
 /** What one event carries. */
 export interface EventContent {
   readonly text: string;
+  /** Thoughts before it. */
+  readonly reasoning: string;
   readonly tokens: readonly number[];
   readonly finish: "length" | "stop" | null;
   /** Outputs of the request up to and with this event. */
@@ -26,6 +30,7 @@ export interface EventContent {
  */
 export class EventFormat {
   readonly #options: FormatOptions;
+  readonly #choice: string;
   readonly #start: string;
   readonly #plainEnd: string | undefined;
   readonly #plainLength: number;
@@ -33,8 +38,8 @@ export class EventFormat {
   constructor(options: FormatOptions) {
     this.#options = options;
     const { endpoint } = options.request;
-    const textField = endpoint === "chat" ? '"delta":{"content":"' : '"text":"';
-    this.#start = `data: ${this.#envelope()}"choices":[{"index":0,${textField}`;
+    this.#choice = `data: ${this.#envelope()}"choices":[{"index":0,`;
+    this.#start = `${this.#choice}${endpoint === "chat" ? '"delta":{"content":"' : '"text":"'}`;
     const isPlain = !options.request.continuousUsage && !options.request.returnTokenIds;
     this.#plainEnd = isPlain ? `${eventEnd(endpoint, null, "null")}}\n\n` : undefined;
     this.#plainLength = this.#start.length + (this.#plainEnd?.length ?? 0);
@@ -54,7 +59,7 @@ export class EventFormat {
   /** One event with its HTTP chunk; `text` is a byte string that needs no escaping. */
   event(content: EventContent): string {
     const { text } = content;
-    if (this.#plainEnd !== undefined && content.finish === null) {
+    if (this.#plainEnd !== undefined && content.finish === null && content.reasoning === "") {
       const size = (this.#plainLength + text.length).toString(16);
       return `${size}\r\n${this.#start}${text}${this.#plainEnd}\r\n`;
     }
@@ -63,7 +68,16 @@ export class EventFormat {
     const isFirst = content.outputTokens === content.tokens.length;
     const promptIds = request.returnTokenIds && isFirst ? JSON.stringify(request.promptTokens) : "null";
     const end = eventEnd(request.endpoint, content.finish, ids, promptIds);
-    return httpChunk(`${this.#start}${text}${end}${this.#runningUsage(content.outputTokens)}}\n\n`);
+    const tail = this.#fingerprint(content.finish) + this.#runningUsage(content.outputTokens);
+    const start = content.reasoning === "" ? this.#start + text : this.#choice + this.#thinkingDelta(content);
+    return httpChunk(`${start}${end}${tail}}\n\n`);
+  }
+
+  /** Up to the end of its last text, as `start` with text is: thoughts alone, or with the text that came with them. */
+  #thinkingDelta({ reasoning, text }: EventContent): string {
+    const fields = this.#options.emulation.reasoningFields.map((field) => `"${field}":"${reasoning}`);
+    if (text !== "") fields.push(`"content":"${text}`);
+    return `"delta":{${fields.join('",')}`;
   }
 
   /** The usage event where it was asked for, and `[DONE]`. */
@@ -92,8 +106,8 @@ export class EventFormat {
     }
     return (
       `${this.#envelope()}"choices":[{"index":0,"message":{"role":"assistant","content":"${content.text}",` +
-      `"refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],"reasoning":null,` +
-      `"reasoning_content":null},"logprobs":null,"finish_reason":${finish},"stop_reason":null,` +
+      `"refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],` +
+      `${this.#thoughts(content.reasoning)}},"logprobs":null,"finish_reason":${finish},"stop_reason":null,` +
       `"token_ids":${ids}}],"service_tier":null,"system_fingerprint":null,"usage":${usage},` +
       `"prompt_logprobs":null,"prompt_token_ids":${promptIds},"kv_transfer_params":null}`
     );
@@ -103,11 +117,31 @@ export class EventFormat {
     const { request, cachedTokens } = this.#options;
     const prompt = request.promptTokens.length;
     const cached = cachedTokens();
-    const details = cached === undefined ? "" : `,"prompt_tokens_details":{"cached_tokens":${cached}}`;
+    const details =
+      cached === undefined
+        ? ""
+        : `,"prompt_tokens_details":{"cached_tokens":${cached}${this.#imageTokens()}}`;
     return (
       `{"prompt_tokens":${prompt},"total_tokens":${prompt + outputTokens},` +
       `"completion_tokens":${outputTokens}${details}}`
     );
+  }
+
+  #imageTokens(): string {
+    const { request, emulation } = this.#options;
+    if (!emulation.multimodalTokensInUsage) return "";
+    return `,"multimodal_tokens":${request.images.reduce((sum, { tokens }) => sum + tokens, 0)}`;
+  }
+
+  /** Of a whole message. */
+  #thoughts(reasoning: string): string {
+    const value = reasoning === "" ? "null" : `"${reasoning}"`;
+    return this.#options.emulation.reasoningFields.map((field) => `"${field}":${value}`).join(",");
+  }
+
+  #fingerprint(finish: string | null): string {
+    const { fingerprintAtEnd, version } = this.#options.emulation;
+    return finish === null || !fingerprintAtEnd ? "" : `,"system_fingerprint":"vllm-${version}-simulator"`;
   }
 
   #runningUsage(outputTokens: number): string {

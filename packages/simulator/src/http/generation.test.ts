@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { emulations } from "../emulation.js";
 import type { StepOutput } from "../engine/engine.js";
 import type { RequestRecord } from "../truth-log-writer.js";
 import type { GenerationRequest } from "./api-request.js";
@@ -10,6 +11,7 @@ import { Generation } from "./generation.js";
 const REQUEST: GenerationRequest = {
   endpoint: "chat",
   promptTokens: [1, 2, 3],
+  images: [],
   promptDigest: "d",
   requestId: undefined,
   stream: true,
@@ -20,6 +22,7 @@ const REQUEST: GenerationRequest = {
   minTokens: 0,
   ignoreEos: true,
   cacheSalt: undefined,
+  streamInterval: undefined,
 };
 
 /** A generation on a fake connection and a clock that counts: every look at it is a microsecond later. */
@@ -54,9 +57,11 @@ function scripted() {
       createdS: 1,
       model: "m",
       cachedTokens: () => undefined,
+      emulation: emulations["0.14"],
     }),
     words: ["do", "re", "mi"],
     streamInterval: 1,
+    reasoningTokens: 0,
     fault: undefined,
     nowUs: () => nowUs++,
     abort: () => {},

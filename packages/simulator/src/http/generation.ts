@@ -1,5 +1,5 @@
 import type { StepOutput } from "../engine/engine.js";
-import type { Fault } from "../faults.js";
+import type { Fault, FaultSource } from "../faults.js";
 import type { Vocabulary } from "../text/vocabulary.js";
 import type { TruthRequest } from "../truth-log.js";
 import type { RequestRecord } from "../truth-log-writer.js";
@@ -17,7 +17,9 @@ export interface GenerationOptions {
   readonly format: EventFormat;
   readonly words: Vocabulary["words"];
   readonly streamInterval: number;
-  readonly fault: Fault | undefined;
+  /** The first so many tokens are thoughts. */
+  readonly reasoningTokens: number;
+  readonly fault: (Fault & { readonly by: FaultSource }) | undefined;
   readonly nowUs: () => number;
   /** Takes the request out of the engine; called when the answer ends before its tokens do. */
   readonly abort: () => void;
@@ -44,6 +46,7 @@ export class Generation {
   #written = 0;
   /** Not yet written: tokens held by the stream interval or by a socket that is backed up. */
   #heldText = "";
+  #heldReasoning = "";
   #heldTokens: number[] = [];
   #finish: "length" | "stop" | null = null;
   #hasWrittenGarbage = false;
@@ -71,6 +74,11 @@ export class Generation {
     return this.#cachedTokens;
   }
 
+  /** The read that brought the request's last byte. */
+  get receivedUs(): number {
+    return this.#options.exchange.receivedUs;
+  }
+
   get isEnded(): boolean {
     return this.#state === "ended";
   }
@@ -80,20 +88,30 @@ export class Generation {
     this.#generated++;
   }
 
-  /** Hands one token to the client, or holds it. */
-  release(output: StepOutput): void {
+  /** Takes one token; it leaves with the next that is released. */
+  hold(output: StepOutput): void {
     if (this.#state !== "open") return;
-    const { words, request, streamInterval } = this.#options;
-    if (output.word >= 0)
-      this.#heldText += output.ordinal === 1 ? words[output.word] : ` ${words[output.word]}`;
+    const { words, reasoningTokens } = this.#options;
+    if (output.word >= 0) {
+      const text = output.ordinal === 1 ? words[output.word] : ` ${words[output.word]}`;
+      if (output.ordinal <= reasoningTokens) this.#heldReasoning += text;
+      else this.#heldText += text;
+    }
     this.#heldTokens.push(output.token);
     this.#finish = output.finish;
+  }
+
+  /** Takes one token and hands to the client what is held, or waits for more by the stream interval. */
+  release(output: StepOutput): void {
+    if (this.#state !== "open") return;
+    this.hold(output);
+    const { request, streamInterval } = this.#options;
     if (!request.stream) {
-      if (output.ordinal === 1) this.#firstTokenUs = this.#options.nowUs();
+      this.#firstTokenUs ??= this.#options.nowUs();
       if (output.finish !== null) this.#answer();
       return;
     }
-    const isDue = output.ordinal === 1 || output.finish !== null || this.#heldTokens.length >= streamInterval;
+    const isDue = this.#written === 0 || output.finish !== null || this.#heldTokens.length >= streamInterval;
     if (isDue) this.#flush();
   }
 
@@ -111,9 +129,12 @@ export class Generation {
     const role = this.#written === 0 ? format.role() : "";
     this.#written += tokens.length;
     const finish = this.#options.fault?.kind === "no-finish" ? null : this.#finish;
-    let bytes = role + format.event({ text: this.#heldText, tokens, finish, outputTokens: this.#written });
+    const reasoning = this.#heldReasoning;
+    const content = { text: this.#heldText, reasoning, tokens, finish, outputTokens: this.#written };
+    let bytes = role + format.event(content);
     if (this.#finish !== null) bytes += format.ending(this.#written) + LAST_CHUNK;
     this.#heldText = "";
+    this.#heldReasoning = "";
     this.#heldTokens = [];
     const stampUs = nowUs();
     this.#firstTokenUs ??= stampUs;
@@ -127,6 +148,7 @@ export class Generation {
     if (this.#breaksAnswer()) return;
     const body = format.answer({
       text: this.#heldText,
+      reasoning: this.#heldReasoning,
       tokens: this.#heldTokens,
       finish: this.#finish,
       outputTokens: this.#generated,
@@ -212,7 +234,7 @@ export class Generation {
       maxTokens: request.maxTokens,
       outputTokens: this.#generated,
       finishReason: ending,
-      ...(fault === undefined ? {} : { fault: fault.kind }),
+      ...(fault === undefined ? {} : { fault: fault.kind, faultBy: fault.by }),
       receivedUs: exchange.receivedUs,
       headersUs: this.#headersUs,
       firstTokenUs: this.#firstTokenUs,

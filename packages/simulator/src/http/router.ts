@@ -1,3 +1,4 @@
+import { cautions } from "../cautions.js";
 import type { GenerationService } from "../generation-service.js";
 import { metricsPage } from "../metrics/metrics-page.js";
 import type { SimulatorConfig } from "../options.js";
@@ -27,8 +28,9 @@ export function createRouter(config: SimulatorConfig, service: GenerationService
     ["/health", { method: "GET", handle: (exchange) => answerText(exchange, 200, "", "") }],
     ["/ping", { method: "GET", handle: (exchange) => answerText(exchange, 200, "", "") }],
     ["/version", { method: "GET", handle: (exchange) => answerJson(exchange, 200, versionJson(config)) }],
+    ["/simulator", { method: "GET", handle: (exchange) => answerJson(exchange, 200, describe(config)) }],
     ["/tokenize", { method: "POST", handle: (exchange) => answerTokenize(exchange, config) }],
-    ["/metrics", { method: "GET", handle: (exchange) => answerMetrics(exchange, service) }],
+    ["/metrics", { method: "GET", handle: (exchange) => answerMetrics(exchange, service, config) }],
   ]);
   return (exchange) => {
     const { path, method, headers } = exchange.request;
@@ -49,6 +51,14 @@ function isAllowed(path: string, authorization: string | undefined, apiKey: stri
 
 function versionJson(config: SimulatorConfig): string {
   return JSON.stringify({ version: config.version });
+}
+
+/** What no vLLM has: what is simulated, and how much of it anybody ever measured. */
+function describe(config: SimulatorConfig): string {
+  const { profile, stepModel, hardware, engine, dataParallelSize } = config;
+  const { maxNumSeqs, maxNumBatchedTokens, blockSize, kvBlocks, timeScale } = engine;
+  const limits = { maxNumSeqs, maxNumBatchedTokens, blockSize, kvBlocks, timeScale, dataParallelSize };
+  return JSON.stringify({ simulator: true, profile, stepModel, notes: cautions(config), limits, hardware });
 }
 
 function modelsJson(config: SimulatorConfig, created: number): string {
@@ -87,11 +97,11 @@ function answerTokenize(exchange: Exchange, config: SimulatorConfig): void {
     answerJson(exchange, 200, JSON.stringify(answer));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    answerJson(exchange, error.status, errorJson(error));
+    answerJson(exchange, error.status, errorJson(error, config.emulation.errorParam));
   }
 }
 
-function answerMetrics(exchange: Exchange, service: GenerationService): void {
-  const text = metricsPage(service.engines.views());
+function answerMetrics(exchange: Exchange, service: GenerationService, config: SimulatorConfig): void {
+  const text = metricsPage(service.engines.views(), config.emulation.metrics);
   answerText(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 }

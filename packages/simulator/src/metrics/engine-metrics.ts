@@ -33,8 +33,11 @@ export interface EngineView {
   readonly labels: string;
   readonly stats: EngineStats;
   readonly promptTokens: number;
+  /** Of those the ones that the prefix cache spared. */
+  readonly cachedPromptTokens: number;
   readonly generationTokens: number;
-  readonly successes: Readonly<Record<"stop" | "length" | "abort" | "error", number>>;
+  readonly images: { readonly queries: number; readonly hits: number };
+  readonly successes: Readonly<Record<"stop" | "length", number>>;
   readonly histograms: ReturnType<typeof createHistograms>;
 }
 
@@ -45,7 +48,10 @@ export interface FinishedRequest {
   readonly cachedTokens: number;
   readonly outputTokens: number;
   readonly maxTokens: number;
+  /** From where TTFT and e2e count. */
   readonly arrivalUs: number;
+  /** When it came to the engine. */
+  readonly queuedUs: number;
   readonly scheduledUs: number;
   readonly firstTokenUs: number;
   readonly endUs: number;
@@ -57,7 +63,10 @@ export class EngineMetrics {
   readonly #labels: string;
   #promptTokens = 0;
   #generationTokens = 0;
-  readonly #successes = { stop: 0, length: 0, abort: 0, error: 0 };
+  #cachedPromptTokens = 0;
+  readonly #images = { queries: 0, hits: 0 };
+  /** Requests that a client left are no success of any kind, and nothing else ends one here. */
+  readonly #successes = { stop: 0, length: 0 };
   readonly #histograms: ReturnType<typeof createHistograms>;
 
   constructor(options: MetricsOptions) {
@@ -75,9 +84,16 @@ export class EngineMetrics {
   }
 
   /** The whole prompt counts here, its cached part too, and also when the request is aborted later. */
-  firstToken(promptTokens: number, ttftUs: number): void {
-    this.#promptTokens += promptTokens;
+  firstToken(prompt: { readonly tokens: number; readonly cachedTokens: number }, ttftUs: number): void {
+    this.#promptTokens += prompt.tokens;
+    this.#cachedPromptTokens += prompt.cachedTokens;
     this.#histograms.ttft.observe(ttftUs / 1e6);
+  }
+
+  /** Images of a request, and those of them that the front end had prepared before. */
+  images(queries: number, hits: number): void {
+    this.#images.queries += queries;
+    this.#images.hits += hits;
   }
 
   laterToken(gapUs: number): void {
@@ -97,7 +113,7 @@ export class EngineMetrics {
     const gaps = request.outputTokens - 1;
     this.#successes[request.finish]++;
     h.e2e.observe((request.endUs - request.arrivalUs) / 1e6);
-    h.queue.observe((request.scheduledUs - request.arrivalUs) / 1e6);
+    h.queue.observe((request.scheduledUs - request.queuedUs) / 1e6);
     h.prefill.observe((request.firstTokenUs - request.scheduledUs) / 1e6);
     h.inference.observe((request.endUs - request.scheduledUs) / 1e6);
     h.decode.observe(decodeS);
@@ -121,6 +137,8 @@ export class EngineMetrics {
       labels: this.#labels,
       stats,
       promptTokens: this.#promptTokens,
+      cachedPromptTokens: this.#cachedPromptTokens,
+      images: this.#images,
       generationTokens: this.#generationTokens,
       successes: this.#successes,
       histograms: this.#histograms,

@@ -1,125 +1,219 @@
+import type { Emulation } from "../emulation.js";
 import type { EngineView } from "./engine-metrics.js";
-import { Exposition, labelText } from "./exposition.js";
+import { Exposition, type LabelledValue, labelText } from "./exposition.js";
 
-const FINISH_REASONS = ["stop", "length", "abort", "error"] as const;
-const SLEEP_STATES = [
-  ["awake", 1],
-  ["weights_offloaded", 0],
-  ["discard_all", 0],
-] as const;
+type Versioned = Emulation["metrics"];
 
-/** The page of /metrics: each family once, with a line for each data-parallel engine, as vLLM 0.14 writes it. */
-export function metricsPage(engines: readonly EngineView[]): string {
-  const out = new Exposition();
-  renderGauges(out, engines);
-  renderCounters(out, engines);
-  renderHistograms(out, engines);
-  return out.toString();
+/** One value of each engine, or several with a label more. */
+type Read = (engine: EngineView) => number | Readonly<Record<string, number>>;
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly read: Read;
+  /** The label more. */
+  readonly label?: string;
+  /** Absent: in every version. */
+  readonly isIn?: (metrics: Versioned) => boolean;
 }
 
-function renderGauges(out: Exposition, engines: readonly EngineView[]): void {
-  const gauge = (name: string, help: string, read: (engine: EngineView) => number): void =>
-    out.gauge(
-      name,
-      help,
-      engines.map((engine) => ({ labels: engine.labels, value: read(engine) })),
-    );
-  gauge(
-    "vllm:num_requests_running",
-    "Number of requests in model execution batches.",
-    ({ stats }) => stats.running,
-  );
-  gauge(
-    "vllm:num_requests_waiting",
-    "Number of requests waiting to be processed.",
-    ({ stats }) => stats.waiting,
-  );
-  gauge(
-    "vllm:kv_cache_usage_perc",
-    "KV-cache usage. 1 means 100 percent usage.",
-    ({ stats }) => stats.kvCacheUsage,
-  );
+const GAUGES: readonly Family[] = [
+  {
+    name: "num_requests_running",
+    help: "Number of requests in model execution batches.",
+    read: ({ stats }) => stats.running,
+  },
+  {
+    name: "num_requests_waiting",
+    help: "Number of requests waiting to be processed.",
+    read: ({ stats }) => stats.waiting,
+  },
+  {
+    name: "num_requests_waiting_by_reason",
+    help: "Number of waiting requests by reason.",
+    label: "reason",
+    read: ({ stats }) => ({ capacity: stats.waiting, deferred: 0 }),
+    isIn: (metrics) => metrics.waitingByReason,
+  },
+  {
+    name: "engine_sleep_state",
+    help: "Engine sleep state.",
+    label: "sleep_state",
+    read: () => ({ awake: 1, weights_offloaded: 0, discard_all: 0 }),
+    isIn: (metrics) => metrics.sleepState,
+  },
+  {
+    name: "kv_cache_usage_perc",
+    help: "KV-cache usage. 1 means 100 percent usage.",
+    read: ({ stats }) => stats.kvCacheUsage,
+  },
+];
+
+const COUNTERS: readonly Family[] = [
+  {
+    name: "prefix_cache_queries",
+    help: "Prefix cache queries, in terms of number of queried tokens.",
+    read: ({ stats }) => stats.prefixCacheQueries,
+  },
+  {
+    name: "prefix_cache_hits",
+    help: "Prefix cache hits, in terms of number of cached tokens.",
+    read: ({ stats }) => stats.prefixCacheHits,
+  },
+  {
+    name: "external_prefix_cache_queries",
+    help: "Prefix cache queries to a KV connector, in tokens.",
+    read: () => 0,
+  },
+  {
+    name: "external_prefix_cache_hits",
+    help: "Prefix cache hits in a KV connector, in tokens.",
+    read: () => 0,
+  },
+  {
+    name: "mm_cache_queries",
+    help: "Multi-modal cache queries, in terms of number of queried items.",
+    read: ({ images }) => images.queries,
+  },
+  {
+    name: "mm_cache_hits",
+    help: "Multi-modal cache hits, in terms of number of cached items.",
+    read: ({ images }) => images.hits,
+  },
+  {
+    name: "num_preemptions",
+    help: "Cumulative number of preemption from the engine.",
+    read: ({ stats }) => stats.preemptions,
+  },
+  {
+    name: "prompt_tokens",
+    help: "Number of prefill tokens processed.",
+    read: (engine) => engine.promptTokens,
+  },
+  {
+    name: "prompt_tokens_by_source",
+    help: "Number of prompt tokens by source.",
+    label: "source",
+    read: ({ promptTokens, cachedPromptTokens }) => ({
+      local_compute: promptTokens - cachedPromptTokens,
+      local_cache_hit: cachedPromptTokens,
+      external_kv_transfer: 0,
+    }),
+    isIn: (metrics) => metrics.promptTokensBySource,
+  },
+  {
+    name: "prompt_tokens_cached",
+    help: "Number of cached prompt tokens (local + external).",
+    read: (engine) => engine.cachedPromptTokens,
+    isIn: (metrics) => metrics.promptTokensBySource,
+  },
+  {
+    name: "generation_tokens",
+    help: "Number of generation tokens processed.",
+    read: (engine) => engine.generationTokens,
+  },
+];
+
+interface HistogramFamily extends Omit<Family, "read" | "label"> {
+  readonly key: keyof EngineView["histograms"];
+}
+
+const HISTOGRAMS: readonly HistogramFamily[] = [
+  { name: "request_prompt_tokens", help: "Number of prefill tokens processed.", key: "promptTokens" },
+  {
+    name: "request_generation_tokens",
+    help: "Number of generation tokens processed.",
+    key: "generationTokens",
+  },
+  {
+    name: "iteration_tokens_total",
+    help: "Histogram of number of tokens per engine_step.",
+    key: "iterationTokens",
+  },
+  {
+    name: "request_max_num_generation_tokens",
+    help: "Maximum of generation tokens.",
+    key: "maxGenerationTokens",
+  },
+  { name: "request_params_n", help: "Histogram of the n request parameter.", key: "paramsN" },
+  {
+    name: "request_params_max_tokens",
+    help: "Histogram of the max_tokens request parameter.",
+    key: "paramsMaxTokens",
+  },
+  { name: "time_to_first_token_seconds", help: "Histogram of time to first token in seconds.", key: "ttft" },
+  {
+    name: "time_per_output_token_seconds",
+    help: "Histogram of time per output token in seconds. Deprecated.",
+    key: "itl",
+    isIn: (metrics) => metrics.timePerOutputToken,
+  },
+  { name: "inter_token_latency_seconds", help: "Histogram of inter-token latency in seconds.", key: "itl" },
+  {
+    name: "request_time_per_output_token_seconds",
+    help: "Time per output token per request in seconds.",
+    key: "tpot",
+  },
+  { name: "e2e_request_latency_seconds", help: "Histogram of e2e request latency in seconds.", key: "e2e" },
+  { name: "request_queue_time_seconds", help: "Time spent in WAITING phase for request.", key: "queue" },
+  {
+    name: "request_inference_time_seconds",
+    help: "Time spent in RUNNING phase for request.",
+    key: "inference",
+  },
+  { name: "request_prefill_time_seconds", help: "Time spent in PREFILL phase for request.", key: "prefill" },
+  { name: "request_decode_time_seconds", help: "Time spent in DECODE phase for request.", key: "decode" },
+  {
+    name: "request_prefill_kv_computed_tokens",
+    help: "New KV tokens computed during prefill.",
+    key: "prefillComputed",
+    isIn: (metrics) => metrics.prefillComputed,
+  },
+];
+
+/** The page of /metrics: each family once, with a line for each data-parallel engine, by the names of the version. */
+export function metricsPage(engines: readonly EngineView[], metrics: Versioned): string {
+  const out = new Exposition();
+  const createdS = engines[0]?.createdS ?? 0;
+  const inVersion = <F extends { readonly isIn?: Family["isIn"] }>(families: readonly F[]): readonly F[] =>
+    families.filter(({ isIn }) => isIn?.(metrics) ?? true);
+  for (const family of inVersion(GAUGES))
+    out.gauge(`vllm:${family.name}`, family.help, samples(engines, family));
+  for (const family of [...inVersion(COUNTERS), successes(metrics.finishReasons)]) {
+    out.counter(`vllm:${family.name}`, family.help, samples(engines, family), createdS);
+  }
+  for (const { name, help, key } of inVersion(HISTOGRAMS)) {
+    const lines = engines.map(({ labels, histograms }) => ({ labels, histogram: histograms[key] }));
+    out.histogram(`vllm:${name}`, help, lines, createdS);
+  }
   out.gauge(
     "vllm:cache_config_info",
     "Information of the LLMEngine CacheConfig",
     engines.map(({ engine, cacheConfig }) => ({ labels: labelText({ engine, ...cacheConfig }), value: 1 })),
   );
-  out.gauge(
-    "vllm:engine_sleep_state",
-    "Engine sleep state.",
-    engines.flatMap(({ engine, model }) =>
-      SLEEP_STATES.map(([state, value]) => ({
-        labels: labelText({ engine, model_name: model, sleep_state: state }),
-        value,
-      })),
-    ),
-  );
+  return out.toString();
 }
 
-function renderCounters(out: Exposition, engines: readonly EngineView[]): void {
-  const createdS = engines[0]?.createdS ?? 0;
-  const counter = (name: string, help: string, read: (engine: EngineView) => number): void =>
-    out.counter(
-      `vllm:${name}`,
-      help,
-      engines.map((engine) => ({ labels: engine.labels, value: read(engine) })),
-      createdS,
-    );
-  counter(
-    "num_preemptions",
-    "Cumulative number of preemption from the engine.",
-    ({ stats }) => stats.preemptions,
-  );
-  counter("prompt_tokens", "Number of prefill tokens processed.", (engine) => engine.promptTokens);
-  counter("generation_tokens", "Number of generation tokens processed.", (engine) => engine.generationTokens);
-  counter(
-    "prefix_cache_queries",
-    "Prefix cache queries, in terms of number of queried tokens.",
-    ({ stats }) => stats.prefixCacheQueries,
-  );
-  counter(
-    "prefix_cache_hits",
-    "Prefix cache hits, in terms of number of cached tokens.",
-    ({ stats }) => stats.prefixCacheHits,
-  );
-  out.counter(
-    "vllm:request_success",
-    "Count of successfully processed requests.",
-    engines.flatMap(({ engine, model, successes }) =>
-      FINISH_REASONS.map((reason) => ({
-        labels: labelText({ engine, finished_reason: reason, model_name: model }),
-        value: successes[reason],
-      })),
-    ),
-    createdS,
-  );
+/** Why requests ended: each reason that the version knows, those that never happen here included. */
+function successes(reasons: readonly string[]): Family {
+  return {
+    name: "request_success",
+    help: "Count of successfully processed requests.",
+    label: "finished_reason",
+    read: ({ successes: { stop, length } }) =>
+      Object.fromEntries(
+        reasons.map((reason) => [reason, reason === "stop" ? stop : reason === "length" ? length : 0]),
+      ),
+  };
 }
 
-const HISTOGRAMS: readonly (readonly [string, string, keyof EngineView["histograms"]])[] = [
-  ["time_to_first_token_seconds", "Histogram of time to first token in seconds.", "ttft"],
-  ["inter_token_latency_seconds", "Histogram of inter-token latency in seconds.", "itl"],
-  ["request_time_per_output_token_seconds", "Time per output token per request in seconds.", "tpot"],
-  ["e2e_request_latency_seconds", "Histogram of e2e request latency in seconds.", "e2e"],
-  ["request_queue_time_seconds", "Time spent in WAITING phase for request.", "queue"],
-  ["request_inference_time_seconds", "Time spent in RUNNING phase for request.", "inference"],
-  ["request_prefill_time_seconds", "Time spent in PREFILL phase for request.", "prefill"],
-  ["request_decode_time_seconds", "Time spent in DECODE phase for request.", "decode"],
-  ["request_prompt_tokens", "Number of prefill tokens processed.", "promptTokens"],
-  ["request_generation_tokens", "Number of generation tokens processed.", "generationTokens"],
-  ["request_max_num_generation_tokens", "Maximum of generation tokens.", "maxGenerationTokens"],
-  ["request_params_n", "Histogram of the n request parameter.", "paramsN"],
-  ["request_params_max_tokens", "Histogram of the max_tokens request parameter.", "paramsMaxTokens"],
-  ["iteration_tokens_total", "Histogram of number of tokens per engine_step.", "iterationTokens"],
-  ["request_prefill_kv_computed_tokens", "New KV tokens computed during prefill.", "prefillComputed"],
-];
-
-function renderHistograms(out: Exposition, engines: readonly EngineView[]): void {
-  for (const [name, help, key] of HISTOGRAMS) {
-    out.histogram(
-      `vllm:${name}`,
-      help,
-      engines.map(({ labels, histograms }) => ({ labels, histogram: histograms[key] })),
-      engines[0]?.createdS ?? 0,
-    );
-  }
+function samples(engines: readonly EngineView[], { read, label }: Family): LabelledValue[] {
+  return engines.flatMap((view) => {
+    const value = read(view);
+    if (typeof value === "number") return [{ labels: view.labels, value }];
+    return Object.entries(value).map(([key, one]) => ({
+      labels: labelText({ engine: view.engine, model_name: view.model, [label ?? ""]: key }),
+      value: one,
+    }));
+  });
 }

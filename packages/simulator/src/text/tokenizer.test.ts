@@ -25,18 +25,23 @@ test("equal words have equal ids wherever they stand", () => {
 
 test("the chat template adds nine tokens, and four for each further message", () => {
   const user = (text: string) => ({ role: "user", parts: [{ kind: "text" as const, text }] });
-  assert.equal(tokenizeChat([user("one two")], 0).length, 2 + 9);
-  assert.equal(tokenizeChat([user("one two"), user("three")], 0).length, 3 + 13);
+  assert.equal(tokenizeChat([user("one two")]).tokens.length, 2 + 9);
+  assert.equal(tokenizeChat([user("one two"), user("three")]).tokens.length, 3 + 13);
   assert.equal(
-    tokenizeChat([{ role: "user", parts: [{ kind: "image", url: "data:," }] }], 1060).length,
-    1069,
+    tokenizeChat([{ role: "user", parts: [{ kind: "image", image: { hash: 1, tokens: 1060, markers: 2 } }] }])
+      .tokens.length,
+    1071,
   );
 });
 
 test("a turn and its answer are the front of the next turn", () => {
   const text = (role: string, words: string) => ({ role, parts: [{ kind: "text" as const, text: words }] });
-  const first = tokenizeChat([text("user", "one two")], 0);
-  const next = tokenizeChat([text("user", "one two"), text("assistant", "bo ba"), text("user", "more")], 0);
+  const first = tokenizeChat([text("user", "one two")]).tokens;
+  const next = tokenizeChat([
+    text("user", "one two"),
+    text("assistant", "bo ba"),
+    text("user", "more"),
+  ]).tokens;
   assert.deepEqual(next.slice(0, first.length + 2), [...first, ...tokenize("bo ba")]);
 });
 

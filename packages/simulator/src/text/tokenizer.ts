@@ -1,4 +1,6 @@
+import type { EngineImage } from "../engine/encoder-cache.js";
 import { mix32 } from "../random.js";
+import type { PromptImage } from "../vision/image-part.js";
 
 const SPECIAL_TOKENS = 16;
 const TEXT_TOKENS = 128_000 - SPECIAL_TOKENS;
@@ -12,7 +14,10 @@ export const END_OF_TURN = 4;
 const ROLE_TOKENS: Readonly<Record<string, number>> = { system: 5, user: 6, assistant: 7, tool: 8 };
 const OTHER_ROLE = 9;
 
-/** A message whose content was checked; an image is named by its address or data. */
+const IMAGE_START = 10;
+const IMAGE_END = 11;
+
+/** A message whose content was checked. */
 export interface ChatMessage {
   readonly role: string;
   readonly parts: readonly ChatPart[];
@@ -20,7 +25,13 @@ export interface ChatMessage {
 
 export type ChatPart =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "image"; readonly url: string };
+  | { readonly kind: "image"; readonly image: PromptImage };
+
+export interface ChatTokens {
+  readonly tokens: readonly number[];
+  /** In the order of the prompt. */
+  readonly images: readonly EngineImage[];
+}
 
 /**
  * A toy whose counts a client can predict: words are separated by ASCII white space, and a word of n
@@ -37,18 +48,19 @@ export function tokenize(text: string): number[] {
  * `<begin><template><head>role<endhead>text<eot><head>assistant<endhead>`. The end of one turn plus the
  * answer is the front of the next, so a conversation finds itself in the prefix cache.
  */
-export function tokenizeChat(messages: readonly ChatMessage[], tokensPerImage: number): number[] {
+export function tokenizeChat(messages: readonly ChatMessage[]): ChatTokens {
   const tokens: number[] = [BEGIN_OF_TEXT, TEMPLATE_VERSION];
+  const images: EngineImage[] = [];
   messages.forEach((message, index) => {
     if (index > 0) tokens.push(END_OF_TURN);
     tokens.push(HEADER_START, ROLE_TOKENS[message.role] ?? OTHER_ROLE, HEADER_END);
     for (const part of message.parts) {
       if (part.kind === "text") appendTokens(tokens, part.text);
-      else appendImage(tokens, part.url, tokensPerImage);
+      else images.push(appendImage(tokens, part.image));
     }
   });
   tokens.push(END_OF_TURN, HEADER_START, ROLE_TOKENS["assistant"] ?? OTHER_ROLE, HEADER_END);
-  return tokens;
+  return { tokens, images };
 }
 
 /** The id of one piece of text of up to six code units. */
@@ -88,7 +100,12 @@ function appendTokens(tokens: number[], text: string): void {
   if (inPiece > 0) tokens.push(toToken(h));
 }
 
-function appendImage(tokens: number[], url: string, count: number): void {
-  const base = tokenOfPiece(url);
+/** The last marker stands behind the image, the others before it. */
+function appendImage(tokens: number[], { hash, tokens: count, markers }: PromptImage): EngineImage {
+  for (let i = 1; i < markers; i++) tokens.push(IMAGE_START);
+  const start = tokens.length;
+  const base = mix32(hash);
   for (let i = 0; i < count; i++) tokens.push(toToken(base + i));
+  if (markers > 0) tokens.push(IMAGE_END);
+  return { hash, start, tokens: count };
 }

@@ -1,5 +1,12 @@
 import { type Clock, LoadError } from "@tokenstorm/core";
-import type { BusStatus, LogEntry, ResultLog, StateStore, Subscription, Transport } from "@tokenstorm/protocol";
+import type {
+  BusStatus,
+  LogEntry,
+  ResultLog,
+  StateStore,
+  Subscription,
+  Transport,
+} from "@tokenstorm/protocol";
 import type { Random } from "../random.js";
 import type { ProcessClock } from "./process-clock.js";
 

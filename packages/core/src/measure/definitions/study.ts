@@ -1,3 +1,4 @@
+import { STUDY_RULE } from "../../statistics/study-saturation.js";
 import { total } from "../counts.js";
 import { type DefinedValue, type FigureOf, unknown, value } from "./definitions.js";
 import { ratePerS, type WholeLevel } from "./whole-level.js";
@@ -8,10 +9,6 @@ export interface StudyLevel extends WholeLevel {
   /** The level of one user; null without one. */
   readonly baseline: WholeLevel | null;
 }
-
-const FAILING_SUCCESS = 0.95;
-const SATURATED_GROWTH = 1.05;
-const DEGRADED_TIMES = 2;
 
 /** Each level with the one before it and the baseline. */
 export function studyLevels(levels: readonly WholeLevel[]): StudyLevel[] {
@@ -45,7 +42,8 @@ export const STUDY_FIGURES: readonly FigureOf<StudyLevel>[] = [
     name: "total_tok_s",
     unit: "tokens/s",
     how: "(prompt + output tokens of completed requests, by usage) / (level's start to its last end)",
-    differs: "prompt tokens from the prefix cache count as any other; the last end is known to one interval",
+    differs:
+      "prompt tokens from the prefix cache count as any other; the last end is known to one interval, in a level bounded by requests exactly",
     of: totalRate,
   },
   {
@@ -87,7 +85,7 @@ export const STUDY_FIGURES: readonly FigureOf<StudyLevel>[] = [
 function statusOf(level: StudyLevel): DefinedValue {
   const success = successOf(level);
   if (success === null) return unknown("no request ended");
-  if (success < FAILING_SUCCESS) return { kind: "word", word: "FAILING" };
+  if (success < STUDY_RULE.failingSuccess) return { kind: "word", word: "FAILING" };
   const isSaturated = saturation(level);
   if (isSaturated === null)
     return unknown("the bounds of total_tok_s leave open whether it grew by 1.05 over the level before");
@@ -95,7 +93,7 @@ function statusOf(level: StudyLevel): DefinedValue {
   const [p99, base] = [p99Of(level), level.baseline === null ? null : p99Of(level.baseline)];
   if (p99 === null || base === null)
     return unknown("neither FAILING nor SATURATED; without a level of one user nothing is DEGRADED or OK");
-  return { kind: "word", word: p99 > DEGRADED_TIMES * base ? "DEGRADED" : "OK" };
+  return { kind: "word", word: p99 > STUDY_RULE.degradedTimes * base ? "DEGRADED" : "OK" };
 }
 
 /** Null where the bounds of both rates allow either. */
@@ -103,8 +101,8 @@ function saturation(level: StudyLevel): boolean | null {
   if (level.before === null) return false;
   const [now, before] = [totalRate(level), totalRate(level.before)];
   if (now.kind !== "between" || before.kind !== "between") return false;
-  if (now.atMost < SATURATED_GROWTH * before.atLeast) return true;
-  return now.atLeast >= SATURATED_GROWTH * before.atMost ? false : null;
+  if (now.atMost < STUDY_RULE.saturatedGrowth * before.atLeast) return true;
+  return now.atLeast >= STUDY_RULE.saturatedGrowth * before.atMost ? false : null;
 }
 
 export const STUDY_BASIS: readonly string[] = [

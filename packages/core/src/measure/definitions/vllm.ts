@@ -160,9 +160,26 @@ function latencyFigures({ name, how, differs, histogramOf, why }: Latency): Figu
   }));
 }
 
+const asked: readonly FigureOf<WholeLevel>[] = [
+  {
+    name: "max_concurrency",
+    unit: "users",
+    how: "users asked for",
+    differs: "theirs is a limit that a burst of requests runs into; here users send, wait and send again",
+    of: ({ users }) => value(users, "an open load asks for a rate, not for users"),
+  },
+  {
+    name: "request_rate",
+    unit: "requests/s",
+    how: "arrivals asked for",
+    differs: null,
+    of: ({ rps }) => value(rps, "users that wait for their answers ask for no rate"),
+  },
+];
+
 /** Figures of `vllm bench serve`, as its `calculate_metrics` defines them. */
 export function vllmFigures(hasSlos: boolean): FigureOf<WholeLevel>[] {
-  return [duration, ...counts, ...rates, goodput(hasSlos), ...LATENCIES.flatMap(latencyFigures)];
+  return [...asked, duration, ...counts, ...rates, goodput(hasSlos), ...LATENCIES.flatMap(latencyFigures)];
 }
 
 export const VLLM_BASIS: readonly string[] = [

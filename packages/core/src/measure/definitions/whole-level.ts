@@ -1,7 +1,7 @@
 import type { ResolvedStage } from "../../load/stages.js";
 import { measuredWindow } from "../../load/timeline.js";
 import type { RunFacts } from "../../run/facts.js";
-import type { Aggregate } from "../aggregate.js";
+import type { Aggregate, FoldedBlock } from "../aggregate.js";
 import { addDue } from "../block-fold.js";
 import { emptyDue } from "../counts.js";
 import { createHistogram } from "../hdr-histogram.js";
@@ -15,11 +15,16 @@ export interface WholeLevel {
   readonly name: string;
   /** Users asked for; null for open load. */
   readonly users: number | null;
+  /** Arrivals per second asked for; null for closed load. */
+  readonly rps: number | null;
   readonly due: DueCounts;
   /** Events that shared a read with an earlier one of the same stream, in the level's time. */
   readonly coalesced: number;
   histogram(metric: MetricName): Histogram;
-  /** From the level's start to its last end, us; known to the interval in which that was. Null where nothing ended. */
+  /**
+   * From the level's start to its last end, us: exact for a level bounded by requests whose requests all ended, known to the
+   * interval of that end for others. Null where nothing ended.
+   */
   readonly durationUs: { readonly atLeast: number; readonly atMost: number } | null;
 }
 
@@ -50,13 +55,27 @@ export function wholeLevels(
       {
         name: stage.name,
         users: stage.kind === "users" ? stage.users : null,
+        rps: stage.kind === "rate" ? stage.fromRps : null,
         due,
         coalesced: blocks.reduce((sum, { flow }) => sum + flow.coalesced, 0),
         histogram,
-        durationUs: durationOf(ends, startUs, histogram("e2e").max),
+        durationUs: exactly(doneAfterUs(stage, blocks), durationOf(ends, startUs, histogram("e2e").max)),
       },
     ];
   });
+}
+
+/** A level bounded by requests is measured to the end of its last one, if none was cut. */
+function doneAfterUs(stage: ResolvedStage, blocks: readonly FoldedBlock[]): number | null {
+  if (stage.kind !== "users" || stage.bound.kind !== "requests") return null;
+  const isCut = blocks.some(({ due, unsettled }) => due.censored + due.cancelled + unsettled > 0);
+  return isCut ? null : Math.max(...blocks.map(({ flow }) => flow.durationUs));
+}
+
+/** Where intervals are missing, what was measured is shorter than the level: then the bounds stand. */
+function exactly(us: number | null, bounds: WholeLevel["durationUs"]): WholeLevel["durationUs"] {
+  if (us === null || bounds === null || us < bounds.atLeast || us > bounds.atMost) return bounds;
+  return { atLeast: us, atMost: us };
 }
 
 /** What took longest began in the level and ended in it: that bounds a level shorter than an interval. */

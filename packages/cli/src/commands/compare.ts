@@ -1,0 +1,101 @@
+import { compareRuns, LoadError, type LoadErrorCode, type RunEvidence, type Side } from "@tokenstorm/core";
+import { renderComparison } from "@tokenstorm/report";
+import { type Command, InvalidArgumentError } from "commander";
+import type { CommandContext } from "../context.js";
+import { describeError } from "../errors.js";
+import { EXIT } from "../exit-codes.js";
+import { oneOf } from "../parse-arguments.js";
+import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
+import { evidenceFromDirectory } from "../run-files.js";
+import type { Terminal } from "../terminal.js";
+
+const FORMATS = ["text", "json"] as const;
+/** Sides that fit beside each other. */
+const MOST_SIDES = 8;
+
+interface CompareFlags {
+  readonly format: (typeof FORMATS)[number];
+  readonly json?: boolean;
+  readonly out: string;
+}
+
+export function addCompare(program: Command, context: CommandContext): void {
+  program
+    .command("compare")
+    .description("two or more runs beside each other, with intervals of the differences from the first")
+    .argument(
+      "<a>",
+      "id, the beginning of one, or a run directory; repeats of one side joined by commas",
+      sideOf,
+    )
+    .argument("<b...>", "the same, for each further side", moreSides)
+    .option("--format <kind>", FORMATS.join(", "), oneOf(FORMATS), "text")
+    .option("--json", "the same as --format json")
+    .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .action((a: string[], others: string[][], flags: CompareFlags) =>
+      context.finish(compare([a, ...others], flags, context)),
+    );
+}
+
+function sideOf(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.some((name) => name === ""))
+    throw new InvalidArgumentError("A name between two commas is missing.");
+  return names;
+}
+
+function moreSides(text: string, before: string[][] | undefined): string[][] {
+  const sides = [...(before ?? []), sideOf(text)];
+  if (sides.length >= MOST_SIDES)
+    throw new InvalidArgumentError(`More than ${MOST_SIDES} sides fit no screen.`);
+  return sides;
+}
+
+async function compare(
+  named: readonly (readonly string[])[],
+  flags: CompareFlags,
+  context: CommandContext,
+): Promise<number> {
+  const { terminal } = context;
+  try {
+    await tell(await sidesOf(named, flags.out), flags, terminal);
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof LoadError && UNREADABLE.has(error.code))) throw error;
+    terminal.say(describeError(error, context).text);
+    return EXIT.planInvalid;
+  }
+}
+
+/** A side that cannot be read is an input that cannot be, as a plan is: 104. */
+const UNREADABLE: ReadonlySet<LoadErrorCode> = new Set(["RESULTS_UNREADABLE", "RUN_UNKNOWN"]);
+
+async function sidesOf(named: readonly (readonly string[])[], out: string): Promise<Side[]> {
+  const sides: Side[] = [];
+  for (const [i, names] of named.entries()) {
+    const runs: RunEvidence[] = [];
+    // One after the other: a run's intervals are large while they are folded.
+    for (const name of names) runs.push(await evidenceOf(name, out));
+    sides.push({ label: String.fromCharCode("A".charCodeAt(0) + i), runs });
+  }
+  return sides;
+}
+
+async function tell(sides: readonly Side[], flags: CompareFlags, terminal: Terminal): Promise<void> {
+  const comparison = compareRuns(sides);
+  const { stdout } = terminal;
+  const isJson = flags.json === true || flags.format === "json";
+  await terminal.print(
+    isJson
+      ? JSON.stringify(comparison, null, 2)
+      : renderComparison(comparison, { width: stdout.width(), colour: stdout.colour }),
+  );
+}
+
+async function evidenceOf(named: string, out: string): Promise<RunEvidence> {
+  const local = await findLocalRun(named, out);
+  if (local !== undefined) return evidenceFromDirectory(local.directory);
+  throw new LoadError("RUN_UNKNOWN", `there is no run ${named} in ${out}`, {
+    hint: "tokenstorm runs lists them; --out names another folder, and a path of a run directory will do too",
+  });
+}

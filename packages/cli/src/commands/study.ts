@@ -1,0 +1,250 @@
+import { join } from "node:path";
+import {
+  LoadError,
+  runsOf,
+  STUDY_MODES,
+  type StudyMode,
+  type StudyReport,
+  type StudyStep,
+  scheduleStudy,
+  studyCost,
+  summariseStudy,
+} from "@tokenstorm/core";
+import { renderStudy } from "@tokenstorm/report";
+import type { Command } from "commander";
+import type { CommandContext } from "../context.js";
+import { errorLines } from "../errors.js";
+import { EXIT } from "../exit-codes.js";
+import { UI_KINDS, type UiKind } from "../live/viewer.js";
+import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
+import { VERSION } from "../packaging.js";
+import { oneOf, processCount } from "../parse-arguments.js";
+import { readLocalReport } from "../run-files.js";
+import { askToBegin } from "../study/ask-to-begin.js";
+import { hookText } from "../study/hook-process.js";
+import { runStudy, studyExitCode } from "../study/run-study.js";
+import { openStudyDirectory, type StudyDirectory } from "../study/study-directory.js";
+import { type LoadedStudy, loadStudy } from "../study/study-file.js";
+import { costText, scheduleLines, stepText } from "../study/study-lines.js";
+
+interface StudyFlags extends NatsFlags {
+  readonly mode: StudyMode;
+  readonly only?: readonly string[];
+  readonly condition?: readonly string[];
+  readonly processes?: number | "auto";
+  readonly out?: string;
+  readonly dryRun?: boolean;
+  readonly resume?: boolean;
+  readonly restart?: boolean;
+  readonly yes?: boolean;
+  readonly allowHooks?: boolean;
+  readonly ui: UiKind;
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+export function addStudy(program: Command, context: CommandContext): void {
+  const command = program
+    .command("study")
+    .description("run a study file: conditions, suites, repeats; goes on where it was stopped")
+    .argument("<file>", "YAML or JSON study file (docs/study-file.md)");
+  addNatsFlags(
+    command
+      .option("--mode <mode>", `how much: ${STUDY_MODES.join(", ")}`, oneOf(STUDY_MODES), "default")
+      .option("--only <suite>", "only this suite (may be repeated)", collect)
+      .option("--condition <name>", "only this condition (may be repeated)", collect)
+      .option("--out <dir>", "the study's directory; studies/<name> by default")
+      .option("--dry-run", "show schedule, cost and commands, and end")
+      .option("--resume", "go on with the study that is in its directory")
+      .option("--restart", "begin anew; what is in its directory is kept in before-1, before-2, ...")
+      .option("--yes", "do not ask before it begins")
+      .option("--allow-hooks", "run the commands that the study file names")
+      .option("--processes <n|auto>", "agent processes on this machine, without --nats", processCount),
+  )
+    .option("--ui <kind>", `live view of each run: ${UI_KINDS.join(", ")}`, oneOf(UI_KINDS), "auto")
+    .option("--strict", "a degraded run is as bad as an invalid one: exit code 110")
+    .option("--json", "the study's report as JSON on stdout; with --dry-run the schedule")
+    .action((path: string, flags: StudyFlags) => context.finish(study(path, flags, { command, context })));
+}
+
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+interface World {
+  readonly command: Command;
+  readonly context: CommandContext;
+}
+
+async function study(path: string, flags: StudyFlags, world: World): Promise<number> {
+  const { command, context } = world;
+  const { env } = context;
+  if (flags.resume === true && flags.restart === true) {
+    command.error("error: --resume goes on and --restart begins anew: choose one", { exitCode: EXIT.usage });
+  }
+  const access =
+    flags.processes !== undefined && flags.nats === undefined ? undefined : natsAccess(flags, env);
+  if (access !== undefined && flags.processes !== undefined) {
+    command.error("error: --processes is for a study without --nats: there the agents are where they are", {
+      exitCode: EXIT.usage,
+    });
+  }
+  const loaded = await loadStudy(path);
+  const whole = scheduleStudy(loaded.study, scheduleOptions(flags));
+  if (flags.dryRun === true) return tellSchedule(loaded, whole, flags, context);
+  const hooks = commandsOf(whole);
+  if (hooks.length > 0 && flags.allowHooks !== true) {
+    command.error(
+      `error: ${loaded.path} runs ${hooks.length === 1 ? "a command of its own" : `${hooks.length} commands of its own`}, such as ${hooks[0]}\n` +
+        "hint: --dry-run lists them; read them, then give --allow-hooks",
+      { exitCode: EXIT.usage },
+    );
+  }
+  const directory = await openStudyDirectory({
+    loaded,
+    path: flags.out ?? join("studies", loaded.study.file.name),
+    mode: flags.mode,
+    resume: flags.resume === true,
+    restart: flags.restart === true,
+  });
+  try {
+    return await carryOut(loaded, directory, flags, { ...world, access });
+  } finally {
+    await directory.close();
+  }
+}
+
+async function carryOut(
+  loaded: LoadedStudy,
+  directory: StudyDirectory,
+  flags: StudyFlags,
+  { context, access }: World & { readonly access: ReturnType<typeof natsAccess> },
+): Promise<number> {
+  const { terminal, env } = context;
+  const steps = scheduleStudy(loaded.study, {
+    ...scheduleOptions(flags),
+    done: new Set(directory.done().keys()),
+  });
+  for (const line of openingLines(loaded, directory, steps)) terminal.say(line);
+  if (steps.length > 0 && flags.yes !== true && !(await askToBegin(terminal))) return EXIT.stopped;
+  const end = await runStudy({
+    steps,
+    directory,
+    folder: loaded.folder,
+    access,
+    processes: flags.processes,
+    env,
+    terminal,
+    ui: flags.ui,
+    strict: flags.strict === true,
+  });
+  const report = await reportOf(loaded, directory, flags.mode);
+  await directory.writeFile("study-report.json", `${JSON.stringify(report, null, 2)}\n`);
+  const { stdout } = terminal;
+  await terminal.print(
+    flags.json === true
+      ? JSON.stringify(report, null, 2)
+      : renderStudy(report, { width: stdout.width(), colour: stdout.colour }),
+  );
+  if (end.error !== null && !end.stopped) for (const line of errorLines(end.error)) terminal.say(line);
+  const isWhole = !end.stopped && end.error === null;
+  terminal.say(
+    isWhole
+      ? `the study is in ${directory.path}`
+      : `the study stopped; it goes on with: ${resumeCommand(loaded, directory, flags)}`,
+  );
+  return studyExitCode(end);
+}
+
+function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {
+  return { mode, only, conditions: condition };
+}
+
+/** What there is to do and what it costs, before anything is done. */
+function openingLines(loaded: LoadedStudy, directory: StudyDirectory, steps: readonly StudyStep[]): string[] {
+  const done = directory.done().size;
+  const { mode } = directory.state;
+  const cost = studyCost(steps, { ...loaded, mode });
+  return [
+    `study ${loaded.study.file.name}, mode ${mode}, in ${directory.path}`,
+    ...(done === 0 ? [] : [`${done} runs are done and are not repeated`]),
+    ...directory.underWay.map(
+      (key) => `${key} was under way when the study stopped: it is repeated, and what it left is not counted`,
+    ),
+    ...(steps.length === 0 ? ["nothing is left to do"] : scheduleLines(steps, cost, { all: false })),
+  ];
+}
+
+async function tellSchedule(
+  loaded: LoadedStudy,
+  steps: readonly StudyStep[],
+  { json, mode }: StudyFlags,
+  { terminal }: CommandContext,
+): Promise<number> {
+  const cost = studyCost(steps, { ...loaded, mode });
+  const { name, notes } = loaded.study.file;
+  const lines = [`study ${name}, mode ${mode}`, ...notes, ...scheduleLines(steps, cost, { all: true })];
+  await terminal.print(
+    json === true
+      ? JSON.stringify(
+          { study: name, mode, cost, steps, text: steps.map(stepText), about: costText(cost.total) },
+          null,
+          2,
+        )
+      : lines.join("\n"),
+  );
+  return EXIT.ok;
+}
+
+/** Commands that the schedule would run, each once. */
+function commandsOf(steps: readonly StudyStep[]): string[] {
+  const commands = steps.flatMap((step) =>
+    step.kind === "switch"
+      ? [step.switch, step.serve].flatMap((words) => (words === null ? [] : [hookText(words)]))
+      : [],
+  );
+  return [...new Set(commands)];
+}
+
+/** Of every run that is in the directory, also those of suites and conditions that this command was not asked for. */
+async function reportOf(
+  loaded: LoadedStudy,
+  directory: StudyDirectory,
+  mode: StudyMode,
+): Promise<StudyReport> {
+  const runs = runsOf(scheduleStudy(loaded.study, { mode }));
+  const results = [];
+  for (const done of directory.done().values()) {
+    const path = join(directory.runs, done.directory);
+    const report = await readLocalReport(path).catch((cause: unknown) => {
+      throw new LoadError(
+        "RESULTS_UNREADABLE",
+        `the run ${done.key} is in the journal, and ${path} cannot be read`,
+        {
+          hint: "bring the directory back, or --restart",
+          cause,
+        },
+      );
+    });
+    results.push({ key: done.key, run: done.run, directory: join("runs", done.directory), report });
+  }
+  return summariseStudy({
+    study: loaded.study,
+    runs,
+    results,
+    published: loaded.published,
+    mode,
+    digest: loaded.digest,
+    startedAt: directory.state.createdAt,
+    version: VERSION,
+  });
+}
+
+function resumeCommand(loaded: LoadedStudy, directory: StudyDirectory, flags: StudyFlags): string {
+  const given = [
+    flags.mode === "default" ? "" : `--mode ${flags.mode}`,
+    flags.out === undefined ? "" : `--out ${directory.path}`,
+    ...(flags.only ?? []).map((name) => `--only ${name}`),
+    ...(flags.condition ?? []).map((name) => `--condition ${name}`),
+    flags.allowHooks === true ? "--allow-hooks" : "",
+  ];
+  return ["tokenstorm study", loaded.path, ...given.filter((flag) => flag !== ""), "--resume"].join(" ");
+}

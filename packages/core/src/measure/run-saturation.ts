@@ -1,0 +1,35 @@
+import {
+  type SaturationEstimate,
+  type SaturationLevel,
+  saturationEstimate,
+} from "../statistics/saturation-estimate.js";
+import type { Aggregate } from "./aggregate.js";
+import { total } from "./counts.js";
+import type { Histogram } from "./histogram.js";
+import { batchRates } from "./interval-series.js";
+import type { LevelData } from "./level-data.js";
+
+/** Where a run's ladder stops growing; null for a run that is no ladder. What varies is what varied within each window. */
+export function runSaturation(levels: readonly LevelData[], aggregate: Aggregate): SaturationEstimate | null {
+  // Too short a window has the wrong throughput for its number in flight.
+  const fit = levels.filter(({ isTooShort, windowUs }) => !isTooShort && windowUs > 0);
+  if (fit.length < 2) return null;
+  return saturationEstimate(fit.map((level) => levelOf(level, aggregate)));
+}
+
+function levelOf(level: LevelData, aggregate: Aggregate): SaturationLevel {
+  const { stage, flow, due, windowUs, inFlightMean, histograms } = level;
+  const parts = batchRates(aggregate.levelIntervals(stage.index), ({ outputTokens }) => outputTokens);
+  const failed = total(due.failed);
+  const ended = due.completed + failed;
+  const [waiting, whole] = [meanOf(histograms.get("ttft")), meanOf(histograms.get("e2e"))];
+  return {
+    inFlight: inFlightMean,
+    throughput: parts.length > 1 ? parts : [(flow.outputTokens * 1e6) / windowUs],
+    success: ended === 0 ? null : due.completed / ended,
+    waitingShare: waiting === null || whole === null || whole === 0 ? null : Math.min(1, waiting / whole),
+  };
+}
+
+const meanOf = (histogram: Histogram | undefined): number | null =>
+  histogram === undefined || histogram.count === 0 ? null : histogram.sum / histogram.count;

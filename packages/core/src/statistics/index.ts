@@ -1,0 +1,14 @@
+export * from "./incomplete-beta.js";
+export * from "./incomplete-gamma.js";
+export type { Knee } from "./knee.js";
+export * from "./mean-interval.js";
+export { medianOf } from "./moments.js";
+export * from "./order-statistics.js";
+export type { Unknown } from "./outcome.js";
+export * from "./saturation-estimate.js";
+export * from "./shares.js";
+export * from "./step-floor.js";
+export * from "./student-t.js";
+export * from "./study-saturation.js";
+export * from "./variance-test.js";
+export * from "./welch-interval.js";

@@ -1,0 +1,3 @@
+// What the page itself needs of this package: types and words, and nothing that folds or reads a run.
+export * from "./page/report-data.js";
+export * from "./units.js";

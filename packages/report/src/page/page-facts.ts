@@ -1,0 +1,53 @@
+import type { RunReport } from "@tokenstorm/core";
+import {
+  agentsTexts,
+  completenessText,
+  observedText,
+  requestsText,
+  serverText,
+  serverTimesText,
+  tokensText,
+  troubleTexts,
+} from "../facts-text.js";
+import { answerTexts, failureTimeTexts, outlierTexts } from "../member-text.js";
+import { proofTexts } from "../proof-text.js";
+import { stampsTexts } from "../stamps-text.js";
+import { stimulusTexts } from "../stimulus-text.js";
+import type { Fact, Tone } from "./report-data.js";
+
+const TONES = { green: "good", yellow: "warning", red: "bad" } as const;
+const THRESHOLDS = { passed: "good", failed: "bad", inconclusive: "warning" } as const;
+
+/** What the text report says below its table, in the same words. */
+export function pageFacts(report: RunReport): Fact[] {
+  const { stages } = report;
+  const facts = (label: string, texts: readonly string[], tone: Tone = "plain") =>
+    texts.map((text) => ({ label, text, tone }));
+  const times = serverTimesText(report);
+  const complete = completenessText(report);
+  const unexplained = (report.totals.server.checks ?? []).some(({ agrees }) => agrees === false);
+  return [
+    ...facts("stamps", stampsTexts(stages)),
+    ...report.thresholds.map((threshold) => ({
+      label: "thresholds",
+      text: `${threshold.result}: ${threshold.expression} (${observedText(threshold)})`,
+      tone: THRESHOLDS[threshold.result],
+    })),
+    ...facts("stimulus", stimulusTexts(stages)),
+    ...facts("requests", [requestsText(report)]),
+    ...troubleTexts(stages).flatMap(([label, text]) => facts(label, [text], "bad")),
+    ...facts("failed", failureTimeTexts(stages)),
+    ...facts("answers", answerTexts(stages)),
+    ...facts("tokens", [tokensText(report)]),
+    ...facts("server", [serverText(report)], unexplained ? "warning" : "plain"),
+    ...facts("server", times === undefined ? [] : [times]),
+    { label: "complete", text: complete.text, tone: complete.isWhole ? "good" : "bad" },
+    ...agentsTexts(report).map(({ text, colour }) => ({ label: "agents", text, tone: TONES[colour] })),
+    ...facts("outliers", outlierTexts(stages), "warning"),
+    ...(report.proof === undefined ? [] : proofTexts(report.proof)).map(({ text, isSame }) => ({
+      label: "proof",
+      text,
+      tone: isSame === false ? ("warning" as const) : ("plain" as const),
+    })),
+  ];
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { profiles } from "@tokenstorm/simulator";
+import { runClosedLoop } from "./closed-loop.js";
+import { type ComparedRow, runCompatible } from "./compatible.js";
+import type { PublishedSeries } from "./data.js";
+import { errorOf, errorText } from "./errors.js";
+import { shapeOf } from "./predicted.js";
+
+/** What this is evidence of, said wherever its results are shown. */
+export const WHAT_IT_SHOWS =
+  "This shows client, phases and arithmetic to be right on a server whose behaviour is known; it is no evidence about the hardware.";
+
+/** How far a row may be off, %. DeepSeek's rest on output lengths that nobody published. */
+export const LIMIT_PCT: Readonly<Record<PublishedSeries["model"], number>> = {
+  "llama-3.1-405b": 8,
+  "qwen3-vl-235b": 8,
+  "kimi-k2.5": 8,
+  "deepseek-v3.2": 12,
+};
+
+/** Runs a series and holds every row against the published one, and the client against one of no cost. */
+export async function checkCompatible(
+  t: TestContext,
+  series: PublishedSeries,
+): Promise<readonly ComparedRow[]> {
+  const { run, rows } = await runCompatible(series, 1);
+  assert.equal(run.report.verdict.status, "valid", run.report.verdict.reasons.join("; "));
+  assert.equal(rows.length, series.levels.length);
+  for (const [i, row] of rows.entries()) {
+    const where = `${series.id} at ${row.level}`;
+    for (const [figure, { ours, published, differencePct }] of [
+      ["total tok/s", row.totalTokensPerS],
+      ["p99", row.p99S],
+    ] as const) {
+      const text = `${where}: ${figure} ${ours.toFixed(2)}, published ${published}`;
+      assert.ok(Math.abs(differencePct) <= LIMIT_PCT[series.model], text);
+    }
+    assert.equal(row.inFlight.max, series.levels[i]?.inferred_max_in_flight, `${where}: most in flight`);
+    checkDefinitions(run.study.levels[i]?.values["total_tok_s"], row, where);
+    if (i > 0 && series.model !== "deepseek-v3.2") checkClient(series, row, where);
+  }
+  t.diagnostic(`${series.id}: ${errorText(errorOf(rows))}. ${WHAT_IT_SHOWS}`);
+  return rows;
+}
+
+/** The report's rates and the study's own arithmetic are one figure, to rounding. */
+function checkDefinitions(
+  told: { readonly kind: string; readonly atLeast?: number; readonly atMost?: number } | undefined,
+  { totalTokensPerS }: ComparedRow,
+  where: string,
+): void {
+  assert.equal(told?.kind, "between", where);
+  for (const bound of [told?.atLeast, told?.atMost]) {
+    assert.ok(Math.abs((bound ?? 0) / totalTokensPerS.ours - 1) < 1e-6, `${where}: ${bound} by the study`);
+  }
+}
+
+/** Once the prompt is cached, coordinator, agents and recorder measure what a client of no cost would: to a histogram's digits. */
+function checkClient(series: PublishedSeries, row: ComparedRow, where: string): void {
+  const { decodeStepMs, prefillTokensPerS, blockSize } = profiles[series.model];
+  const naive = runClosedLoop({
+    decodeStepMs,
+    prefillTokensPerS,
+    isIdentical: true,
+    isWarm: true,
+    ...shapeOf(series, row.level),
+    engine: { blockSize, kvBlocks: Math.floor(200_000 / blockSize) },
+  });
+  const rate = row.totalTokensPerS.ours / naive.totalTokensPerS - 1;
+  assert.ok(Math.abs(rate) < 1e-4, `${where}: ${100 * rate} % off a client of no cost`);
+  const p99 = row.p99S.ours / naive.p99S - 1;
+  assert.ok(Math.abs(p99) < 2e-3, `${where}: p99 ${100 * p99} % off a client of no cost`);
+}
