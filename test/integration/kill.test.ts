@@ -1,97 +1,21 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
+import { test } from "node:test";
+import { isTerminal } from "@tokenstorm/core";
+import { getReport } from "@tokenstorm/protocol";
+import { scratch, startCli } from "./cli.js";
+import { startCoordinator } from "./cluster.js";
 import {
-  isTerminal,
-  type PlanInput,
-  type RunRecord,
-  type RunReport,
-  type RunState,
-  requirePlan,
-} from "@tokenstorm/core";
-import { getReport, readRun, subjects, submitRun, type Transport } from "@tokenstorm/protocol";
-import { connectNats } from "@tokenstorm/protocol/nats";
-import { type Running, type Simulator, scratch, startCli, startSimulator } from "./cli.js";
-import { startAgent, startCoordinator, startNats, type TestNats } from "./cluster.js";
-
-const RUN = "k1";
-const LIMIT_MS = 90_000;
-const LOOK_MS = 5;
-
-interface Cluster {
-  readonly nats: TestNats;
-  readonly simulator: Simulator;
-  readonly transport: Transport;
-  readonly agents: readonly Running[];
-}
-
-async function openCluster(t: TestContext): Promise<Cluster | undefined> {
-  const nats = await startNats(t);
-  if (nats === undefined) return undefined;
-  // Requests of some 300 ms: a drain lasts long enough to be seen.
-  const simulator = await startSimulator(t, ["--time-scale", "4"]);
-  const transport = await connectNats({ servers: [nats.url], role: "coordinator", name: "test" });
-  t.after(() => transport.close());
-  const agents = await Promise.all(
-    ["a1", "a2"].map((id) => startAgent(t, nats, ["--id", id], { cwd: scratch(t) })),
-  );
-  return { nats, simulator, transport, agents };
-}
-
-async function submit({ transport, simulator }: Cluster, change: Partial<PlanInput> = {}): Promise<void> {
-  const plan = requirePlan({
-    version: 1,
-    target: { urls: [simulator.url] },
-    workload: { inputTokens: 32, outputTokens: 16 },
-    load: { kind: "users", stages: [{ users: 6, rampUpMs: 0, settleMs: 0, durationMs: 6000 }] },
-    warmUp: { requests: 0 },
-    agents: { min: 2, waitMs: 30_000 },
-    deliverMs: 60_000,
-    ...change,
-  });
-  await submitRun({ transport, subjects: subjects() }, { plan, id: RUN, salt: "s", createdAtMs: Date.now() });
-}
-
-/** Looks until the store shows it: what follows hangs on what was seen, not on how long something took. */
-async function until(
-  { transport }: Cluster,
-  holds: (record: RunRecord) => boolean,
-  what: string,
-): Promise<RunRecord> {
-  const untilMs = performance.now() + LIMIT_MS;
-  for (;;) {
-    const { record } = await readRun(transport, RUN);
-    if (holds(record)) return record;
-    assert.ok(
-      !isTerminal(record.state),
-      `the run is ${record.state}, not ${what}: ${record.problem?.message}`,
-    );
-    assert.ok(performance.now() < untilMs, `not within ${LIMIT_MS} ms: ${what}; it is ${record.state}`);
-    await wait(LOOK_MS);
-  }
-}
-
-const untilState = (cluster: Cluster, state: RunState) =>
-  until(cluster, (record) => record.state === state, state);
-
-/** Every request that the simulator finished is in the report, and no other: joined by request id. */
-async function assertJoined({ simulator }: Cluster, report: RunReport): Promise<void> {
-  const requests = (await simulator.truth()).filter(({ id }) => id.startsWith(`ts-${RUN}-`));
-  const ids = new Set(requests.map(({ id }) => id));
-  assert.equal(ids.size, requests.length, "no request was sent twice");
-  const finished = requests.filter(({ finishReason }) => finishReason === "length");
-  assert.equal(report.totals.requests.completed, finished.length);
-}
-
-function assertWhole(report: RunReport): void {
-  const { completeness } = report;
-  assert.deepEqual(completeness.missing, []);
-  assert.ok(completeness.intervalsExpected > 0);
-  assert.equal(completeness.intervalsReceived, completeness.intervalsExpected);
-  assert.equal(completeness.samplesMerged, completeness.samplesRecorded);
-}
+  assertJoined,
+  assertWhole,
+  LIMIT_MS,
+  openCluster,
+  RUN,
+  submit,
+  until,
+  untilState,
+} from "./killed-cluster.js";
 
 /** A process and those that it started: an agent's may be a child with room of its own for the heap. */
 function familyOf(pid: number): number[] {
