@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { isTerminal, type RunReport } from "@tokenstorm/core";
-import { getReport, type LogEntry } from "@tokenstorm/protocol";
+import { decodeHeartbeat, getReport, type LogEntry, subjects } from "@tokenstorm/protocol";
 import { scratch } from "./cli.js";
 import { startCoordinator } from "./cluster.js";
 import {
@@ -82,6 +82,36 @@ test("a stream of results that is deleted in mid-run is made anew, and what nobo
   assertWhole(report);
   await assertJoined(cluster, report);
 });
+
+test("a stream of results that is full in mid-run holds nothing up for good: what it refused is delivered once there is room", {
+  timeout: 2 * LIMIT_MS,
+}, async (t) => {
+  const cluster = await openCluster(t);
+  if (cluster === undefined) return;
+  const { report } = await lose(t, cluster, async (manager) => {
+    const { config, state } = await manager.streams.info(STREAM);
+    await manager.streams.update(STREAM, { ...config, max_bytes: state.bytes });
+    await untilRefused(cluster);
+    await manager.streams.update(STREAM, config);
+  });
+  assertWhole(report);
+  await assertJoined(cluster, report);
+});
+
+/** Both agents have cut intervals that the log has not taken. */
+async function untilRefused({ transport }: Cluster): Promise<void> {
+  const behind = new Set<string>();
+  await new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error("nothing was refused")), LIMIT_MS);
+    transport.bus.subscribe(subjects().heartbeats, ({ data }) => {
+      const { agent, lastCut, lastAcked } = decodeHeartbeat(data);
+      if (lastCut > lastAcked) behind.add(agent);
+      if (behind.size < 2) return;
+      clearTimeout(limit);
+      resolve();
+    });
+  });
+}
 
 test("with nothing kept at the agents, a deleted message is missing: agent, window and count are named", {
   timeout: 2 * LIMIT_MS,

@@ -83,6 +83,7 @@ export class World {
   #happened = { pausedLeaders: 0, killedAgents: 0, natsRestarts: 0, stops: 0 };
   #seen = new Set<string>();
   #highestTerm = 0;
+  #revision = 0;
   #leader: Process | undefined;
 
   constructor(seed: number) {
@@ -151,7 +152,8 @@ export class World {
 
   async #look(): Promise<void> {
     const entry = await this.#direct.state.get(runKey(RUN));
-    if (entry === undefined) return;
+    if (entry === undefined || entry.revision === this.#revision) return;
+    this.#revision = entry.revision;
     this.record = decodeRunRecord(entry.value);
     const { state, term } = this.record;
     if (term > 0) this.terms.add(term);
