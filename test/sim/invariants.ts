@@ -33,6 +33,7 @@ export async function checkInvariants(world: World): Promise<void> {
   checkEveryCompletion(world, record, report, kept.snapshots);
   checkCounts(report);
   if (record.state === "completed") checkUnion(world, record);
+  checkNothingLost(world, record, report);
   if (record.result.isWhole === true) {
     assert.deepEqual(report.completeness.missing.length === 0, isUngiven(kept.aggregate));
     assert.equal(await world.leftInLog(), 0, "the log forgets a run that is whole");
@@ -138,6 +139,13 @@ function checkCounts(report: RunReport): void {
   const isShort = completeness.intervalsReceived < completeness.intervalsExpected;
   assert.equal(isShort, completeness.missing.length > 0, "what is missing is named");
   if (isShort) assert.notEqual(report.verdict.status, "valid");
+}
+
+/** Where nobody died or was cut off, and nothing had to be given up, whatever the log lost was delivered again. */
+function checkNothingLost({ scenario }: World, record: RunRecord, { completeness }: RunReport): void {
+  if (scenario.faults.length > 0 || scenario.retainBytes === 1 || scenario.plan.deliverMs !== 30_000) return;
+  assert.deepEqual([record.state, completeness.missing], ["completed", []]);
+  assert.equal(record.result?.isWhole, true);
 }
 
 /** Together the agents sent the plan's keys, and no others. */

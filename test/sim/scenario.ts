@@ -120,9 +120,11 @@ function drawLoad(random: Random): PlanInput["load"] {
 }
 
 function drawFault(random: Random, agents: number): Planned {
+  const state = random.pick(FAULT_STATES);
   return {
-    state: random.pick(FAULT_STATES),
-    afterMs: random.bool(0.3) ? 0 : random.int(0, 4000),
+    state,
+    // Agents arm within milliseconds.
+    afterMs: random.bool(0.3) ? 0 : random.int(0, state === "arming" ? 4 : 4000),
     fault: drawKind(random, agents),
   };
 }

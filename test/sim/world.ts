@@ -84,6 +84,7 @@ export class World {
   #seen = new Set<string>();
   #highestTerm = 0;
   #revision = 0;
+  #state: FaultState | undefined;
   #leader: Process | undefined;
 
   constructor(seed: number) {
@@ -155,8 +156,14 @@ export class World {
     if (entry === undefined || entry.revision === this.#revision) return;
     this.#revision = entry.revision;
     this.record = decodeRunRecord(entry.value);
-    const { state, term } = this.record;
+    this.#see(this.record);
+  }
+
+  /** What was planned for a state happens as soon as that is seen. */
+  #see(record: RunRecord): void {
+    const { state, term } = record;
     if (term > 0) this.terms.add(term);
+    this.#state = FAULT_STATES.find((one) => one === state);
     if (this.#seen.has(state)) return;
     this.#seen.add(state);
     for (const { state: when, afterMs, fault } of this.scenario.faults) {
@@ -207,8 +214,7 @@ export class World {
     if (leader === undefined || leader.clock.isDead) return;
     leader.clock.kill();
     leader.mount?.lose();
-    const state = this.record?.state;
-    const known = FAULT_STATES.find((one) => one === state);
+    const known = this.#state;
     if (known !== undefined) this.#killedIn[known] += 1;
     if (backMs === null) return;
     this.clock.at(this.clock.nowUs() + backMs * 1000, () => this.#startCoordinator(leader.name, leader.host));
@@ -263,7 +269,17 @@ export class World {
       }
       transport.bus.publish(subject, data);
     };
-    return { ...transport, bus: { ...transport.bus, publish } };
+    const compareAndSet: Transport["state"]["compareAndSet"] = async (key, value, expected) => {
+      const revision = await transport.state.compareAndSet(key, value, expected);
+      // Some states last for milliseconds: whoever writes them is watched.
+      if (revision !== undefined && key === runKey(RUN)) this.#see(decodeRunRecord(value));
+      return revision;
+    };
+    return {
+      ...transport,
+      bus: { ...transport.bus, publish },
+      state: { ...transport.state, compareAndSet },
+    };
   }
 
   #startAgent(name: string): void {

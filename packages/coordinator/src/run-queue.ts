@@ -39,8 +39,8 @@ export class RunQueue {
     const taken: RunRecord = { ...record, ...by, revision: record.revision + 1 };
     const written = await this.#state.compareAndSet(key, encodeRunRecord(taken), revision);
     if (written === undefined) return undefined;
-    const before = record.leader === by.leader ? "itself" : `coordinator ${record.leader}`;
-    this.#logger.warn(`takes over a run that ${before} led`, { run: record.id, state: record.state });
+    const who = record.leader === by.leader ? "it" : `coordinator ${record.leader}`;
+    this.#logger.warn(`takes over a run that ${who} led before`, { run: record.id, state: record.state });
     return { key, record: taken, revision: written };
   }
 
