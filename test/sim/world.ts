@@ -30,8 +30,8 @@ import { simulatedTargets, type TrueRequest } from "./simulated-target.js";
 export const RUN = "r1";
 const NAMES = subjects();
 
-/** Two takeovers and what they take. */
-const PURGE_LIMIT_US = 60_000_000;
+/** A takeover, and the time after which a leader looks through the log again. */
+const PURGE_LIMIT_US = 90_000_000;
 
 interface Process {
   readonly name: string;

@@ -43,7 +43,7 @@ export class Lead {
   #refusals = 0;
   #isReading = false;
   #isReadAgain = false;
-  #hasSwept = false;
+  #sweepsAtUs = Number.NEGATIVE_INFINITY;
   #hintTimer: Cancel | undefined;
   #isOver = false;
   /** Subjects on which something could not be published; each is told once. */
@@ -213,11 +213,15 @@ export class Lead {
     this.#drive(stored, isTakenOver ? { leader, term: termBefore } : null);
   }
 
-  /** Once: the log forgets what another one did not come to purge. */
+  /**
+   * The log forgets what another one did not come to purge, and what one that was replaced has still put there: such an
+   * append may come at any time.
+   */
   async #sweep(): Promise<void> {
-    if (this.#hasSwept) return;
+    const nowUs = this.#deps.clock.nowUs();
+    if (nowUs < this.#sweepsAtUs) return;
     await sweepLog(this.#deps);
-    this.#hasSwept = true;
+    this.#sweepsAtUs = nowUs + COORDINATOR_LIMITS.sweepMs * 1000;
   }
 
   #drive(stored: StoredRun, before: RunDriverOptions["before"]): void {

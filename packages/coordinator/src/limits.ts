@@ -37,6 +37,8 @@ export const COORDINATOR_LIMITS = {
   eventUnseenMs: 1500,
   /** At the end the log is waited for so long to take the leader's last entries. */
   eventFlushMs: 5000,
+  /** While no run is led, the log is looked through so often for runs that are over. */
+  sweepMs: 60_000,
   /** What is left in the log of a run that ended without all its intervals is kept so long. */
   unwholeKeptMs: 7 * 24 * 3_600_000,
   /** Scrapes that must be equal lie so far apart. */

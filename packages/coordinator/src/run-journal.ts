@@ -21,6 +21,8 @@ export interface RunJournalOptions {
   readonly term: number;
   readonly clock: Clock;
   readonly log: ResultLog;
+  /** False: another one may have ended the run by now, and its log been purged. */
+  readonly isLeading: () => boolean;
 }
 
 /**
@@ -142,7 +144,11 @@ export class RunJournal {
 
   /** One after the other, each until the log has shown it. */
   async #publishAll(): Promise<void> {
-    while (!this.#isClosed && (this.#leaving.length > 0 || this.#unseen.size > 0)) {
+    while (
+      !this.#isClosed &&
+      this.#options.isLeading() &&
+      (this.#leaving.length > 0 || this.#unseen.size > 0)
+    ) {
       const [next] = this.#leaving;
       const isTaken = next !== undefined && (await this.#publish(next));
       if (!isTaken) await this.#wait();

@@ -41,9 +41,9 @@ export class RunKeeper {
   #caughtUp: () => void = () => undefined;
 
   constructor(options: RunKeeperOptions) {
-    const { deps, run, term } = options;
+    const { deps, run, term, isLeading } = options;
     this.#options = options;
-    this.journal = new RunJournal({ run, term, clock: deps.clock, log: deps.transport.log });
+    this.journal = new RunJournal({ run, term, clock: deps.clock, log: deps.transport.log, isLeading });
   }
 
   /** Undefined before the agents are admitted. */
