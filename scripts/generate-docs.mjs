@@ -1,12 +1,14 @@
 // Writes what is said twice: docs/plan.md and docs/plan.schema.json from the plan's schema, docs/study-file.md and its schema
 // from the study file's, the hours in docs/study.md from plans/study, docs/openapi.json from the API's
-// routes, the table of metrics in docs/http-api.md, docker/nats.conf and its copy in docker/kubernetes.yaml from the roles'
+// routes, the tables in docs/http-api.md, docs/doctor.md and docs/conformance.md, docker/nats.conf and its copy in docker/kubernetes.yaml from the roles'
 // permissions: node scripts/generate-docs.mjs [--check]
 // With --check nothing is written, and a stale file is named with exit code 1. Needs a build.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { metricsTable, openApiDocument } from "../packages/api/dist/index.js";
 import {
+  conformanceTable,
+  doctorRuleTable,
   planJsonSchema,
   planReference,
   studyJsonSchema,
@@ -35,6 +37,16 @@ const files = {
     "docs/http-api.md",
     ["<!-- made by scripts/generate-docs.mjs: metrics -->\n", "\n<!-- end -->"],
     metricsTable(),
+  ),
+  "docs/doctor.md": between(
+    "docs/doctor.md",
+    ["<!-- made by scripts/generate-docs.mjs: rules -->\n", "\n<!-- end -->"],
+    doctorRuleTable(),
+  ),
+  "docs/conformance.md": between(
+    "docs/conformance.md",
+    ["<!-- made by scripts/generate-docs.mjs: checks -->\n", "\n<!-- end -->"],
+    conformanceTable(),
   ),
   "docker/nats.conf": natsConf(),
   "docker/kubernetes.yaml": between(

@@ -19,6 +19,8 @@ const PARTS = {
   sim: { folders: ["test/dist/sim"], concurrency: 2 },
   // The reference study in virtual time: what it must find, row by row.
   study: { folders: ["test/dist/study"], concurrency: 2 },
+  // The wire contract on the simulator, and with the wire spoilt in every way.
+  conformance: { folders: ["test/dist/conformance"], concurrency: 1 },
   integration: { folders: ["test/dist/integration"], concurrency: 2 },
   // What is held against the time of this machine, each with the machine to itself.
   timed: { folders: ["test/dist/timed"], concurrency: 1 },

@@ -8,6 +8,7 @@ export {
   type StampedWindow,
 } from "./capacity/stamped-load.js";
 export * from "./cgroup.js";
+export * from "./local-ports.js";
 export * from "./logger.js";
 export { rehearse } from "./run/rehearsal.js";
 export { type KeptStampsOptions, keepStamps } from "./target/kept-stamps.js";
@@ -16,3 +17,4 @@ export { guardSecrets, type SecretGuard } from "./target/secret-guard.js";
 export * from "./target/target.js";
 export { createRawTarget, createTarget, createUndiciTarget } from "./target/targets.js";
 export * from "./vitals.js";
+export * from "./wire/index.js";

@@ -189,8 +189,8 @@ function countDescriptors(): () => number {
   };
 }
 
-/** Node raises its own limit to the hard one when it starts, so the hard one is what holds. */
-function hardDescriptorLimit(): number {
+/** Open files allowed; 0 where unknown. Node raises its own limit to the hard one when it starts, so that is what holds. */
+export function hardDescriptorLimit(): number {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");
     return Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1] ?? 0);

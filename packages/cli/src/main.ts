@@ -80,6 +80,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import("./commands/init.js")).addInit,
   calibrate: async () => (await import("./commands/calibrate.js")).addCalibrate,
   study: async () => (await import("./commands/study.js")).addStudy,
+  doctor: async () => (await import("./commands/doctor.js")).addDoctor,
   simulate: async () => (await import("./commands/simulate.js")).addSimulate,
 };
 

@@ -9,6 +9,7 @@ export * from "./clock.js";
 export * from "./compare/compare-runs.js";
 export * from "./compare/comparison.js";
 export * from "./compare/evidence.js";
+export * from "./doctor/index.js";
 export * from "./errors.js";
 export * from "./load/arrivals.js";
 export * from "./load/keys.js";

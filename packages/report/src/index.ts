@@ -1,10 +1,12 @@
 export * from "./audit-text.js";
 export * from "./columns.js";
 export * from "./compare-text.js";
+export * from "./conformance-text.js";
 export { CSV_LINE_END, csvRow } from "./csv.js";
 export * from "./csv-intervals.js";
 export * from "./csv-report.js";
 export * from "./definitions-text.js";
+export * from "./doctor-text.js";
 export * from "./histogram-log.js";
 export * from "./json-report.js";
 export * from "./live-line.js";

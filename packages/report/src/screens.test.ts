@@ -8,8 +8,11 @@ import { renderAudit } from "./audit-text.js";
 import { displayWidth } from "./columns.js";
 import { doubtfulComparison, pairComparison, threeSides } from "./compare-samples.js";
 import { renderComparison } from "./compare-text.js";
+import { renderConformance } from "./conformance-text.js";
 import { definitionsSample } from "./definitions-samples.js";
 import { renderDefinitions } from "./definitions-text.js";
+import { badConformance, fineDoctor, goodConformance, wrongDoctor } from "./doctor-samples.js";
+import { renderDoctor } from "./doctor-text.js";
 import { renderLiveLine } from "./live-line.js";
 import { renderLive } from "./live-screen.js";
 import {
@@ -45,6 +48,10 @@ const screens: Readonly<Record<string, Screen>> = {
   "compare-pair": (options) => renderComparison(pairComparison, options),
   "compare-three": (options) => renderComparison(threeSides, options),
   "compare-doubtful": (options) => renderComparison(doubtfulComparison, options),
+  "doctor-wrong": (options) => renderDoctor(wrongDoctor, options),
+  "doctor-fine": (options) => renderDoctor(fineDoctor, options),
+  "conformance-good": (options) => renderConformance(goodConformance, options),
+  "conformance-bad": (options) => renderConformance(badConformance, options),
   "line-all": ({ width }) =>
     [liveUpdate, troubledUpdate, gatheringUpdate].map((one) => renderLiveLine(one, { width })).join("\n"),
 };

@@ -1,0 +1,17 @@
+export * from "./conditions.js";
+export * from "./conformance/index.js";
+export * from "./deployment-facts.js";
+export { type ParsedDeployments, parseDeployments } from "./deployment-file.js";
+export * from "./diagnose.js";
+export * from "./engine-version.js";
+export * from "./fact.js";
+export * from "./host-limits.js";
+export * from "./judge-host.js";
+export * from "./judge-rule.js";
+export * from "./known-models.js";
+export { conformanceTable, doctorRuleTable } from "./reference.js";
+export * from "./rules.js";
+export * from "./seen-server.js";
+export { type ParsedServeLine, parseServeLine, splitWords } from "./serve-line.js";
+export * from "./stated-deployment.js";
+export { knownFlag } from "./vllm-flags.js";
