@@ -119,3 +119,13 @@ contract("ids that would widen a subject are refused", async (_t, connect) => {
     { code: "PROTOCOL_MALFORMED" },
   );
 });
+
+contract("the runs that it holds anything of are listed, until they are purged", async (_t, connect) => {
+  const { log } = await connect();
+  assert.deepEqual(await log.runs(), []);
+  for (const run of ["r1", "r2"]) await log.append(id(1, { run }), bytes("x"), SOON);
+  await log.append(id(1, { agent: "_leader", kind: "event", run: "r2" }), bytes("x"), SOON);
+  assert.deepEqual((await log.runs()).sort(), ["r1", "r2"]);
+  await log.purge("r1");
+  assert.deepEqual(await log.runs(), ["r2"]);
+});

@@ -148,10 +148,17 @@ function idleVitals(): VitalsSource {
 class MemoryStore implements RunDirectoryStore {
   readonly #files = new Map<string, string>();
 
-  async open(name: string): Promise<RunDirectory> {
+  open(name: string): Promise<RunDirectory> {
+    return this.reopen(name);
+  }
+
+  async reopen(name: string): Promise<RunDirectory> {
     const files = this.#files;
     return {
       path: name,
+      readLines: async function* (file) {
+        for (const line of (files.get(file) ?? "").split("\n")) if (line !== "") yield line;
+      },
       appendLine: (file, line) => {
         files.set(file, `${files.get(file) ?? ""}${line}\n`);
       },

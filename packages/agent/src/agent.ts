@@ -28,6 +28,9 @@ export function createAgent(deps: AgentDeps): Agent {
   return new AgentProcess(deps);
 }
 
+/** After the last moment at which a leader commits a start, and well before the last at which it can be heeded. */
+const LAST_READ_BEFORE_US = 450_000;
+
 /** How the process ends, once nothing of a run is left. */
 interface Ending {
   readonly error: unknown;
@@ -45,11 +48,13 @@ class AgentProcess implements Agent {
   #machine: AgentMachine = IDLE_AGENT;
   #run: ShardRun | null = null;
   #tick: Cancel | undefined;
+  #lastRead: Cancel | undefined;
   #ending: Ending | null = null;
   #hasEnded = false;
   #vitals: Vitals | null = null;
   #isStateUnavailable = false;
-  #hasUndelivered = false;
+  /** Runs whose results nobody has confirmed, or not all of them. */
+  readonly #undelivered = new Set<string>();
   readonly #spooled: string[] = [];
 
   constructor(deps: AgentDeps) {
@@ -152,9 +157,23 @@ class AgentProcess implements Agent {
     const { machine, effects } = stepAgent(before, event, this.#deps);
     this.#machine = machine;
     if (machine.state !== before.state) this.#tellState(before);
+    if (machine.armedAttempt !== before.armedAttempt) this.#readBeforeStart();
     for (const effect of effects) this.#carryOut(effect);
     if (hasChanged(before, machine)) this.#sendHeartbeat();
     this.#endIfFree();
+  }
+
+  /** The leader commits no later than 500 ms before time zero; the beacon that tells of it may not come. */
+  #readBeforeStart(): void {
+    this.#lastRead?.();
+    this.#lastRead = undefined;
+    const { state, record } = this.#machine;
+    const atUs = record?.start?.localUs[this.#deps.id];
+    if (state !== "armed" || record === null || atUs === undefined) return;
+    this.#lastRead = this.#deps.clock.at(atUs - LAST_READ_BEFORE_US, () => {
+      this.#lastRead = undefined;
+      if (!this.#machine.isCommitted && this.#machine.run === record.id) this.#reader.read(record.id);
+    });
   }
 
   #carryOut(effect: AgentEffect): void {
@@ -186,9 +205,9 @@ class AgentProcess implements Agent {
         if (this.#run === run) this.#sendHeartbeat();
       },
       onSpooled: (file) => this.#spooled.push(file),
-      onUndelivered: () => {
-        this.#hasUndelivered = true;
-      },
+      onUndelivered: () => this.#undelivered.add(record.id),
+      onDelivered: () => this.#undelivered.delete(record.id),
+      unled: () => this.#leadership.silences(this.#deps.clock.nowUs()),
       onBug: (error) => this.#endWith({ error }, true),
     });
     return run;
@@ -295,6 +314,7 @@ class AgentProcess implements Agent {
 
   async #finish(): Promise<void> {
     this.#tick?.();
+    this.#lastRead?.();
     this.#reader.close();
     this.#run?.release();
     this.#run = null;
@@ -302,7 +322,7 @@ class AgentProcess implements Agent {
   }
 
   #exit(): AgentExit {
-    return { code: this.#hasUndelivered ? 1 : 0, spooled: [...this.#spooled] };
+    return { code: this.#undelivered.size > 0 ? 1 : 0, spooled: [...this.#spooled] };
   }
 }
 

@@ -3,6 +3,7 @@ import type { Beacon } from "@tokenstorm/protocol";
 
 /** Without a beacon for so long, an agent looks into the StateStore by itself. */
 const QUIET_US = 3_000_000;
+const MOST_SILENCES = 100;
 /**
  * An idle agent that has heard no leader for so long, longer than any takeover, follows a leader of a lower term: its
  * StateStore was begun anew.
@@ -14,6 +15,7 @@ export class Leadership {
   #heardAtUs: number;
   #term = 0;
   #beacon: Beacon | null = null;
+  #silences: { readonly fromUs: number; readonly toUs: number }[] = [];
   #acted: { readonly run: string; readonly revision: number } | null = null;
 
   constructor(nowUs: number) {
@@ -34,10 +36,19 @@ export class Leadership {
     return nowUs - this.#heardAtUs;
   }
 
+  /** The last times in which nothing was heard for longer than a beacon or two, the present one included, us. */
+  silences(nowUs: number): readonly { readonly fromUs: number; readonly toUs: number }[] {
+    const isQuiet = this.silentUs(nowUs) > QUIET_US;
+    return isQuiet ? [...this.#silences, { fromUs: this.#heardAtUs, toUs: nowUs }] : this.#silences;
+  }
+
   /** Takes the beacon, unless it is that of a leader who has been replaced. */
   heed(beacon: Beacon, at: { readonly nowUs: number; readonly isIdle: boolean }): boolean {
     const mayForget = at.isIdle && this.silentUs(at.nowUs) > FORGET_TERM_US;
     if (beacon.term < this.#term && !mayForget) return false;
+    if (this.silentUs(at.nowUs) > QUIET_US) {
+      this.#silences = [...this.#silences, { fromUs: this.#heardAtUs, toUs: at.nowUs }].slice(-MOST_SILENCES);
+    }
     this.#term = beacon.term;
     this.#beacon = beacon;
     this.#heardAtUs = at.nowUs;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import {
@@ -13,7 +13,7 @@ import {
   rehearse,
   type SecretGuard,
 } from "@tokenstorm/agent";
-import type { TargetRule } from "@tokenstorm/core";
+import { LoadError, type TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger as Pino } from "pino";
 import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js";
@@ -80,6 +80,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
       { ...options.secrets, agent: options.id },
     ),
     env: options.env,
+    options: retention(options.env),
     vitals,
     capacity,
     rehearse,
@@ -87,7 +88,14 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     writeSpool: async (name, bytes) => {
       const file = join(resolve(options.spool), name);
       await mkdir(options.spool, { recursive: true });
-      await writeFile(file, bytes);
+      // Nobody else has it: on the disk itself before the process says so.
+      const handle = await open(file, "w");
+      try {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
       return file;
     },
   });
@@ -122,4 +130,17 @@ export function defaultAgentId(): string {
 export function sanitizedId(text: string): string {
   const clean = text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "");
   return (clean === "" ? "agent" : clean).slice(-LONGEST_ID);
+}
+
+/** Memory for results that no coordinator has confirmed, in bytes; docs/reliability.md says what a smaller one costs. */
+export const RETAIN_ENV = "TOKENSTORM_RETAIN_BYTES";
+
+function retention(env: Readonly<Record<string, string | undefined>>): { readonly retainBytes?: number } {
+  const text = env[RETAIN_ENV];
+  if (text === undefined || text === "") return {};
+  const retainBytes = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(retainBytes)) return { retainBytes };
+  throw new LoadError("AGENT_NOT_READY", `${RETAIN_ENV} is "${text.slice(0, 40)}"`, {
+    hint: "give a number of bytes, or leave it out for 64 MiB",
+  });
 }

@@ -18,6 +18,7 @@ export interface CoordinatorProcessOptions {
   readonly allowTarget: readonly TargetRule[];
   readonly log: Logger;
   readonly onLeading?: () => void;
+  readonly onStandingBy?: () => void;
   /** Of this process alone, as its beacons name it; a fresh one by default. */
   readonly instance?: string;
 }
@@ -36,5 +37,6 @@ export function createProcessCoordinator(options: CoordinatorProcessOptions): Co
     store: createRunDirectory(options.out),
     toYaml: (plan) => stringify(plan),
     onLeading: () => options.onLeading?.(),
+    onStandingBy: () => options.onStandingBy?.(),
   });
 }

@@ -22,6 +22,8 @@ const Event = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("server"), sample: Sample }),
   z.looseObject({ kind: z.literal("state"), state: z.string(), wallMs: z.number() }),
   z.looseObject({ kind: z.literal("note"), text: z.string(), wallMs: z.number() }),
+  // What the leader itself needs again; a reader of the results passes over it.
+  z.looseObject({ kind: z.enum(["led", "ready", "scrape", "drained", "verdict"]) }),
 ]);
 
 /** Whether a line of events.ndjson, parsed, is an event. */

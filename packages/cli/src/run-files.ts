@@ -103,6 +103,12 @@ export async function definitionsFromDirectory(
   );
 }
 
+/** A run directory's facts. Throws RESULTS_UNREADABLE where there are none, or none that can be read. */
+export async function factsFromDirectory(directory: string): Promise<RunFacts> {
+  const file = join(directory, "run.json");
+  return parseRunJson(await readText(file), file).facts;
+}
+
 /** Null where the directory has no intervals. */
 async function linesOf(directory: string): Promise<RunLines | null> {
   const facts = join(directory, "run.json");

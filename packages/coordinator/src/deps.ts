@@ -26,12 +26,14 @@ export interface CoordinatorDeps {
   readonly toYaml: (plan: TestPlan) => string;
   /** It leads now: runs will be found. */
   readonly onLeading?: (term: number) => void;
+  /** Another one leads; this one takes over when that falls silent. */
+  readonly onStandingBy?: (leader: string, term: number) => void;
 }
 
 export interface Coordinator {
   /**
-   * Leads runs until closed. Throws LoadError: BUS_DENIED when another coordinator leads or takes the lead, or the
-   * server refuses what a coordinator needs; BUS_UNAVAILABLE when the connection or the store has ended for good.
+   * Leads runs, or stands by while another coordinator does, until closed. Throws LoadError: BUS_DENIED when the server
+   * refuses what a coordinator needs; BUS_UNAVAILABLE when the connection has ended for good.
    */
   run(): Promise<void>;
   /** Ends the run that is led, within some seconds, and gives up the lead. May be called twice. */

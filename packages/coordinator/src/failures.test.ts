@@ -159,7 +159,8 @@ test("a start that the store does not take in time starts nobody, and the run fa
   slow.agent("a2");
   await slow.submit();
   await slow.untilState("arming");
-  await slow.pass(8000);
+  // Less than the lease lives without an answer.
+  await slow.pass(6000);
   isOut = false;
   const record = await slow.untilOver("r1", 5000);
   assert.deepEqual([record.state, record.problem?.code], ["failed", "BUS_UNAVAILABLE"]);

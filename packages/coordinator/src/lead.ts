@@ -1,7 +1,6 @@
 import { AgentRegistry, type Cancel, isTerminal, LoadError } from "@tokenstorm/core";
 import {
   type Beacon,
-  type BusStatus,
   decodeBeacon,
   decodeHeartbeat,
   encodeBeacon,
@@ -9,19 +8,29 @@ import {
   type Subscription,
 } from "@tokenstorm/protocol";
 import type { CoordinatorDeps } from "./deps.js";
-import type { Leadership } from "./leadership.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
-import { RunDriver } from "./run-driver.js";
-import { RunQueue } from "./run-queue.js";
+import { sweepLog } from "./log-sweep.js";
+import { RunDriver, type RunDriverOptions } from "./run-driver.js";
+import { RunQueue, type StoredRun } from "./run-queue.js";
 import { pause, startTicker } from "./ticker.js";
 
 /** Epochs of a term; more admissions than this in one term are a bug. */
 const EPOCHS_PER_TERM = 1_000_000;
 
+export interface LeadTerm {
+  readonly term: number;
+  /** Asked before anything that only a leader may do. */
+  readonly isValid: () => boolean;
+  /** Somebody speaks under a higher term. */
+  readonly onRival: () => void;
+  /** The store refuses what a coordinator needs. */
+  readonly onFailure: (error: LoadError) => void;
+}
+
 /** A coordinator while it leads: hears agents, tells everyone, and leads one run after the other. */
 export class Lead {
   readonly #deps: CoordinatorDeps;
-  readonly #leadership: Leadership;
+  readonly #term: LeadTerm;
   readonly #registry = new AgentRegistry();
   readonly #queue: RunQueue;
   readonly #sinceUs: number;
@@ -34,23 +43,16 @@ export class Lead {
   #refusals = 0;
   #isReading = false;
   #isReadAgain = false;
-  #hasEndedAbandoned = false;
+  #sweepsAtUs = Number.NEGATIVE_INFINITY;
   #hintTimer: Cancel | undefined;
   #isOver = false;
   /** Subjects on which something could not be published; each is told once. */
   readonly #unsent = new Set<string>();
-  #resolve: () => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
-  /** Resolves when closed; rejects with what ended the lead. */
-  readonly over = new Promise<void>((resolve, reject) => {
-    this.#resolve = resolve;
-    this.#reject = reject;
-  });
 
-  constructor(deps: CoordinatorDeps, leadership: Leadership) {
+  constructor(deps: CoordinatorDeps, term: LeadTerm) {
     const { clock, transport, logger, subjects } = deps;
     this.#deps = deps;
-    this.#leadership = leadership;
+    this.#term = term;
     this.#queue = new RunQueue(transport.state, logger);
     this.#sinceUs = clock.nowUs();
     this.#epochOffsetUs = clock.wallMs() * 1000 - clock.nowUs();
@@ -58,7 +60,6 @@ export class Lead {
       transport.bus.subscribe(subjects.heartbeats, ({ subject, data }) => this.#onHeartbeat(subject, data)),
       transport.bus.subscribe(subjects.beacon, ({ data }) => this.#onBeacon(data)),
       transport.bus.subscribe(subjects.hint, () => this.#onHint()),
-      transport.bus.onStatus((status) => this.#onStatus(status)),
     );
     this.#tickers.push(
       startTicker(clock, COORDINATOR_LIMITS.beaconMs, () => this.#beacon()),
@@ -66,11 +67,12 @@ export class Lead {
       startTicker(clock, COORDINATOR_LIMITS.liveMs, () => this.#live()),
     );
     this.#beacon();
-    logger.info(`leading as ${deps.id}, term ${leadership.term}`);
-    deps.onLeading?.(leadership.term);
+    logger.info(`leading as ${deps.id}, term ${term.term}`);
+    deps.onLeading?.(term.term);
     void this.#read();
   }
 
+  /** Ends the run that is led, within some seconds, with what is there. */
   async close(): Promise<void> {
     const driver = this.#driver;
     if (driver !== undefined && !this.#isOver && !isTerminal(driver.record.state)) {
@@ -80,26 +82,16 @@ export class Lead {
       await Promise.race([driver.ended, limit.over]);
       limit.hurry();
     }
-    await this.#end();
-    this.#resolve();
+    await this.drop();
   }
 
-  /** What ends the lead though nobody closed it. */
-  async #fail(error: LoadError): Promise<void> {
-    if (this.#isOver) return;
-    this.#deps.logger.error(error.message);
-    await this.#end();
-    this.#reject(error);
-  }
-
-  async #end(): Promise<void> {
-    if (this.#isOver) return;
+  /** Lets go of everything as it is: another one goes on with it. May be called twice. */
+  async drop(): Promise<void> {
     this.#isOver = true;
     for (const subscription of this.#subscriptions) subscription.close();
     for (const cancel of this.#tickers) cancel();
     this.#hintTimer?.();
     await this.#driver?.dispose();
-    await this.#leadership.release();
   }
 
   #onHeartbeat(subject: string, data: Uint8Array): void {
@@ -120,22 +112,10 @@ export class Lead {
       const beacon = decodeBeacon(data);
       if (beacon.leaderInstance === instance) this.#registry.beaconReturned(clock.nowUs());
       // A beacon is a claim; the store knows.
-      else if (beacon.term > this.#leadership.term) void this.#checkLead(beacon);
+      else if (beacon.term > this.#term.term) this.#term.onRival();
     } catch (error) {
       this.#refuse(error);
     }
-  }
-
-  async #checkLead(rival: Beacon): Promise<void> {
-    try {
-      if (this.#isOver || (await this.#leadership.isHeld())) return;
-    } catch (error) {
-      // It will be heard again.
-      if (error instanceof LoadError) return;
-      throw error;
-    }
-    const message = `coordinator ${rival.leader} has taken the lead (term ${rival.term})`;
-    await this.#fail(new LoadError("BUS_DENIED", message, { hint: "run one coordinator" }));
   }
 
   /** Hints may come in any number: they make one reading. */
@@ -146,18 +126,6 @@ export class Lead {
       this.#hintTimer = undefined;
       void this.#read();
     });
-  }
-
-  #onStatus(status: BusStatus): void {
-    if (status.kind === "closed") {
-      const why = status.message === null ? "" : `: ${status.message}`;
-      void this.#fail(new LoadError("BUS_UNAVAILABLE", `the connection to NATS was closed${why}`));
-    } else if (status.kind === "denied") {
-      const message = `NATS refuses the coordinator ${status.subject}: ${status.message}`;
-      void this.#fail(
-        new LoadError("BUS_DENIED", message, { hint: "give this user the coordinator's permissions" }),
-      );
-    } else this.#deps.logger.info(`bus ${status.kind}`);
   }
 
   /** A garbled message is counted and named some times, and changes nothing. */
@@ -174,12 +142,12 @@ export class Lead {
   }
 
   #beacon(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || !this.#term.isValid()) return;
     const { id, instance, clock, subjects } = this.#deps;
     this.#beaconSeq += 1;
     const ofRun = this.#driver?.beacon() ?? NO_RUN;
     const beacon: Beacon = {
-      term: this.#leadership.term,
+      term: this.#term.term,
       leader: id,
       leaderInstance: instance,
       seq: this.#beaconSeq,
@@ -193,7 +161,7 @@ export class Lead {
 
   #live(): void {
     const driver = this.#driver;
-    if (driver === undefined || this.#isOver) return;
+    if (driver === undefined || this.#isOver || !this.#term.isValid()) return;
     this.#publish(this.#deps.subjects.live(driver.record.id), () => encodeLive(driver.liveUpdate()));
   }
 
@@ -222,7 +190,7 @@ export class Lead {
         await this.#readOnce();
       } catch (error) {
         if (!(error instanceof LoadError)) throw error;
-        if (error.code === "BUS_DENIED") await this.#fail(error);
+        if (error.code === "BUS_DENIED") this.#term.onFailure(error);
         else this.#deps.logger.warn(`the state store cannot be read: ${error.message}`);
       }
     } while (this.#isReadAgain && !this.#isOver);
@@ -232,28 +200,49 @@ export class Lead {
   async #readOnce(): Promise<void> {
     if (this.#isOver) return;
     if (this.#driver !== undefined) return this.#driver.refresh();
-    if (!this.#hasEndedAbandoned) {
-      await this.#queue.endAbandoned(this.#leadership.term);
-      this.#hasEndedAbandoned = true;
-    }
-    const [next] = await this.#queue.submitted();
-    if (next === undefined || this.#isOver) return;
+    const { term } = this.#term;
+    const open = await this.#queue.open();
+    // What another one led comes first: its agents are waiting.
+    const begun = open.find(({ record }) => record.state !== "submitted" && record.term <= term);
+    const next = begun ?? open.find(({ record }) => record.state === "submitted");
+    if (next === undefined) return this.#sweep();
+    const isTakenOver = next.record.shards.length > 0;
+    const stored = isTakenOver ? await this.#queue.takeOver(next, { term, leader: this.#deps.id }) : next;
+    if (stored === undefined || this.#isOver || !this.#term.isValid()) return;
+    const { leader, term: termBefore } = next.record;
+    this.#drive(stored, isTakenOver ? { leader, term: termBefore } : null);
+  }
+
+  /**
+   * The log forgets what another one did not come to purge, and what one that was replaced has still put there: such an
+   * append may come at any time.
+   */
+  async #sweep(): Promise<void> {
+    const nowUs = this.#deps.clock.nowUs();
+    if (nowUs < this.#sweepsAtUs) return;
+    await sweepLog(this.#deps);
+    this.#sweepsAtUs = nowUs + COORDINATOR_LIMITS.sweepMs * 1000;
+  }
+
+  #drive(stored: StoredRun, before: RunDriverOptions["before"]): void {
     this.#admissions += 1;
     const driver = new RunDriver({
       deps: this.#deps,
       config: {
-        term: this.#leadership.term,
+        term: this.#term.term,
         leader: this.#deps.id,
-        epoch: this.#leadership.term * EPOCHS_PER_TERM + this.#admissions,
+        epoch: this.#term.term * EPOCHS_PER_TERM + this.#admissions,
         epochOffsetUs: this.#epochOffsetUs,
         listeningSinceUs: this.#sinceUs,
       },
-      stored: next,
+      stored,
+      before,
+      isLeading: () => !this.#isOver && this.#term.isValid(),
       registry: this.#registry,
       onChange: () => this.#beacon(),
       onRefusal: (reason) => this.#countRefusal(reason),
       refusals: () => this.#refusals,
-      onFailure: (error) => void this.#fail(error),
+      onFailure: (error) => this.#term.onFailure(error),
     });
     this.#driver = driver;
     this.#live();

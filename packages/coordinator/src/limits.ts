@@ -10,9 +10,12 @@ export const COORDINATOR_LIMITS = {
   liveMs: 1000,
   /** The end of a run is told for so long, or until its agents have left it. */
   lingerMs: 3000,
-  /** Another leader that is heard within so long is alive. */
-  rivalMs: 3000,
-  leadAttempts: 5,
+  /** The lease's own times are the core's LEASE_LIMITS; this is how exactly they are kept. */
+  leaseTickMs: 250,
+  /** A run that is taken over goes on after so long, though the log has not shown all that it holds. */
+  restoreMs: 15_000,
+  /** Agents that do not answer a new leader are not waited for longer; run time needs one of them. */
+  resumeProbeMs: 2000,
   /** After a failure the store is asked again so soon; in vain for so long, the coordinator gives up. */
   storeRetryMs: 500,
   storeGiveUpMs: 120_000,
@@ -24,6 +27,20 @@ export const COORDINATOR_LIMITS = {
   /** An interval that the log acknowledged and the leader has not seen for so long is asked for again. */
   resendAfterMs: 2000,
   resendSeqs: 1000,
+  /** Of all agents together: a beacon stays small. */
+  resendSeqsInAll: 10_000,
+  /** The leader's own entries that wait for the log; beyond it the oldest are given up. */
+  pendingEvents: 10_000,
+  eventTimeoutMs: 5000,
+  eventRetryMs: 500,
+  /** What the log acknowledged and has not shown for so long is handed over again. */
+  eventUnseenMs: 1500,
+  /** At the end the log is waited for so long to take the leader's last entries. */
+  eventFlushMs: 5000,
+  /** While no run is led, the log is looked through so often for runs that are over. */
+  sweepMs: 60_000,
+  /** What is left in the log of a run that ended without all its intervals is kept so long. */
+  unwholeKeptMs: 7 * 24 * 3_600_000,
   /** Scrapes that must be equal lie so far apart. */
   quiescentGapMs: 200,
   quiescentMs: 5000,

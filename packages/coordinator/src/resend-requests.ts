@@ -28,14 +28,17 @@ export class ResendRequests {
     readonly hasFinal: (agent: string) => boolean;
   }): Beacon["resend"] {
     const wanted: Beacon["resend"] = {};
+    let left: number = COORDINATOR_LIMITS.resendSeqsInAll;
     for (const { agent, epoch, instance } of this.#shards) {
+      if (left <= 0) break;
       const view = seen.agents.get(agent);
       if (view === undefined || view.instance !== instance || view.epoch !== epoch) continue;
       const isFinalMissing = !seen.hasFinal(agent) && HAS_FINAL.has(view.state);
       if (!this.#isLagging(agent, view, isFinalMissing, seen.nowUs)) continue;
-      const seqs = this.#missing(agent, view.lastAcked);
+      const seqs = this.#missing(agent, view, left);
       const isFinalLost = isFinalMissing && seqs.length === 0 && view.lastAcked >= view.lastCut;
       if (seqs.length > 0 || isFinalLost) wanted[agent] = { epoch, seqs, final: isFinalLost };
+      left -= seqs.length;
     }
     return wanted;
   }
@@ -55,13 +58,15 @@ export class ResendRequests {
     return nowUs - lag.sinceUs >= COORDINATOR_LIMITS.resendAfterMs * 1000;
   }
 
-  #missing(agent: string, upTo: number): number[] {
+  /** Not what the agent says that it has given up. */
+  #missing(agent: string, { lastAcked, gaps: given = [] }: AgentView, left: number): number[] {
     const seqs: number[] = [];
+    const most = Math.min(left, COORDINATOR_LIMITS.resendSeqs);
     const gaps = this.#aggregate.agents().find(({ shard }) => shard.agent === agent)?.missing ?? [];
     for (const { from, to } of gaps) {
-      for (let seq = from; seq <= Math.min(to, upTo); seq += 1) {
-        if (seqs.length >= COORDINATOR_LIMITS.resendSeqs) return seqs;
-        seqs.push(seq);
+      for (let seq = from; seq <= Math.min(to, lastAcked); seq += 1) {
+        if (seqs.length >= most) return seqs;
+        if (!given.some((gap) => seq >= gap.from && seq <= gap.to)) seqs.push(seq);
       }
     }
     return seqs;

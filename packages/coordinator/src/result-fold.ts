@@ -6,6 +6,7 @@ import {
   checkEncoded,
   createAggregate,
   type Final,
+  type KeptEvent,
   LoadError,
   type ResolvedStage,
   type RunRecord,
@@ -14,8 +15,11 @@ import {
 } from "@tokenstorm/core";
 import {
   type Beacon,
+  decodeEvent,
   decodeResult,
+  LEADER_IN_LOG,
   type LogEntry,
+  lineToResult,
   type ResultLog,
   type Subscription,
 } from "@tokenstorm/protocol";
@@ -35,6 +39,8 @@ export interface ResultFoldOptions {
   readonly directory: RunDirectory;
   /** Number of the highest interval that can have been cut by now; what claims more is refused. */
   readonly highestSeq: () => number;
+  /** An entry of the log by a leader of this run. */
+  readonly onEvent: (event: KeptEvent) => void;
   /** More is confirmed than before. */
   readonly onConfirmed: () => void;
   readonly onRefusal: (reason: string) => void;
@@ -56,6 +62,7 @@ export class ResultFold {
   readonly #finals = new Map<string, Final>();
   readonly #resend: ResendRequests;
   readonly #delivered = new Set<string>();
+  readonly #gapsTold = new Map<string, string>();
   #confirmed: ReadonlyMap<string, Confirmed> = new Map();
   #subscription: Subscription | undefined;
   #syncing: Promise<void> | undefined;
@@ -70,6 +77,21 @@ export class ResultFold {
     this.#options = options;
     this.aggregate = createAggregate({ stages: options.stages, shards: options.shards });
     this.#resend = new ResendRequests(options.shards, this.aggregate);
+  }
+
+  /**
+   * Folds what an earlier leader has kept. It counts as on the disk after the next sync: that leader may have died
+   * before it came to that. Throws RESULTS_UNREADABLE.
+   */
+  async restore(lines: AsyncIterable<string>): Promise<void> {
+    for await (const line of lines) {
+      const result = lineToResult(line);
+      if (result.kind === "snapshot") this.aggregate.fold(result.snapshot);
+      else if (this.aggregate.foldFinal(result.final) === "folded")
+        this.#finals.set(result.final.agent, result.final);
+    }
+    this.#isDirty = true;
+    this.#schedule();
   }
 
   /** Begins with the first result that the log has. Throws BUS_UNAVAILABLE, BUS_DENIED. */
@@ -87,7 +109,22 @@ export class ResultFold {
     const highest = this.#options.highestSeq();
     for (const view of agents) {
       this.aggregate.expectAtLeast(view.agent, view.epoch, Math.min(view.lastCut, highest));
+      if (view.gaps !== undefined && this.#isNewGap(view)) {
+        const gaps = view.gaps.map(({ from, to }) => ({ from, to: Math.min(to, highest) }));
+        this.aggregate.giveUp(view.agent, view.epoch, gaps);
+        // A watermark may have passed something.
+        this.#isDirty = true;
+        this.#schedule();
+      }
     }
+  }
+
+  /** Heartbeats repeat what an agent has given up. */
+  #isNewGap({ agent, gaps }: AgentView): boolean {
+    const told = JSON.stringify(gaps);
+    if (this.#gapsTold.get(agent) === told) return false;
+    this.#gapsTold.set(agent, told);
+    return true;
   }
 
   /** A line for events.ndjson. */
@@ -132,8 +169,12 @@ export class ResultFold {
   }
 
   #take(entry: LogEntry): void {
-    if (this.#isClosed || entry.kind === "event") return;
+    if (this.#isClosed) return;
     try {
+      if (entry.kind === "event") {
+        if (entry.agent === LEADER_IN_LOG) this.#options.onEvent(decodeEvent(entry.data));
+        return;
+      }
       if (entry.kind !== "snapshot" && entry.kind !== "final") throw refused(`no result: ${entry.kind}`);
       const { result, line } = decodeResult(entry.kind, entry.data);
       const body = result.kind === "snapshot" ? result.snapshot : result.final;

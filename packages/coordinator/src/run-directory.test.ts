@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
@@ -71,4 +71,32 @@ test("the name of a directory stays within its folder, whatever the run is calle
     runDirectoryName({ id: "r1", name: "n", createdAtMs: Number.MAX_SAFE_INTEGER }),
     /^9999-12-31-n-r1$/,
   );
+});
+
+test("a directory that another process left is opened again, read, and gone on with; a torn last line is cut off", async (t) => {
+  const out = await tempDir(t);
+  const store = createRunDirectory(out);
+  const first = await store.reopen("run");
+  first.appendLine("a.ndjson", '{"n":1}');
+  first.appendLine("a.ndjson", '{"n":2}');
+  await first.sync();
+  await first.close();
+  appendFileSync(join(out, "run", "a.ndjson"), '{"n":3,"half');
+  const second = await store.reopen("run");
+  const read = async (file: string) => {
+    const lines: string[] = [];
+    for await (const line of second.readLines(file)) lines.push(line);
+    return lines;
+  };
+  assert.deepEqual(await read("a.ndjson"), ['{"n":1}', '{"n":2}']);
+  assert.deepEqual(await read("b.ndjson"), []);
+  second.appendLine("a.ndjson", '{"n":4}');
+  await second.sync();
+  assert.equal(readFileSync(join(out, "run", "a.ndjson"), "utf8"), '{"n":1}\n{"n":2}\n{"n":4}\n');
+  await second.close();
+  appendFileSync(join(out, "run", "c.ndjson"), "x".repeat(200_000));
+  const third = await store.reopen("run");
+  for await (const line of third.readLines("c.ndjson")) assert.fail(line.slice(0, 20));
+  assert.equal(readFileSync(join(out, "run", "c.ndjson"), "utf8"), "", "a line that never ended");
+  await third.close();
 });

@@ -1,11 +1,15 @@
+import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { LoadError } from "@tokenstorm/core";
 
 /** Where the directories of runs are made; the coordinator's only disk. */
 export interface RunDirectoryStore {
   /** A new directory. Throws RESULTS_UNREADABLE when it cannot be made, or is there already. */
   open(name: string): Promise<RunDirectory>;
+  /** The one that is there, or a new one. Throws RESULTS_UNREADABLE when it cannot be made or written. */
+  reopen(name: string): Promise<RunDirectory>;
 }
 
 /** One run's directory. All its errors are RESULTS_UNREADABLE, naming the place and the reason. */
@@ -14,7 +18,12 @@ export interface RunDirectory {
   readonly path: string;
   /** Adds a line (without its newline); on disk after the next `sync`. */
   appendLine(file: string, line: string): void;
-  /** Resolves when every line appended before is on the disk itself (fsync). */
+  /**
+   * Lines that stand in the file, of this process or one before it; none where there is no such file. What was being
+   * written when a process died, the last line without its end, is cut off. Before the first `appendLine` of the file.
+   */
+  readLines(file: string): AsyncIterable<string>;
+  /** Resolves when every line appended before, and every line read, is on the disk itself (fsync). */
   sync(): Promise<void>;
   /** The whole file or nothing; on the disk when it resolves. */
   writeFile(file: string, text: string): Promise<void>;
@@ -30,6 +39,14 @@ export function createRunDirectory(out: string): RunDirectoryStore {
       await told(path, async () => {
         await makeFolder(resolve(out));
         await mkdir(path);
+        await syncDirectory(resolve(out));
+      });
+      return new NodeRunDirectory(path);
+    },
+    reopen: async (name) => {
+      const path = resolve(out, name);
+      await told(path, async () => {
+        await makeFolder(path);
         await syncDirectory(resolve(out));
       });
       return new NodeRunDirectory(path);
@@ -72,13 +89,25 @@ class NodeRunDirectory implements RunDirectory {
     else lines.push(line);
   }
 
+  async *readLines(file: string): AsyncIterable<string> {
+    const path = join(this.path, file);
+    const isThere = await this.#next(() => cutTornLine(path));
+    if (!isThere) return;
+    // An earlier process wrote them, and may not have come to sync them.
+    if (!this.#pending.has(file)) this.#pending.set(file, []);
+    const input = createReadStream(path, { encoding: "utf8" });
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line !== "") yield line;
+    }
+  }
+
   sync(): Promise<void> {
     return this.#next(async () => {
       const pending = [...this.#pending];
       this.#pending.clear();
       for (const [file, lines] of pending) {
         const handle = await this.#handle(file);
-        await handle.appendFile(`${lines.join("\n")}\n`);
+        if (lines.length > 0) await handle.appendFile(`${lines.join("\n")}\n`);
         await handle.datasync();
       }
     });
@@ -120,9 +149,12 @@ class NodeRunDirectory implements RunDirectory {
   }
 
   /** One after the other: lines keep their order, and a sync means all that was appended before. */
-  #next(work: () => Promise<void>): Promise<void> {
+  #next<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#work.then(() => told(this.path, work));
-    this.#work = done.catch(() => undefined);
+    this.#work = done.then(
+      () => undefined,
+      () => undefined,
+    );
     return done;
   }
 }
@@ -164,9 +196,40 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: "the disk reports an error",
 };
 
-async function told(path: string, work: () => Promise<void>): Promise<void> {
+/** Ends the file after its last whole line. False where there is none. */
+async function cutTornLine(path: string): Promise<boolean> {
+  let handle: FileHandle;
   try {
-    await work();
+    handle = await open(path, "r+");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+  try {
+    const { size } = await handle.stat();
+    const piece = Buffer.alloc(PIECE_BYTES);
+    for (let end = size; end > 0; ) {
+      const from = Math.max(0, end - PIECE_BYTES);
+      const { bytesRead } = await handle.read(piece, 0, end - from, from);
+      const at = piece.subarray(0, bytesRead).lastIndexOf(0x0a);
+      if (at >= 0) {
+        if (from + at + 1 < size) await handle.truncate(from + at + 1);
+        return true;
+      }
+      end = from;
+    }
+    await handle.truncate(0);
+    return true;
+  } finally {
+    await handle.close();
+  }
+}
+
+const PIECE_BYTES = 64 * 1024;
+
+async function told<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));

@@ -1,10 +1,10 @@
 import {
-  type AgentReady,
   type AgentRegistry,
   type AgentView,
   beginLeading,
   buildLiveUpdate,
   type Cancel,
+  type ClockOffset,
   candidatesFor,
   isTerminal,
   type LeaderConfig,
@@ -12,12 +12,13 @@ import {
   type LeaderEvent,
   type LeaderState,
   type LiveUpdate,
-  type LoadError,
+  LoadError,
   leadRun,
   type Problem,
   type QuiescentScrape,
   type RecordChange,
   type RunRecord,
+  resumeLeading,
   runTimeUs,
   silenceNotes,
   type Transition,
@@ -37,6 +38,10 @@ export interface RunDriverOptions {
   readonly deps: CoordinatorDeps;
   readonly config: LeaderConfig;
   readonly stored: StoredRun;
+  /** The leader that has admitted its agents, where the run is taken over; the store names this one by now. */
+  readonly before: { readonly leader: string; readonly term: number } | null;
+  /** False as soon as another one may lead. */
+  readonly isLeading: () => boolean;
   readonly registry: AgentRegistry;
   /** The beacon says something else than before. */
   readonly onChange: () => void;
@@ -61,10 +66,7 @@ export class RunDriver {
   #state: LeaderState;
   #isStepping = false;
   #isOver = false;
-  #ready: AgentReady | null = null;
   #serverBefore: QuiescentScrape | null = null;
-  #serverAfter: QuiescentScrape | null = null;
-  #endedAtMs: number | null = null;
   #finish: () => void = () => undefined;
   /** Resolves when nothing of the run is left to do; never rejects. */
   readonly ended = new Promise<void>((resolve) => {
@@ -78,7 +80,11 @@ export class RunDriver {
     this.#refusalsBefore = options.refusals();
     this.#keeper = new RunKeeper({
       deps,
+      run: stored.record.id,
+      term: config.term,
+      before: options.before,
       state: () => this.#state,
+      isLeading: () => !this.#isOver && options.isLeading(),
       onConfirmed: () => this.#confirmed(),
       onRefusal: options.onRefusal,
       onTrouble: (error) => this.#trouble(error),
@@ -87,7 +93,7 @@ export class RunDriver {
       plan: stored.record.plan,
       clock,
       http,
-      onSample: (sample) => this.#keeper.sample(sample),
+      onSample: (sample) => this.#keeper.journal.server(sample),
       onNote: (text) => this.#keeper.note(text),
     });
     this.#writer = new RecordWriter({
@@ -102,7 +108,8 @@ export class RunDriver {
       onUnwritable: (error) => this.abort(problemOf(error)),
       onFailure: (error) => options.onFailure(error),
     });
-    const first = beginLeading(stored.record, config, clock.nowUs());
+    const begin = options.before !== null ? resumeLeading : beginLeading;
+    const first = begin(stored.record, config, clock.nowUs());
     this.#state = first.state;
     this.#ticker = startTicker(clock, COORDINATOR_LIMITS.lookMs, () => this.look());
     this.#step(first);
@@ -182,7 +189,7 @@ export class RunDriver {
       aggregate: this.#keeper.fold?.aggregate ?? null,
       server: this.#scraper.latest,
       notes: [
-        ...this.#keeper.events.recentNotes(),
+        ...this.#keeper.journal.recentNotes(),
         ...silenceNotes(this.#state, agents),
         ...waitingNotes(this.#state, { nowUs, agents, delivered }),
       ],
@@ -227,10 +234,18 @@ export class RunDriver {
         this.#writer.write(effect.change, effect.notAfterUs);
         break;
       case "probe":
-        void this.#probe(effect.agents);
+        void this.#probe(effect);
         break;
       case "open":
-        this.#keeper.open();
+        if (this.#options.before !== null) void this.#restore();
+        else this.#keeper.open();
+        break;
+      case "drained":
+        this.#keeper.journal.add({
+          kind: "drained",
+          endUs: effect.endUs,
+          wallMs: this.#options.deps.clock.wallMs(),
+        });
         break;
       case "scrape":
         void this.#scrape(effect.when);
@@ -252,18 +267,51 @@ export class RunDriver {
   #written(change: RecordChange, record: RunRecord): void {
     const { clock, logger } = this.#options.deps;
     if (change.fields.state !== undefined) {
-      this.#keeper.events.state(change.fields.state);
+      this.#keeper.journal.state(change.fields.state);
       logger.info(`run ${record.id} is ${record.state}`, { run: record.id });
     }
     this.#dispatch({ kind: "written", nowUs: clock.nowUs(), name: change.name });
     this.#options.onChange();
   }
 
-  async #probe(agents: readonly { readonly agent: string; readonly instance: string }[]): Promise<void> {
+  async #probe({ agents, then }: Extract<LeaderEffect, { kind: "probe" }>): Promise<void> {
     const { clock, transport, subjects } = this.#options.deps;
     const onRefusal = (error: LoadError) => this.#options.onRefusal(error.message);
-    const offsets = await probeClocks(agents, { bus: transport.bus, subjects, clock, onRefusal });
+    const untilUs = clock.nowUs() + COORDINATOR_LIMITS.resumeProbeMs * 1000;
+    let offsets: ReadonlyMap<string, ClockOffset> = new Map();
+    try {
+      const limit = then === "resume" ? { untilUs } : {};
+      offsets = await probeClocks(agents, { bus: transport.bus, subjects, clock, onRefusal, ...limit });
+    } catch (error) {
+      // A connection that has ended: nobody answers.
+      if (!(error instanceof LoadError)) throw error;
+    }
     this.#dispatch({ kind: "probed", nowUs: clock.nowUs(), offsets });
+    if (then === "resume") this.#noteLead();
+  }
+
+  /** From which run time on this leader leads, now that it knows. */
+  #noteLead(): void {
+    const { deps, config } = this.#options;
+    const { clock, id } = deps;
+    const runUs = runTimeUs(this.#state.record, clock.nowUs()) ?? null;
+    this.#keeper.journal.add({ kind: "led", leader: id, term: config.term, wallMs: clock.wallMs(), runUs });
+    this.#keeper.note(`coordinator ${id} has taken the run over (term ${config.term})`);
+  }
+
+  /** What the leader before has left. */
+  async #restore(): Promise<void> {
+    const found = await this.#keeper.reopen();
+    if (found === undefined) return;
+    const { serverBefore, serverAfter, drained } = found;
+    this.#serverBefore = serverBefore ?? null;
+    const { clock } = this.#options.deps;
+    this.#dispatch({
+      kind: "restored",
+      nowUs: clock.nowUs(),
+      endUs: drained?.endUs ?? 0,
+      isScraped: serverAfter !== undefined,
+    });
   }
 
   #confirmed(): void {
@@ -280,15 +328,25 @@ export class RunDriver {
 
   async #scrape(when: "before" | "after"): Promise<void> {
     const { clock } = this.#options.deps;
+    const { journal } = this.#keeper;
     if (when === "before") {
-      this.#ready = this.#ownViews(this.#views())[0]?.ready ?? null;
+      this.#noteReady();
       this.#serverBefore = await this.#scraper.quiescent();
+      journal.add({ kind: "scrape", when, scrape: this.#serverBefore });
     } else {
-      this.#endedAtMs = clock.wallMs();
       this.#scraper.stopWatching();
-      this.#serverAfter = this.#serverBefore === null ? null : await this.#scraper.quiescent();
+      const scrape = this.#serverBefore === null ? null : await this.#scraper.quiescent();
+      if (!this.#isOver) journal.add({ kind: "scrape", when, scrape });
     }
     this.#dispatch({ kind: "scraped", nowUs: clock.nowUs(), when });
+  }
+
+  /** What the agents found; they still say it where the leader before died with it. */
+  #noteReady(): void {
+    const ready = this.#ownViews(this.#views())[0]?.ready ?? null;
+    if (ready === null || this.#keeper.journal.findings().ready !== null) return;
+    const { model, wordsPerToken, templateTokens, serverVersion } = ready;
+    this.#keeper.journal.add({ kind: "ready", model, wordsPerToken, templateTokens, serverVersion });
   }
 
   #watchServer(): void {
@@ -298,13 +356,9 @@ export class RunDriver {
 
   async #finishRun(): Promise<void> {
     this.#scraper.stopWatching();
-    const finished = await this.#keeper.finish(this.record, {
-      ready: this.#ready,
-      serverBefore: this.#serverBefore,
-      serverAfter: this.#serverAfter,
-      endedAtMs: this.#endedAtMs,
-      refusals: this.#options.refusals() - this.#refusalsBefore,
-    });
+    this.#noteReady();
+    const refusals = this.#options.refusals() - this.#refusalsBefore;
+    const finished = await this.#keeper.finish(this.record, refusals);
     this.#dispatch({ kind: "finished", nowUs: this.#options.deps.clock.nowUs(), ...finished });
   }
 

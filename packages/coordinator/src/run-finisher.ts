@@ -1,12 +1,9 @@
 import {
-  type AgentReady,
+  factsOf,
   type LeaderState,
   LoadError,
   type Problem,
-  type QuiescentScrape,
-  type RunFacts,
   type RunRecord,
-  type ServerSample,
   summariseRun,
   terminalState,
 } from "@tokenstorm/core";
@@ -14,22 +11,21 @@ import { type BlobStore, reportBlob } from "@tokenstorm/protocol";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import type { ResultFold } from "./result-fold.js";
 import type { RunDirectory } from "./run-directory.js";
+import type { RunJournal } from "./run-journal.js";
 
 export interface FinishInput {
   readonly state: LeaderState;
   /** As the store has it. */
   readonly record: RunRecord;
   readonly fold: ResultFold;
+  readonly journal: RunJournal;
   readonly directory: RunDirectory;
   readonly blobs: BlobStore;
   readonly transport: "nats" | "memory";
   readonly version: string;
-  readonly endedAtMs: number | null;
-  readonly ready: AgentReady | null;
-  readonly serverBefore: QuiescentScrape | null;
-  readonly serverAfter: QuiescentScrape | null;
-  readonly serverSamples: readonly ServerSample[];
   readonly refusals: number;
+  /** False: another one may lead by now, and its report must not be overwritten. */
+  readonly isLeading: () => boolean;
 }
 
 export interface Finished {
@@ -43,17 +39,20 @@ export interface Finished {
  * have it even where the disk of the leader does not work.
  */
 export async function finishRun(input: FinishInput): Promise<Finished> {
-  const { state, directory, fold } = input;
-  await fold.flush();
-  const facts = factsOf(input);
+  const { state, record, directory, fold, journal } = input;
+  noteVerdict(input);
+  await Promise.all([fold.flush(), journal.flush()]);
+  const findings = journal.findings();
+  const facts = factsOf(finalRecord(input), findings, input);
   const report = summariseRun({
     facts,
     stages: state.stages,
     aggregate: fold.aggregate,
-    serverSamples: input.serverSamples,
+    serverSamples: findings.serverSamples,
   });
   const json = JSON.stringify(report, null, 2);
   let problem: Problem | null = null;
+  if (!input.isLeading()) return { problem: null, result: null };
   try {
     await directory.writeFile("report.json", `${json}\n`);
     await directory.writeFile(
@@ -64,7 +63,11 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
     problem = problemOf(error);
   }
   const blob = await putReport(input, json);
-  return { problem, result: { directory: directory.path, reportBlob: blob } };
+  const isWhole =
+    problem === null &&
+    !state.isKeepingNothing &&
+    record.shards.every(({ agent }) => fold.delivered.has(agent));
+  return { problem, result: { directory: directory.path, reportBlob: blob, isWhole } };
 }
 
 /** Null where the store does not take it: the directory has it all the same. */
@@ -81,24 +84,17 @@ async function putReport({ blobs, record }: FinishInput, json: string): Promise<
   return null;
 }
 
-function factsOf(input: FinishInput): RunFacts {
-  const { state, record, ready } = input;
+/** Agents without a final word: what they said that they cut is known to their leader alone, unless it is written down. */
+function noteVerdict({ fold, journal, refusals }: FinishInput): void {
+  const silent = fold.aggregate.agents().filter(({ final }) => final === null);
+  const expected = silent.map(({ shard, expected: lastSeq }) => ({ agent: shard.agent, lastSeq }));
+  journal.add({ kind: "verdict", refusals, expected });
+}
+
+/** As it will stand in the store. */
+function finalRecord({ state, record }: FinishInput): RunRecord {
   const { problem, stop } = state.record;
-  return {
-    schemaVersion: 1,
-    record: { ...record, state: terminalState(problem), problem, stop, revision: record.revision + 1 },
-    transport: input.transport,
-    version: input.version,
-    model: ready?.model ?? null,
-    wordsPerToken: ready?.wordsPerToken ?? null,
-    templateTokens: ready?.templateTokens ?? null,
-    serverVersion: ready?.serverVersion ?? null,
-    endedAtMs: input.endedAtMs,
-    endUs: state.endUs,
-    serverBefore: input.serverBefore,
-    serverAfter: input.serverAfter,
-    refusals: input.refusals,
-  };
+  return { ...record, state: terminalState(problem), problem, stop, revision: record.revision + 1 };
 }
 
 export function problemOf(error: unknown): Problem {

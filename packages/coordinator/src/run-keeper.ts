@@ -1,49 +1,49 @@
 import {
-  type AgentReady,
+  type KeptEvent,
   type LeaderState,
-  type QuiescentScrape,
+  type RunFindings,
   type RunRecord,
   runTimeUs,
-  type ServerSample,
 } from "@tokenstorm/core";
+import { lineToEvent } from "@tokenstorm/protocol";
 import type { CoordinatorDeps } from "./deps.js";
-import { EventLines } from "./event-lines.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
-import { highestSeqBy, ResultFold } from "./result-fold.js";
+import { EVENT_FILE, highestSeqBy, ResultFold, SNAPSHOT_FILE } from "./result-fold.js";
 import { type RunDirectory, runDirectoryName } from "./run-directory.js";
 import { type Finished, finishRun, problemOf } from "./run-finisher.js";
+import { RunJournal } from "./run-journal.js";
+import { pause } from "./ticker.js";
 
 export interface RunKeeperOptions {
   readonly deps: CoordinatorDeps;
+  readonly run: string;
+  readonly term: number;
+  /** Who led it before, by its record; null where nobody did. */
+  readonly before: { readonly leader: string; readonly term: number } | null;
   /** As it stands now. */
   readonly state: () => LeaderState;
+  readonly isLeading: () => boolean;
   readonly onConfirmed: () => void;
   readonly onRefusal: (reason: string) => void;
   /** Nothing can be kept, or nothing heard any more. */
   readonly onTrouble: (error: unknown) => void;
 }
 
-/** What the leader found out beside the results. */
-export interface RunFindings {
-  readonly ready: AgentReady | null;
-  readonly serverBefore: QuiescentScrape | null;
-  readonly serverAfter: QuiescentScrape | null;
-  readonly endedAtMs: number | null;
-  readonly refusals: number;
-}
-
-/** Keeps one run: its directory, the fold of its results into it, its events, its report. */
+/** Keeps one run: its directory, the fold of its results into it, what its leader notes, its report. */
 export class RunKeeper {
-  readonly events: EventLines;
+  readonly journal: RunJournal;
   readonly #options: RunKeeperOptions;
-  readonly #samples: ServerSample[] = [];
   #opening: Promise<void> = Promise.resolve();
   #directory: RunDirectory | undefined;
   #fold: ResultFold | undefined;
+  #isClosed = false;
+  /** The log has shown the entry with which this leader began, and so all that it held then. */
+  #caughtUp: () => void = () => undefined;
 
   constructor(options: RunKeeperOptions) {
+    const { deps, run, term, isLeading } = options;
     this.#options = options;
-    this.events = new EventLines(options.deps.clock);
+    this.journal = new RunJournal({ run, term, clock: deps.clock, log: deps.transport.log, isLeading });
   }
 
   /** Undefined before the agents are admitted. */
@@ -53,49 +53,60 @@ export class RunKeeper {
 
   /** Makes the directory, and follows the results from the first on. */
   open(): void {
-    this.#opening = this.#open();
+    this.#opening = this.#troubled(() => this.#open());
   }
 
-  sample(sample: ServerSample): void {
-    if (this.#samples.length < COORDINATOR_LIMITS.serverSamples) this.#samples.push(sample);
-    this.events.server(sample);
+  /**
+   * Opens what an earlier leader left, or begins anew where its disk is not here, and folds all that the log holds.
+   * Undefined where that was not possible; then `onTrouble` has been told.
+   */
+  async reopen(): Promise<RunFindings | undefined> {
+    let findings: RunFindings | undefined;
+    this.#opening = this.#troubled(async () => {
+      findings = await this.#reopen();
+    });
+    await this.#opening;
+    return findings;
   }
 
   note(text: string): void {
-    this.events.note(text);
-    this.#options.deps.logger.info(text, { run: this.#options.state().record.id });
+    this.journal.note(text);
+    this.#options.deps.logger.info(text, { run: this.#options.run });
   }
 
   /** The verdict. Nothing, where no agent was ever admitted or there is no directory. */
-  async finish(record: RunRecord, findings: RunFindings): Promise<Finished> {
+  async finish(record: RunRecord, refusals: number): Promise<Finished> {
     await this.#opening;
-    const { deps, state } = this.#options;
+    const { deps, state, isLeading } = this.#options;
     if (this.#directory === undefined || this.#fold === undefined) return { problem: null, result: null };
     return finishRun({
-      ...findings,
       state: state(),
       record,
       fold: this.#fold,
+      journal: this.journal,
       directory: this.#directory,
       blobs: deps.transport.blobs,
       transport: deps.transport.kind,
       version: deps.version,
-      serverSamples: this.#samples,
+      refusals,
+      isLeading,
     });
   }
 
   /** The record is terminal. Where the directory holds all there is, the log may forget the run. */
   async end(record: RunRecord): Promise<void> {
-    await this.#fold?.flush();
+    await Promise.all([this.#fold?.flush(), this.journal.flush()]);
     this.#fold?.close();
+    this.journal.close();
     // What is missing may still be in the log, and nowhere else.
-    const isWhole = record.shards.every(({ agent }) => this.#fold?.delivered.has(agent) === true);
-    const isSafe = isWhole && record.result !== null && record.problem?.code !== "RESULTS_UNREADABLE";
-    if (isSafe && !this.#options.state().isKeepingNothing) await this.#purge(record.id);
+    if (record.result?.isWhole === true) await this.#purge(record.id);
   }
 
   /** Lets go of everything. May be called twice. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#caughtUp();
+    this.journal.close();
     await this.#opening;
     this.#fold?.close();
     try {
@@ -107,32 +118,100 @@ export class RunKeeper {
     }
   }
 
+  async #troubled(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.onTrouble(error);
+    }
+  }
+
   async #open(): Promise<void> {
+    const { deps, state } = this.#options;
+    const { record } = state();
+    const directory = await deps.store.open(runDirectoryName(record));
+    this.#directory = directory;
+    await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
+    const fold = this.#createFold(directory);
+    this.#begin(fold);
+    await fold.follow();
+  }
+
+  async #reopen(): Promise<RunFindings> {
+    const { deps, state } = this.#options;
+    const { record } = state();
+    const directory = await deps.store.reopen(runDirectoryName(record));
+    this.#directory = directory;
+    const fold = this.#createFold(directory);
+    for await (const line of directory.readLines(EVENT_FILE)) {
+      const kept = lineToEvent(line);
+      if (kept !== undefined) this.journal.restore(kept);
+    }
+    await fold.restore(directory.readLines(SNAPSHOT_FILE));
+    // Another host's disk has none of it.
+    await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
+    const { over, hurry } = pause(deps.clock, COORDINATOR_LIMITS.restoreMs);
+    this.#caughtUp = hurry;
+    if (this.#isClosed) hurry();
+    this.#begin(fold);
+    await fold.follow();
+    await over;
+    this.journal.caughtUp();
+    return this.#nameBefore();
+  }
+
+  /** A leader that died before it could note that it led is known by the record all the same. */
+  #nameBefore(): RunFindings {
+    const { before, deps } = this.#options;
+    const findings = this.journal.findings();
+    if (before === null || findings.led.some(({ term }) => term === before.term)) return findings;
+    this.journal.add({ kind: "led", ...before, wallMs: deps.clock.wallMs(), runUs: null });
+    return this.journal.findings();
+  }
+
+  #begin(fold: ResultFold): void {
+    const { deps, term } = this.#options;
+    this.#fold = fold;
+    this.journal.open((line) => fold.appendEvent(line));
+    this.journal.add({ kind: "led", leader: deps.id, term, wallMs: deps.clock.wallMs(), runUs: null });
+  }
+
+  #createFold(directory: RunDirectory): ResultFold {
     const { deps, state, onConfirmed, onRefusal, onTrouble } = this.#options;
     const { stages, shards, record } = state();
-    try {
-      const directory = await deps.store.open(runDirectoryName(record));
-      this.#directory = directory;
-      await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
-      const fold = new ResultFold({
-        run: record.id,
-        stages,
-        shards,
-        clock: deps.clock,
-        log: deps.transport.log,
-        directory,
-        highestSeq: () => highestSeqBy(record, runTimeUs(state().record, deps.clock.nowUs())),
-        onConfirmed,
-        onRefusal,
-        onFailure: onTrouble,
-        onNote: (text) => this.note(text),
-      });
-      this.#fold = fold;
-      this.events.open((line) => fold.appendEvent(line));
-      await fold.follow();
-    } catch (error) {
-      onTrouble(error);
+    return new ResultFold({
+      run: record.id,
+      stages,
+      shards,
+      clock: deps.clock,
+      log: deps.transport.log,
+      directory,
+      highestSeq: () => this.#highestSeq(),
+      onEvent: (kept) => this.#take(kept),
+      onConfirmed,
+      onRefusal,
+      onFailure: onTrouble,
+      onNote: (text) => this.note(text),
+    });
+  }
+
+  /** While run time is not known, being taken over, the wall clock bounds it, with an hour in case it is wrong. */
+  #highestSeq(): number {
+    const { deps, state } = this.#options;
+    const { record, step } = state();
+    const isResuming = step.kind === "restoring" || (step.kind === "probing" && step.then === "resume");
+    const wallUs = deps.clock.wallMs() * 1000 - (record.start?.epochUs ?? 0) + UNSURE_US;
+    return highestSeqBy(record, isResuming ? wallUs : runTimeUs(record, deps.clock.nowUs()));
+  }
+
+  #take(kept: KeptEvent): void {
+    // Nobody leads under a higher term as long as this one does: somebody has forged it.
+    if (kept.term > this.#options.term) {
+      this.#options.onRefusal(`an event of term ${kept.term}`);
+      return;
     }
+    this.journal.take(kept);
+    if (kept.term === this.#options.term) this.#caughtUp();
   }
 
   async #purge(run: string): Promise<void> {
@@ -147,3 +226,6 @@ export class RunKeeper {
     }
   }
 }
+
+/** Wall clocks may be wrong. */
+const UNSURE_US = 3_600_000_000;

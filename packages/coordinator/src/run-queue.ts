@@ -28,28 +28,24 @@ export class RunQueue {
     return this.#unreadable;
   }
 
-  /** Submitted runs, the oldest first. Throws BUS_UNAVAILABLE, BUS_DENIED. */
-  async submitted(): Promise<StoredRun[]> {
-    const runs = await this.#open();
-    return runs.filter(({ record }) => record.state === "submitted").sort(byAge);
-  }
-
   /**
-   * Ends runs that another coordinator led and left: nobody can take them over yet, and whoever waits for them must
-   * not wait for ever. Their results stay in the log.
+   * Takes a run that another coordinator led and left: from now on that one can write nothing of it. Undefined where
+   * it is over, or led under a higher term. Throws BUS_UNAVAILABLE, BUS_DENIED.
    */
-  async endAbandoned(term: number): Promise<void> {
-    for (const { key, record, revision } of await this.#open()) {
-      if (record.state === "submitted" || record.term >= term) continue;
-      const message = `its coordinator ${record.leader} ended while the run was ${record.state}`;
-      const problem = { code: "RUN_ABORTED", message, hint: "submit it again" } as const;
-      const ended: RunRecord = { ...record, state: "failed", problem, term, revision: record.revision + 1 };
-      await this.#state.compareAndSet(key, encodeRunRecord(ended), revision);
-      this.#logger.warn("ended a run that nobody leads any more", { run: record.id });
-    }
+  async takeOver(
+    { key, record, revision }: StoredRun,
+    by: { readonly term: number; readonly leader: string },
+  ): Promise<StoredRun | undefined> {
+    const taken: RunRecord = { ...record, ...by, revision: record.revision + 1 };
+    const written = await this.#state.compareAndSet(key, encodeRunRecord(taken), revision);
+    if (written === undefined) return undefined;
+    const who = record.leader === by.leader ? "it" : `coordinator ${record.leader}`;
+    this.#logger.warn(`takes over a run that ${who} led before`, { run: record.id, state: record.state });
+    return { key, record: taken, revision: written };
   }
 
-  async #open(): Promise<StoredRun[]> {
+  /** Runs that are not over, the oldest first. Throws BUS_UNAVAILABLE, BUS_DENIED. */
+  async open(): Promise<StoredRun[]> {
     const keys = await this.#state.keys(RUN_KEYS);
     const present = new Set(keys);
     for (const key of this.#over) if (!present.has(key)) this.#over.delete(key);
@@ -62,7 +58,7 @@ export class RunQueue {
       if (record === undefined || isTerminal(record.state)) this.#over.add(key);
       else open.push({ key, record, revision: entry.revision });
     }
-    return open;
+    return open.sort(byAge);
   }
 
   #read(key: string, value: Uint8Array): RunRecord | undefined {

@@ -72,6 +72,7 @@ export { candidatesFor } from "./run/gathering.js";
 export * from "./run/leader-limits.js";
 export { beginLeading, leadRun, terminalState } from "./run/leader-machine.js";
 export * from "./run/leader-notes.js";
+export { recoverZeroUs, resumeLeading } from "./run/leader-resume.js";
 export {
   type LeaderConfig,
   type LeaderEffect,
@@ -81,10 +82,12 @@ export {
   runTimeUs,
   type Transition,
 } from "./run/leader-state.js";
+export * from "./run/lease.js";
 export * from "./run/live.js";
 export * from "./run/live-update.js";
 export * from "./run/record-change.js";
 export * from "./run/report.js";
+export * from "./run/run-history.js";
 export * from "./run/run-record.js";
 export * from "./statistics/index.js";
 export * from "./study/index.js";

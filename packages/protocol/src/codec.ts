@@ -1,4 +1,4 @@
-import type { Final, LiveUpdate, RunRecord, Snapshot } from "@tokenstorm/core";
+import type { Final, KeptEvent, LiveUpdate, RunRecord, Snapshot } from "@tokenstorm/core";
 import { decodeMessage, encodeMessage, MESSAGES } from "./envelope.js";
 import type { Beacon, ClockProbe, ClockReply, Heartbeat } from "./messages.js";
 import { snapshotFromMessage, snapshotToMessage } from "./results.js";
@@ -27,6 +27,9 @@ export const decodeSnapshot = (bytes: Uint8Array): Snapshot =>
 
 export const encodeFinal = (final: Final): Uint8Array => encodeMessage(MESSAGES.final, final);
 export const decodeFinal = (bytes: Uint8Array): Final => decodeMessage(MESSAGES.final, bytes);
+
+export const encodeEvent = (event: KeptEvent): Uint8Array => encodeMessage(MESSAGES.event, event);
+export const decodeEvent = (bytes: Uint8Array): KeptEvent => decodeMessage(MESSAGES.event, bytes);
 
 export const encodeLive = (update: LiveUpdate): Uint8Array => encodeMessage(MESSAGES.live, update);
 export const decodeLive = (bytes: Uint8Array): LiveUpdate => decodeMessage(MESSAGES.live, bytes);

@@ -6,6 +6,7 @@ import {
   ClockReply,
   FinalMessage,
   Heartbeat,
+  KeptEventMessage,
   LiveMessage,
   PROTOCOL_VERSION,
   RunRecordMessage,
@@ -37,6 +38,7 @@ export const MESSAGES = {
   clockReply: kind("clock-reply", ClockReply),
   snapshot: kind("snapshot", SnapshotMessage),
   final: kind("final", FinalMessage),
+  event: kind("event", KeptEventMessage),
   live: kind("live", LiveMessage),
   run: kind("run", RunRecordMessage),
 } as const;

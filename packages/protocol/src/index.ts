@@ -3,8 +3,8 @@ export * from "./bus.js";
 export { type ClockAnswer, openClockLine } from "./clock-line.js";
 export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
-export * from "./data-set-store.js";
 export { deflatePayload } from "./compressed-histogram.js";
+export * from "./data-set-store.js";
 export * from "./denials.js";
 export {
   type BodyOf,
@@ -23,8 +23,10 @@ export { RunReportMessage, reportFromJson } from "./report-message.js";
 export * from "./result-log.js";
 export {
   decodeResult,
+  eventToLine,
   finalFromJson,
   finalToJson,
+  lineToEvent,
   lineToResult,
   type Result,
   resultToLine,

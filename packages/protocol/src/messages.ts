@@ -133,6 +133,9 @@ export const Beacon = z.object({
 });
 export type Beacon = z.infer<typeof Beacon>;
 
+/** Intervals by number, both ends included. */
+const seqRanges = z.array(z.object({ from: count, to: count })).max(1000);
+
 /** An agent's whole state, once a second and after every change. */
 export const Heartbeat = z.object({
   agent: id,
@@ -167,6 +170,10 @@ export const Heartbeat = z.object({
   refusals: count,
   /** Events per second that one process carries on its host; absent where nobody has calibrated it. */
   capacity: z.object({ undici: ReaderCapacityMessage, raw: ReaderCapacityMessage }).optional(),
+  /** Intervals that it can deliver no more. Optional, as `undelivered`: agents of the first version do not say it. */
+  gaps: seqRanges.optional(),
+  /** Results that it waited for in vain to be confirmed; they are in its spool file. */
+  undelivered: count.optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
@@ -319,9 +326,75 @@ export const FinalMessage = z.object({
   usersStarted: z
     .record(z.string().max(8), z.object({ never: count, late: count, lateUs: count }))
     .optional(),
+  // As above.
   builtLate: count.optional(),
+  // As above.
+  gaps: seqRanges.optional(),
+  unled: z
+    .array(z.object({ fromUs: us, toUs: us }))
+    .max(1000)
+    .optional(),
   reader: text,
 });
+
+const CountersMessage = z.object({
+  promptTokens: z.number(),
+  generationTokens: z.number(),
+  successes: z.number(),
+  preemptions: z.number(),
+  prefixHits: z.number(),
+  prefixQueries: z.number(),
+  blockTokens: z.number().optional(),
+  times: z
+    .object({
+      ttft: z.object({ sumUs: z.number(), count: z.number() }).nullable(),
+      itl: z.object({ sumUs: z.number(), count: z.number() }).nullable(),
+      e2e: z.object({ sumUs: z.number(), count: z.number() }).nullable(),
+    })
+    .optional(),
+});
+
+const RunEventMessage = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("server"),
+    sample: CountersMessage.extend({
+      tUs: us,
+      running: z.number(),
+      waiting: z.number(),
+      kvUsage: z.number(),
+    }),
+  }),
+  z.object({ kind: z.literal("state"), state: z.enum(RUN_STATES), wallMs: z.number() }),
+  z.object({ kind: z.literal("note"), text, wallMs: z.number() }),
+  z.object({
+    kind: z.literal("led"),
+    leader: id,
+    term: count,
+    wallMs: z.number(),
+    runUs: us.nullable(),
+  }),
+  z.object({
+    kind: z.literal("ready"),
+    model: text,
+    wordsPerToken: z.number().positive().nullable(),
+    templateTokens: count.nullable(),
+    serverVersion: text.nullable(),
+  }),
+  z.object({
+    kind: z.literal("scrape"),
+    when: z.enum(["before", "after"]),
+    scrape: z.object({ quiescent: z.boolean(), counters: CountersMessage }).nullable(),
+  }),
+  z.object({ kind: z.literal("drained"), endUs: us, wallMs: z.number() }),
+  z.object({
+    kind: z.literal("verdict"),
+    refusals: count,
+    expected: z.array(z.object({ agent: id, lastSeq: count })).max(10_000),
+  }),
+]);
+
+/** What a run's leader noted, as the log and events.ndjson keep it. */
+export const KeptEventMessage = z.object({ term: count, seq: count, event: RunEventMessage });
 
 // What was added after the first version of the live message is optional: leaders and viewers of either version go on
 // understanding each other.
@@ -421,5 +494,12 @@ export const RunRecordMessage = z.object({
   stageStartsUs: z.array(us.nullable()),
   stop: z.object({ level: z.enum(["none", "drain", "cut"]), reason: text }),
   problem: ProblemMessage.nullable(),
-  result: z.object({ directory: text, reportBlob: text.nullable() }).nullable(),
+  result: z
+    .object({
+      directory: text,
+      reportBlob: text.nullable(),
+      // Leaders of the first version do not say it.
+      isWhole: z.boolean().optional(),
+    })
+    .nullable(),
 });

@@ -42,6 +42,8 @@ export interface ResultLog {
     handler: (entry: LogEntry) => void,
     options?: { readonly onError?: (error: Error) => void },
   ): Promise<Subscription>;
+  /** Runs of which it holds anything. */
+  runs(): Promise<string[]>;
   /** Forgets a run. */
   purge(run: string): Promise<void>;
 }

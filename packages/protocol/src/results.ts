@@ -1,8 +1,8 @@
-import { type Final, LoadError, type Snapshot } from "@tokenstorm/core";
+import { type Final, type KeptEvent, LoadError, type Snapshot } from "@tokenstorm/core";
 import { z } from "zod";
 import { deflatePayload, inflatePayload } from "./compressed-histogram.js";
 import { decodeMessage, describeIssues, MESSAGES } from "./envelope.js";
-import { FinalMessage, SnapshotLine, type SnapshotMessage } from "./messages.js";
+import { FinalMessage, KeptEventMessage, SnapshotLine, type SnapshotMessage } from "./messages.js";
 import { blockFromWire, blockToWire, mapPayloads } from "./wire-block.js";
 
 /** What one agent leaves behind of a run: its intervals, and its last word. */
@@ -53,6 +53,28 @@ export function lineToResult(line: string): Result {
   return kind === "final"
     ? { kind, final: finalFromJson(value) }
     : { kind, snapshot: snapshotFromJson(value) };
+}
+
+/** A line of events.ndjson: the event itself, and who numbered it. */
+export function eventToLine({ term, seq, event }: KeptEvent): string {
+  return JSON.stringify({ ...event, by: `${term}:${seq}` });
+}
+
+const EventBy = z.looseObject({ by: z.string().regex(/^\d+:\d+$/) });
+
+/** Reads what `eventToLine` wrote; undefined for anything else, as lines of older versions. */
+export function lineToEvent(line: string): KeptEvent | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const by = EventBy.safeParse(value);
+  if (!by.success) return undefined;
+  const [term, seq] = by.data.by.split(":").map(Number);
+  const kept = KeptEventMessage.safeParse({ term, seq, event: value });
+  return kept.success ? kept.data : undefined;
 }
 
 /** A plain object for JSON; payloads as base64 of the compressed envelope. */

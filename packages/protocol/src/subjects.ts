@@ -59,5 +59,10 @@ export function checkedId(id: string): string {
 export const runKey = (run: string): string => `run.${checkedId(run)}`;
 export const RUN_KEYS = "run.";
 export const LEADER_KEY = "leader";
+/**
+ * Under which the leader's own entries stand in the log, instead of an agent's id: a user that is pinned to one agent can
+ * write nothing there.
+ */
+export const LEADER_IN_LOG = "_leader";
 /** Name of the blob that holds a run's report (JSON). */
 export const reportBlob = (run: string): string => `report-${checkedId(run)}`;

@@ -10,6 +10,7 @@ import {
   tokensText,
   troubleTexts,
 } from "./facts-text.js";
+import { leadingText } from "./leading-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
 import { answerTexts, failureTimeTexts, outlierTexts, renderTargets } from "./member-text.js";
 import { type Paint, paint } from "./paint.js";
@@ -66,6 +67,8 @@ export function renderText(report: RunReport, options: TextOptions): string {
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
+  const leading = leadingText(report);
+  if (leading !== undefined) facts.add("leading", leading, colours.yellow);
   for (const text of outlierTexts(report.stages)) facts.add("outliers", text, colours.yellow);
   for (const { text, isSame } of report.proof === undefined ? [] : proofTexts(report.proof)) {
     facts.add("proof", text, isSame === false ? colours.yellow : undefined);

@@ -3,6 +3,7 @@ export * from "./a-plan.js";
 export * from "./a-run.js";
 export * from "./a-snapshot.js";
 export * from "./chromium.js";
+export * from "./faults/index.js";
 export * from "./golden/index.js";
 export * from "./made-up-run.js";
 export * from "./nats.js";

@@ -13,8 +13,11 @@ export class VirtualClock implements Clock {
   readonly #wallMsAtStart: number;
   #made = 0;
   readonly #calls = new Set<Call>();
+  readonly #turns: number;
 
-  constructor(options: { readonly nowUs?: number; readonly wallMs?: number } = {}) {
+  /** `turns`: of the event loop after each call; one will do where everything waits for promises alone. */
+  constructor(options: { readonly nowUs?: number; readonly wallMs?: number; readonly turns?: number } = {}) {
+    this.#turns = options.turns ?? TURNS;
     this.#nowUs = options.nowUs ?? 0;
     this.#startUs = this.#nowUs;
     this.#wallMsAtStart = options.wallMs ?? 1_700_000_000_000;
@@ -55,13 +58,13 @@ export class VirtualClock implements Clock {
 
   /** As `advanceTo`, and lets promises settle after each call and at the end, so that what they start is due too. */
   async advanceToAsync(us: number): Promise<void> {
-    await settle();
+    await settle(this.#turns);
     for (let call = this.#next(us); call !== undefined; call = this.#next(us)) {
       this.#run(call);
-      await settle();
+      await settle(this.#turns);
     }
     this.#nowUs = Math.max(this.#nowUs, us);
-    await settle();
+    await settle(this.#turns);
   }
 
   async advanceByAsync(us: number): Promise<void> {
@@ -90,7 +93,10 @@ export class VirtualClock implements Clock {
   }
 }
 
+/** Streams and files need a few turns of the event loop. */
+const TURNS = 3;
+
 /** Lets everything run that needs no time: promises, and what they queue. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+export async function settle(turns = TURNS): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 }

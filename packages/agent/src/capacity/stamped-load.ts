@@ -101,6 +101,7 @@ export function openStampedLoad(options: StampedLoadOptions): StampedLoad {
     vitals,
     logger,
     evicted: () => 0,
+    unled: () => [],
     onSnapshot: (snapshot) => {
       // For what it costs: an agent hands its intervals on.
       encodeSnapshot(snapshot);

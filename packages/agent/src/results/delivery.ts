@@ -3,6 +3,7 @@ import { encodeFinal, encodeSnapshot, encodeSpool } from "@tokenstorm/protocol";
 import type { Logger } from "../logger.js";
 import { problemOf } from "../problem.js";
 import { Outbox, type OutboxOptions } from "./outbox.js";
+import type { SeqRange } from "./seq-ranges.js";
 
 /** A run that has ended without us is waited for so long: its last beacon may still be on its way. */
 const HURRY_US = 3_000_000;
@@ -27,6 +28,7 @@ export class Delivery {
   #hasFinal = false;
   #isHurried = false;
   #hasEnded = false;
+  #hasSpooled = false;
   #lost = 0;
 
   constructor(options: DeliveryOptions) {
@@ -37,6 +39,16 @@ export class Delivery {
   /** Snapshots that were given up, or could not be coded. */
   get evicted(): number {
     return this.#outbox.evicted + this.#lost;
+  }
+
+  /** Intervals that cannot be delivered any more. */
+  get gaps(): readonly SeqRange[] {
+    return this.#outbox.gaps;
+  }
+
+  /** Results that were put into a spool file and that nobody has confirmed since. */
+  get undelivered(): number {
+    return this.#hasSpooled ? this.#outbox.unconfirmed().length : 0;
   }
 
   get acknowledgedThrough(): number {
@@ -59,7 +71,9 @@ export class Delivery {
   finish(final: Final): void {
     this.#code();
     this.#hasFinal = true;
-    this.#outbox.add({ kind: "final", seq: final.lastSeq, data: encodeFinal(final) });
+    const { evicted, gaps } = this;
+    const last: Final = { ...final, evicted, ...(gaps.length === 0 ? {} : { gaps }) };
+    this.#outbox.add({ kind: "final", seq: final.lastSeq, data: encodeFinal(last) });
     this.#endAfter(this.#isHurried ? HURRY_US : this.#options.deliverMs * 1000);
   }
 
@@ -99,6 +113,7 @@ export class Delivery {
       this.#outbox.add({ kind: "snapshot", seq: snapshot.seq, data: encodeSnapshot(snapshot) });
     } catch (error) {
       this.#lost += 1;
+      this.#outbox.giveUp(snapshot.seq);
       this.#options.logger.error("an interval could not be coded and is lost", {
         run: snapshot.run,
         seq: snapshot.seq,
@@ -108,8 +123,11 @@ export class Delivery {
   }
 
   #changed(): void {
-    if (!this.#hasFinal || this.#hasEnded || !this.#outbox.isDelivered) return;
+    if (!this.#hasFinal || !this.#outbox.isDelivered) return;
+    // A leader that came late has confirmed what is in the spool file: nothing is owed any more.
+    if (this.#hasEnded && !this.#hasSpooled) return;
     this.#hasEnded = true;
+    this.#hasSpooled = false;
     this.#deadline?.();
     this.#options.onEnd({ problem: null, spooled: null });
   }
@@ -119,6 +137,7 @@ export class Delivery {
     this.#deadline?.();
     this.#deadline = clock.at(clock.nowUs() + us, () => {
       this.#hasEnded = true;
+      this.#hasSpooled = true;
       // Handled to its end within.
       void this.#spool();
     });
@@ -132,7 +151,9 @@ export class Delivery {
     const name = `${run}-${agent}-e${epoch}.spool.ndjson`;
     try {
       const place = await writeSpool(name, encodeSpool(entries));
-      const hint = `keep the file: it holds them whole, and this version cannot fold them in yet (${place})`;
+      // Confirmed while it was written.
+      if (!this.#hasSpooled) return;
+      const hint = `unless a coordinator confirms them later: tokenstorm report ${run} --add ${place}`;
       logger.error(`${what}; they are in ${place}`, { run, results: entries.length, hint });
       onEnd({
         problem: { code: "BUS_UNAVAILABLE", message: `${what}; they are in ${place}`, hint },

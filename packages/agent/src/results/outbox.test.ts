@@ -18,6 +18,7 @@ function scriptedLog() {
         });
       }),
     follow: () => Promise.reject(new Error("not used")),
+    runs: () => Promise.reject(new Error("not used")),
     purge: () => Promise.reject(new Error("not used")),
   };
   return { log, asked };

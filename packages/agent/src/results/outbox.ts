@@ -1,6 +1,7 @@
 import { assert, type Cancel, type Clock, LoadError } from "@tokenstorm/core";
 import type { ResultLog } from "@tokenstorm/protocol";
 import type { Logger } from "../logger.js";
+import { type SeqRange, SeqRanges } from "./seq-ranges.js";
 
 export interface OutboxOptions {
   readonly log: ResultLog;
@@ -59,6 +60,8 @@ export class Outbox {
   #retry: Cancel | undefined;
   #isStopped = false;
   #evicted = 0;
+  /** Given up before they were confirmed, in order of their giving up. */
+  readonly #gaps = new SeqRanges();
   #acknowledgedThrough = 0;
   readonly #acknowledgedBeyond = new Set<number>();
   #isFinalConfirmed = false;
@@ -73,7 +76,12 @@ export class Outbox {
     return this.#evicted;
   }
 
-  /** Highest snapshot up to which the log has acknowledged every one. */
+  /** Which they were; of very many, the first ranges. What has been confirmed all the same is none. */
+  get gaps(): readonly SeqRange[] {
+    return this.#gaps.ranges();
+  }
+
+  /** Highest snapshot up to which the log has acknowledged every one that was not given up. */
   get acknowledgedThrough(): number {
     return this.#acknowledgedThrough;
   }
@@ -102,6 +110,12 @@ export class Outbox {
     this.#waiting.push(held);
     this.#evictBeyondBound();
     this.#appendNext();
+  }
+
+  /** An interval that can never be appended: it is given up before it was held. */
+  giveUp(seq: number): void {
+    this.#gaps.add(seq);
+    this.#passOver(seq);
   }
 
   /** The leader's word that everything up to here is in its run directory. */
@@ -234,9 +248,20 @@ export class Outbox {
     for (const held of this.#held.values()) {
       if (this.#heldBytes <= this.#options.retainBytes) return;
       if (held.state !== state || held.kind !== "snapshot") continue;
+      // Else the only one would be given up before it was ever tried.
+      if (state === "waiting" && held === this.#waiting.at(-1)) continue;
       this.#forget(held);
       this.#evicted += 1;
+      this.#gaps.add(held.seq);
+      this.#passOver(held.seq);
     }
+  }
+
+  /** Nobody will acknowledge it: what comes after it must not look unacknowledged. */
+  #passOver(seq: number): void {
+    if (seq <= this.#acknowledgedThrough) return;
+    this.#acknowledgedBeyond.add(seq);
+    this.#raiseAcknowledged(this.#acknowledgedThrough);
   }
 
   #forget(held: Held): void {

@@ -38,6 +38,8 @@ export interface LoadRunOptions {
   readonly logger: Logger;
   /** Intervals given up so far; goes into the final. */
   readonly evicted: () => number;
+  /** Times in which no leader was heard, us of the agent's clock; go into the final too. */
+  readonly unled: () => readonly { readonly fromUs: number; readonly toUs: number }[];
   readonly onSnapshot: (snapshot: Snapshot) => void;
   readonly onStarted: () => void;
   readonly onStageDone: () => void;
@@ -222,15 +224,25 @@ export class LoadRun {
 
   #finish(): void {
     const { preparation, evicted, onDrained } = this.#options;
+    const unled = this.#unled();
     this.dispose();
     onDrained(
       this.#recorder.finish(this.#nowUs(), {
         startErrorUs: this.#startErrorUs ?? 0,
         evicted: evicted(),
         builtLate: this.#ahead.builtLate,
+        ...(unled.length === 0 ? {} : { unled }),
         reader: preparation.ready.reader,
       }),
     );
+  }
+
+  /** In run time, and only what lies in it. */
+  #unled(): { readonly fromUs: number; readonly toUs: number }[] {
+    const { atUs, unled } = this.#options;
+    return unled()
+      .map(({ fromUs, toUs }) => ({ fromUs: Math.max(0, fromUs - atUs), toUs: toUs - atUs }))
+      .filter(({ fromUs, toUs }) => toUs > fromUs);
   }
 
   /** Before time zero nothing has happened yet. */

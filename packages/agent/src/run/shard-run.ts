@@ -27,15 +27,27 @@ export interface ShardRunOptions {
   readonly onEvent: (event: AgentEvent) => void;
   /** A stage is done: the leader waits for it. What else changes can wait for the next heartbeat. */
   readonly onStageDone: () => void;
+  /** Times in which no leader was heard, us of the agent's clock. */
+  readonly unled: () => readonly { readonly fromUs: number; readonly toUs: number }[];
   readonly onSpooled: (file: string) => void;
   readonly onUndelivered: () => void;
+  /** All is confirmed, also what had been spooled. */
+  readonly onDelivered: () => void;
   readonly onBug: (error: unknown) => void;
 }
 
 /** What a heartbeat says of the run that the agent is in. */
 export type RunFacts = Pick<
   Heartbeat,
-  "ready" | "startErrorUs" | "stage" | "stageDone" | "lastCut" | "lastAcked" | "ledger"
+  | "ready"
+  | "startErrorUs"
+  | "stage"
+  | "stageDone"
+  | "lastCut"
+  | "lastAcked"
+  | "ledger"
+  | "gaps"
+  | "undelivered"
 >;
 
 export const NO_RUN_FACTS: RunFacts = {
@@ -91,6 +103,17 @@ export class ShardRun {
       lastCut: load?.lastCut ?? 0,
       lastAcked: this.#delivery?.acknowledgedThrough ?? 0,
       ledger: load?.ledger() ?? null,
+      ...this.#owed(),
+    };
+  }
+
+  /** What will not come: absent where all will. */
+  #owed(): Pick<RunFacts, "gaps" | "undelivered"> {
+    const gaps = this.#delivery?.gaps ?? [];
+    const undelivered = this.#delivery?.undelivered ?? 0;
+    return {
+      ...(gaps.length === 0 ? {} : { gaps: [...gaps] }),
+      ...(undelivered === 0 ? {} : { undelivered }),
     };
   }
 
@@ -209,6 +232,7 @@ export class ShardRun {
       vitals: deps.vitals,
       logger,
       evicted: () => delivery.evicted,
+      unled: () => this.#options.unled(),
       onSnapshot: (snapshot) => {
         this.#vitals = snapshot.vitals;
         delivery.add(snapshot);
@@ -224,10 +248,12 @@ export class ShardRun {
   }
 
   #delivered(problem: Problem | null, spooled: string | null): void {
-    const { onEvent, onSpooled, onUndelivered } = this.#options;
+    const { onEvent, onSpooled, onDelivered, onUndelivered } = this.#options;
     if (spooled !== null) onSpooled(spooled);
-    if (problem === null) onEvent({ kind: "delivered" });
-    else {
+    if (problem === null) {
+      onDelivered();
+      onEvent({ kind: "delivered" });
+    } else {
       onUndelivered();
       onEvent({ kind: "undelivered", problem });
     }

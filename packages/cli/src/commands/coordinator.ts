@@ -92,9 +92,10 @@ async function coordinator(
     setTimeout(() => process.exit(EXIT.stopped), CLOSE_LIMIT_MS).unref();
     close();
   });
-  let isLeading = false;
+  // It leads, or another one does and this one waits for it to fall silent.
+  let isFit = false;
   let isConnected = () => false;
-  const health = await tellHealth({ ...context, isFit: () => isLeading && isConnected() });
+  const health = await tellHealth({ ...context, isFit: () => isFit && isConnected() });
   try {
     const transport = await connectNats({
       ...access,
@@ -110,7 +111,7 @@ async function coordinator(
       const { out, allowTarget } = flags;
       const instance = randomUUID();
       const onLeading = () => {
-        isLeading = true;
+        isFit = true;
         context.announce({ kind: "ready" });
         if (server !== undefined) void context.terminal.print(joinText(server, flags));
       };
@@ -121,6 +122,9 @@ async function coordinator(
         allowTarget,
         log,
         onLeading,
+        onStandingBy: () => {
+          isFit = true;
+        },
         instance,
       });
       close = () => void leader.close();

@@ -9,6 +9,7 @@ import {
   reportOnlyData,
 } from "@tokenstorm/report";
 import type { Command } from "commander";
+import { addedText, addSpoolFile } from "../add-spool.js";
 import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -32,6 +33,7 @@ interface ReportFlags extends NatsFlags {
   readonly definitions?: Definitions;
   readonly intervals?: boolean;
   readonly out: string;
+  readonly add?: readonly string[];
   readonly to?: string;
 }
 
@@ -53,6 +55,7 @@ export function addReport(program: Command, context: CommandContext): void {
       `the run in others' definitions, from its run directory: ${DEFINITIONS.join(", ")}`,
       oneOf(DEFINITIONS),
     )
+    .option("--add <file...>", "fold spool files of agents whose results nobody confirmed into the run first")
     .option("--intervals", "with --format csv: a row for each interval instead of each level")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--to <file>", "of html: the file to write; - is stdout")
@@ -82,6 +85,7 @@ async function report(
   flags: ReportFlags,
   { terminal, env }: CommandContext,
 ): Promise<number> {
+  if (flags.add !== undefined) await addSpoolFiles(named, flags.add, flags.out, terminal);
   if (flags.format === "vllm") return tellVllm(named, flags, terminal);
   if (flags.format === "hlog" || flags.intervals === true) return tellIntervals(named, flags, terminal);
   if (flags.definitions !== undefined) return tellDefinitions(named, flags.definitions, flags, terminal);
@@ -100,6 +104,22 @@ async function report(
   const { directory } = found;
   await terminal.print(renderText(found.report, { width: stdout.width(), colour: stdout.colour, directory }));
   return EXIT.ok;
+}
+
+/** Into a run directory of this host: the coordinator's own. */
+async function addSpoolFiles(
+  named: string | undefined,
+  files: readonly string[],
+  out: string,
+  terminal: CommandContext["terminal"],
+): Promise<void> {
+  const local = await findLocalRun(named, out);
+  if (local === undefined) {
+    throw new LoadError("RUN_UNKNOWN", `there is no run ${named ?? ""} in ${out}`, {
+      hint: "--add needs the run directory: name it, or run this where the coordinator keeps its runs (--out)",
+    });
+  }
+  for (const file of files) terminal.say(addedText(await addSpoolFile(local.directory, file)));
 }
 
 /** From the lines of a run directory; of a run that lies elsewhere only what its report says. */

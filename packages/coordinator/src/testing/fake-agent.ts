@@ -199,6 +199,12 @@ export class FakeAgent {
     if (entry !== undefined && this.#isAlive) this.#onRecord(decodeRunRecord(entry.value));
   }
 
+  async #read(): Promise<void> {
+    if (this.#record === null || !this.#isAlive) return;
+    const entry = await this.#options.transport.state.get(runKey(this.#record.id)).catch(() => undefined);
+    if (entry !== undefined && this.#isAlive) this.#onRecord(decodeRunRecord(entry.value));
+  }
+
   #onRecord(record: RunRecord): void {
     const place = record.shards.find((shard) => shard.agent === this.id && shard.instance === this.instance);
     if (isTerminal(record.state)) {
@@ -242,6 +248,8 @@ export class FakeAgent {
       this.#armedAttempt = start.attempt;
       this.state = "armed";
       this.#tell();
+      // The beacon that tells of the commit may be lost.
+      this.#clock.at(startUs - 450_000, () => void this.#read());
     }
     if (!start.committed || this.#record === null || this.script.missesCommit) return;
     this.#load = new FakeLoad({

@@ -17,6 +17,13 @@ export class MemoryDirectory implements RunDirectory {
     this.path = path;
   }
 
+  async *readLines(file: string): AsyncIterable<string> {
+    const text = this.files.get(file) ?? "";
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    this.files.set(file, whole);
+    for (const line of whole.split("\n")) if (line !== "") yield line;
+  }
+
   appendLine(file: string, line: string): void {
     this.#pending.push({ file, line });
   }
@@ -62,6 +69,17 @@ export class MemoryDirectories implements RunDirectoryStore {
       );
     }
     const directory = new MemoryDirectory(name);
+    this.directories.set(name, directory);
+    this.onOpen(directory);
+    return directory;
+  }
+
+  async reopen(name: string): Promise<RunDirectory> {
+    const known = this.directories.get(name);
+    if (known === undefined) return this.open(name);
+    // Another process's hold on the same folder: what the one before had not synced is lost with it.
+    const directory = new MemoryDirectory(name);
+    for (const [file, text] of known.files) directory.files.set(file, text);
     this.directories.set(name, directory);
     this.onOpen(directory);
     return directory;

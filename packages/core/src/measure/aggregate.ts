@@ -36,13 +36,19 @@ export interface FoldedBlock {
   readonly lastEnd: { readonly fromUs: number; readonly toUs: number } | null;
 }
 
+/** Intervals by number, both ends included. */
+export interface SeqRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface AgentIntervals {
   readonly shard: ShardAssignment;
   readonly received: number;
   /** From the final marker; else at least what it said in heartbeats. */
   readonly expected: number;
   readonly final: Final | null;
-  readonly missing: readonly { readonly from: number; readonly to: number }[];
+  readonly missing: readonly SeqRange[];
 }
 
 /** A single interval's evidence, for the verdict. */
@@ -76,7 +82,12 @@ export interface Aggregate {
   foldFinal(final: Final): "folded" | "duplicate" | "foreign";
   /** What an agent's heartbeat said it cut: at least so many are expected. */
   expectAtLeast(agent: string, epoch: number, lastSeq: number): void;
-  /** Highest seq up to which nothing is missing; 0 when the first is. */
+  /**
+   * The agent can deliver these no more: they count as missing unless they come all the same, and hold nothing up. Of
+   * a range more than a million intervals is a claim that nobody need follow.
+   */
+  giveUp(agent: string, epoch: number, ranges: readonly SeqRange[]): void;
+  /** Highest seq up to which every interval is in, or has been given up; 0 when the first is neither. */
   contiguous(agent: string): number;
   agents(): readonly AgentIntervals[];
   block(stage: number, phase: Phase): FoldedBlock | undefined;

@@ -28,16 +28,18 @@ const MOST_GAPS = 5;
 export function missingReasons(
   completeness: RunReport["completeness"],
   agents: readonly AgentIntervals[],
+  intervalMs: number,
 ): string[] {
   const { intervalsExpected, intervalsReceived, samplesRecorded, samplesMerged, missing } = completeness;
   const reasons: string[] = [];
   if (intervalsReceived < intervalsExpected) {
-    const gaps = missing
-      .slice(0, MOST_GAPS)
-      .map(({ agent, from, to }) => `${agent} ${from === to ? from : `${from}-${to}`}`);
-    const more = missing.length > MOST_GAPS ? `, and ${missing.length - MOST_GAPS} more gaps` : "";
+    const gaps = missing.slice(0, MOST_GAPS).map(({ agent, from, to }) => {
+      const window = `${((from - 1) * intervalMs) / 1000}-${(to * intervalMs) / 1000} s`;
+      return `${agent} ${from === to ? from : `${from}-${to}`}: ${window}`;
+    });
+    const more = missing.length > MOST_GAPS ? `; and ${missing.length - MOST_GAPS} more gaps` : "";
     const lost = intervalsExpected - intervalsReceived;
-    reasons.push(`${lost} of ${intervalsExpected} intervals are missing (${gaps.join(", ")}${more})`);
+    reasons.push(`${lost} of ${intervalsExpected} intervals are missing (${gaps.join("; ")}${more})`);
   }
   if (samplesMerged !== samplesRecorded) {
     reasons.push(`${samplesMerged} latency samples were merged of ${samplesRecorded} recorded`);

@@ -158,6 +158,30 @@ test("gaps are named: from the final, or from what the agent said it cut, and by
   assert.deepEqual([aggregate.agents()[0]?.received, aggregate.agents()[0]?.expected], [7, 10]);
 });
 
+test("what an agent has given up holds nothing up, is missing, and is taken all the same when it comes", () => {
+  const aggregate = aggregateOf(1);
+  for (const seq of [1, 2, 5]) aggregate.fold(snapshot(0, seq));
+  const gap = { from: 3, to: 4 };
+  aggregate.giveUp("a0", 9, [gap]);
+  assert.equal(aggregate.contiguous("a0"), 2, "of another epoch");
+  aggregate.giveUp("a0", 3, [gap, { from: 7, to: 7 }]);
+  aggregate.giveUp("a0", 3, [gap]);
+  assert.equal(aggregate.contiguous("a0"), 5);
+  const agent = () => aggregate.agents()[0];
+  assert.deepEqual([agent()?.received, agent()?.missing], [3, [gap, { from: 6, to: 7 }]]);
+  assert.equal(aggregate.fold(snapshot(0, 4)), "folded");
+  assert.equal(aggregate.fold(snapshot(0, 4)), "duplicate");
+  assert.deepEqual(agent()?.missing[0], { from: 3, to: 3 });
+  aggregate.fold(snapshot(0, 6));
+  assert.deepEqual([aggregate.contiguous("a0"), agent()?.received], [7, 5]);
+  aggregate.foldFinal({ ...final(0, 9), gaps: [{ from: 8, to: 9 }] });
+  assert.equal(aggregate.contiguous("a0"), 9);
+  assert.deepEqual(agent()?.missing, [
+    { from: 3, to: 3 },
+    { from: 7, to: 9 },
+  ]);
+});
+
 test("a final that claims more intervals than anyone could cut costs nothing", () => {
   const aggregate = aggregateOf(1);
   aggregate.fold(snapshot(0, 1));

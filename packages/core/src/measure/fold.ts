@@ -1,7 +1,14 @@
 import type { ResolvedStage } from "../load/stages.js";
 import type { ShardAssignment } from "../run/run-record.js";
 import { AgentBook } from "./agent-book.js";
-import type { AgentIntervals, Aggregate, FoldedBlock, IntervalSummary, IntervalVitals } from "./aggregate.js";
+import type {
+  AgentIntervals,
+  Aggregate,
+  FoldedBlock,
+  IntervalSummary,
+  IntervalVitals,
+  SeqRange,
+} from "./aggregate.js";
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
 import type { IntervalColours } from "./interval-colours.js";
@@ -18,6 +25,9 @@ import {
   TARGET_METRICS,
 } from "./snapshot.js";
 import { VitalsFold } from "./vitals-fold.js";
+
+/** Of one range: more seconds than a run has. */
+const MOST_GIVEN_UP = 1_000_000;
 
 export interface AggregateOptions {
   readonly stages: readonly ResolvedStage[];
@@ -71,11 +81,20 @@ class Fold implements Aggregate {
     if (book === undefined) return "foreign";
     if (book.final !== null) return "duplicate";
     book.final = final;
+    this.giveUp(final.agent, final.epoch, final.gaps ?? []);
     return "folded";
   }
 
   expectAtLeast(agent: string, epoch: number, lastSeq: number): void {
     this.#bookOf(agent, epoch)?.expectAtLeast(lastSeq);
+  }
+
+  giveUp(agent: string, epoch: number, ranges: readonly SeqRange[]): void {
+    const book = this.#bookOf(agent, epoch);
+    if (book === undefined) return;
+    for (const { from, to } of ranges) {
+      for (let seq = from; seq <= Math.min(to, from + MOST_GIVEN_UP); seq += 1) book.giveUp(seq);
+    }
   }
 
   contiguous(agent: string): number {

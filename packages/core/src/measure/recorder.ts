@@ -106,12 +106,7 @@ export interface Recorder {
   /** Cuts the open interval, however short, and says what a complete result must hold. Everything has ended. */
   finish(
     tUs: number,
-    facts: {
-      readonly startErrorUs: number;
-      readonly evicted: number;
-      readonly builtLate?: number;
-      readonly reader: string;
-    },
+    facts: Pick<Final, "startErrorUs" | "evicted" | "reader" | "unled" | "builtLate">,
   ): Final;
   ledger(): Ledger;
   /** Number of the last snapshot cut. */

@@ -223,6 +223,10 @@ export interface Final {
   readonly startErrorUs: number;
   /** Intervals evicted from memory before they were confirmed. */
   readonly evicted: number;
+  /** Which these were; the log may have some all the same. Absent where there were none, and from agents that are older. */
+  readonly gaps?: readonly { readonly from: number; readonly to: number }[] | undefined;
+  /** Run times in which it heard no leader, us. Absent where there were none, and from agents that are older. */
+  readonly unled?: readonly { readonly fromUs: number; readonly toUs: number }[] | undefined;
   /** By stage index (closed load): completed requests, due in the measured window, of the user of this shard that had fewest. */
   readonly completedPerUserMin: Readonly<Record<string, number>>;
   /**

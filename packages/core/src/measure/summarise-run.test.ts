@@ -351,7 +351,7 @@ test("a missing interval is named, and how many samples were in it", () => {
   assert.ok(samplesMerged < samplesRecorded);
   assert.equal(verdict.status, "degraded");
   assert.deepEqual(verdict.reasons, [
-    "1 of 26 intervals are missing (a1 5)",
+    "1 of 26 intervals are missing (a1 5: 4-5 s)",
     `${samplesMerged} latency samples were merged of ${samplesRecorded} recorded`,
   ]);
 });

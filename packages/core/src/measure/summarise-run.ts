@@ -7,6 +7,7 @@ import type { AgentIntervals, Aggregate } from "./aggregate.js";
 import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
+import { leadingOf } from "./leading.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
 import { runSaturation } from "./run-saturation.js";
 import { serverChecks, serverLatencyChecks } from "./server-checks.js";
@@ -35,7 +36,8 @@ export function summariseRun(input: SummaryInput): RunReport {
   const colours = colourIntervals(aggregate, levels);
   const agents = aggregate.agents();
   const completeness = completenessOf(aggregate, agents);
-  const missing = missingReasons(completeness, agents);
+  const missing = missingReasons(completeness, agents, record.plan.intervalMs);
+  const leading = leadingOf(facts, agents);
   const totals = totalsOf(facts, aggregate, missing.length === 0);
   const thresholds = judgeThresholds(input, levels);
   // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
@@ -55,6 +57,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     start: startOf(agentRows),
     stages: rows,
     thresholds,
+    ...(leading === null ? {} : { leading }),
     ...(saturation === null ? {} : { saturation }),
   };
 }

@@ -16,10 +16,12 @@ export interface AgentTrouble {
 
 /** Admitted agents that are lost, have failed or are leaving; those that were given up are known. */
 export function agentTroubles(state: LeaderState, look: Look): readonly AgentTrouble[] {
-  if (!IS_WATCHED[state.step.kind]) return [];
+  if (!isWatched(state)) return [];
   return state.shards.flatMap((shard) => {
     if (state.givenUp.includes(shard.agent)) return [];
     const view = look.agents.get(shard.agent);
+    // A new leader waits until it can have heard of everyone.
+    if (view === undefined && isListening(state, look.nowUs)) return [];
     const own = ownProblem(state, shard, view);
     const problem = look.delivered.has(shard.agent) ? own : (lossOf(state, shard, view) ?? own);
     if (problem === null) return [];
@@ -28,8 +30,20 @@ export function agentTroubles(state: LeaderState, look: Look): readonly AgentTro
   });
 }
 
+/** Until then silence says nothing: a leader that has just begun has not heard everyone yet. */
+export function isListening({ config }: LeaderState, nowUs: number): boolean {
+  return nowUs - config.listeningSinceUs < LEADER_LIMITS.lostUs;
+}
+
+function isWatched({ step }: LeaderState): boolean {
+  // Before it goes on with a run that it has taken over, a leader judges nobody.
+  if (step.kind === "probing" && step.then === "resume") return false;
+  return IS_WATCHED[step.kind];
+}
+
 const IS_WATCHED: Readonly<Record<LeaderState["step"]["kind"], boolean>> = {
   gathering: false,
+  restoring: false,
   probing: true,
   preparing: true,
   scraping: true,
@@ -63,6 +77,8 @@ function lossOf(state: LeaderState, shard: ShardAssignment, view: AgentView | un
 /** What the agent itself says went wrong in this run: it failed, ended its load early, or gave up delivering. */
 function ownProblem(state: LeaderState, shard: ShardAssignment, view: AgentView | undefined): Problem | null {
   if (view === undefined || view.instance !== shard.instance || !isInRun(state, shard, view)) return null;
+  // It waited in vain for somebody to confirm. Whether anything is missing is seen at the verdict.
+  if ((view.undelivered ?? 0) > 0) return null;
   if (view.problem !== null) {
     // A run is aborted by whoever may stop it; an agent that was ended leaves it short of a shard.
     const code = view.problem.code === "RUN_ABORTED" ? "AGENT_LOST" : view.problem.code;

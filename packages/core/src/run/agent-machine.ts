@@ -25,6 +25,8 @@ export interface AgentMachine {
   /** The run has ended without it; whatever is undelivered will not be waited for. */
   readonly isOver: boolean;
   readonly problem: Problem | null;
+  /** The problem is that nobody confirmed its results in time. */
+  readonly isUndelivered: boolean;
   /** The record that it acts on. */
   readonly record: RunRecord | null;
 }
@@ -39,6 +41,7 @@ export const IDLE_AGENT: AgentMachine = {
   stop: "none",
   isOver: false,
   problem: null,
+  isUndelivered: false,
   record: null,
 };
 
@@ -225,10 +228,18 @@ function onDrained(machine: AgentMachine): AgentStep {
 }
 
 function onDelivered(machine: AgentMachine, problem: Problem | null): AgentStep {
+  // What had been given up has been confirmed after all.
+  if (machine.state === "done" && machine.isUndelivered && problem === null)
+    return stay({ ...machine, isUndelivered: false, problem: null });
   if (machine.state !== "delivering") return stay(machine);
   return machine.isOver
     ? release()
-    : stay({ ...machine, state: "done", problem: machine.problem ?? problem });
+    : stay({
+        ...machine,
+        state: "done",
+        problem: machine.problem ?? problem,
+        isUndelivered: machine.problem === null && problem !== null,
+      });
 }
 
 /** The run is over, by its record. What was measured and not delivered is still kept, but not waited for. */

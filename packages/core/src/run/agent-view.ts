@@ -1,4 +1,5 @@
 import type { Capacity } from "../capacity/capacity.js";
+import type { SeqRange } from "../measure/aggregate.js";
 import type { Ledger } from "../measure/snapshot.js";
 import type { Vitals } from "../measure/vitals.js";
 import type { Problem } from "./run-record.js";
@@ -48,6 +49,10 @@ export interface AgentReport {
   readonly ledger: Ledger | null;
   readonly vitals: Vitals | null;
   readonly problem: Problem | null;
+  /** Intervals that it can deliver no more. Not from an agent of an older version, nor where there are none. */
+  readonly gaps?: readonly SeqRange[] | undefined;
+  /** Results that it waited for in vain to be confirmed; they are in its spool file. Absent as above. */
+  readonly undelivered?: number | undefined;
   /** What one process carries on its host; absent where nobody has calibrated it, and from an older version. */
   readonly capacity?: Capacity | undefined;
 }

@@ -1,3 +1,4 @@
+import type { LedFrom } from "./run-history.js";
 import type { RunRecord } from "./run-record.js";
 
 /** Tokens in a block of the target's KV cache: prefixes are found again in whole blocks. vLLM's default. */
@@ -28,9 +29,9 @@ export interface ServerCounters {
   readonly prefixHits: number;
   readonly prefixQueries: number;
   /** Tokens in a block of the prefix cache, the smallest of its replicas'; absent where the target does not say. */
-  readonly blockTokens?: number;
+  readonly blockTokens?: number | undefined;
   /** Absent where the target has none, and in files of older versions. */
-  readonly times?: ServerTimes;
+  readonly times?: ServerTimes | undefined;
 }
 
 /** The target's gauges (and counters) at one moment, summed over its replicas; kvUsage is their maximum. */
@@ -68,10 +69,45 @@ export interface RunFacts {
   readonly serverAfter: QuiescentScrape | null;
   /** Messages that were refused as malformed, at the leader. */
   readonly refusals: number;
+  /** Who led it, by term; absent in files of older versions. */
+  readonly led?: readonly LedFrom[] | undefined;
 }
 
-/** A line of events.ndjson. */
+/** What the leader notes of a run as it goes: a line of events.ndjson, and an entry of the log. */
 export type RunEvent =
   | { readonly kind: "server"; readonly sample: ServerSample }
   | { readonly kind: "state"; readonly state: RunRecord["state"]; readonly wallMs: number }
-  | { readonly kind: "note"; readonly wallMs: number; readonly text: string };
+  | { readonly kind: "note"; readonly wallMs: number; readonly text: string }
+  /** A coordinator leads the run from here on; `runUs`: run time, null before the start. */
+  | {
+      readonly kind: "led";
+      readonly leader: string;
+      readonly term: number;
+      readonly wallMs: number;
+      readonly runUs: number | null;
+    }
+  /** What the agents found out when they prepared. */
+  | {
+      readonly kind: "ready";
+      readonly model: string;
+      readonly wordsPerToken: number | null;
+      readonly templateTokens: number | null;
+      readonly serverVersion: string | null;
+    }
+  /** The target's counters at rest, before the run and after it. */
+  | { readonly kind: "scrape"; readonly when: "before" | "after"; readonly scrape: QuiescentScrape | null }
+  /** All agents have drained: the run's time is over. */
+  | { readonly kind: "drained"; readonly endUs: number; readonly wallMs: number }
+  /** What is known at the verdict beside the results: how much agents without a final word said that they cut. */
+  | {
+      readonly kind: "verdict";
+      readonly refusals: number;
+      readonly expected: readonly { readonly agent: string; readonly lastSeq: number }[];
+    };
+
+/** An event as the log keeps it: numbered by the leader that noted it, within its term. */
+export interface KeptEvent {
+  readonly term: number;
+  readonly seq: number;
+  readonly event: RunEvent;
+}

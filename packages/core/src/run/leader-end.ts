@@ -37,6 +37,7 @@ export function drain(state: LeaderState, event: Look): Transition {
   };
   return write(delivering, { name: "deliver", fields: { state: "delivering" } }, [
     ...notes,
+    { kind: "drained", endUs },
     { kind: "scrape", when: "after" },
   ]);
 }

@@ -1,5 +1,6 @@
 import { agentTroubles } from "./agent-checks.js";
 import { beginDrain, deliver, drain } from "./leader-end.js";
+import { restored, resumed } from "./leader-resume.js";
 import { arm, committed, gather, lateProblem, prepare, probe, probed } from "./leader-start.js";
 import {
   initialLeaderState,
@@ -32,8 +33,12 @@ export function leadRun(state: LeaderState, event: LeaderEvent): Transition {
   switch (event.kind) {
     case "look":
       return look(state, event);
+    case "restored":
+      return restored(state, event);
     case "probed":
-      return probed(state, event);
+      return state.step.kind === "probing" && state.step.then === "resume"
+        ? resumed(state, event)
+        : probed(state, event);
     case "scraped":
       return scraped(state, event);
     case "written":
@@ -122,7 +127,11 @@ function stopped(state: LeaderState, { nowUs, stop }: Event<"stopped">): Transit
       return stop.level === "cut" ? finish(withProblem(known, problem)) : keep(known);
     case "finishing":
     case "ended":
+    // Heeded as soon as it is known how far the run is.
+    case "restoring":
       return keep(known);
+    case "probing":
+      return state.step.then === "resume" ? keep(known) : endEarly(known, problem);
     default:
       return endEarly(known, problem);
   }

@@ -20,6 +20,8 @@ export function waitingNotes(
         `waiting for agents, ${Math.ceil(leftUs / 1e6)} s more: ${record.plan.agents.min} wanted, ${presence(record, look.agents)}`,
       ];
     }
+    case "restoring":
+      return ["taking the run over"];
     case "probing":
       return ["comparing clocks"];
     case "preparing": {

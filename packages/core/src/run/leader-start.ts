@@ -45,11 +45,11 @@ export function gather(state: LeaderState, { nowUs, agents }: Event<"look">): Tr
 }
 
 /** Compares the clocks of the admitted agents with the leader's. */
-export function probe(state: LeaderState, then: "prepare" | "arm", attempt: number): Transition {
+export function probe(state: LeaderState, then: "prepare" | "arm" | "resume", attempt: number): Transition {
   const agents = state.shards.map(({ agent, instance }) => ({ agent, instance }));
   return {
     state: { ...state, step: { kind: "probing", then, attempt } },
-    effects: [{ kind: "probe", agents }],
+    effects: [{ kind: "probe", then, agents }],
   };
 }
 

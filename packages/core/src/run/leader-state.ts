@@ -17,7 +17,9 @@ export type LeaderStep =
       /** Instances that were there at the last look. */
       readonly seen: ReadonlySet<string>;
     }
-  | { readonly kind: "probing"; readonly then: "prepare" | "arm"; readonly attempt: number }
+  /** Taken over: waits for what run directory and log hold. */
+  | { readonly kind: "restoring" }
+  | { readonly kind: "probing"; readonly then: "prepare" | "arm" | "resume"; readonly attempt: number }
   | { readonly kind: "preparing"; readonly sinceUs: number }
   | { readonly kind: "scraping" }
   | {
@@ -60,6 +62,8 @@ export interface LeaderState {
   readonly givenUp: readonly string[];
   /** Run time at which all had drained, us; 0 before. */
   readonly endUs: number;
+  /** The leader before has scraped the target at rest after the run. */
+  readonly isScrapedAfter: boolean;
   /** Nothing can be written to the run directory: results will never be confirmed. */
   readonly isKeepingNothing: boolean;
 }
@@ -78,6 +82,14 @@ export type LeaderEvent =
       readonly offsets: ReadonlyMap<string, ClockOffset>;
     }
   | { readonly kind: "scraped"; readonly nowUs: number; readonly when: "before" | "after" }
+  /** All that run directory and log held when this leader took over has been folded. */
+  | {
+      readonly kind: "restored";
+      readonly nowUs: number;
+      /** Run time at which all had drained, us, where the leader before saw that; else 0. */
+      readonly endUs: number;
+      readonly isScraped: boolean;
+    }
   /** The store has the change. */
   | { readonly kind: "written"; readonly nowUs: number; readonly name: RecordChange["name"] }
   /** The start could not be committed in time. */
@@ -101,13 +113,16 @@ export type LeaderEffect =
   | { readonly kind: "write"; readonly change: RecordChange; readonly notAfterUs: number | null }
   | {
       readonly kind: "probe";
+      readonly then: "prepare" | "arm" | "resume";
       readonly agents: readonly { readonly agent: string; readonly instance: string }[];
     }
-  /** The run directory, and the fold of results into it. */
+  /** The run directory, and the fold of results into it; of a run that is taken over answered by "restored". */
   | { readonly kind: "open" }
   | { readonly kind: "scrape"; readonly when: "before" | "after" }
   /** The target's gauges each interval, from time zero on; until the scrape "after". */
   | { readonly kind: "watch-server" }
+  /** All have drained: the run's time is over. */
+  | { readonly kind: "drained"; readonly endUs: number }
   /** A line for the logs and the run directory. */
   | { readonly kind: "note"; readonly text: string }
   /** Report and facts into the run directory and the blob store; answered by "finished". */
@@ -129,6 +144,7 @@ export function initialLeaderState(record: RunRecord, config: LeaderConfig, nowU
     shards: [],
     givenUp: [],
     endUs: 0,
+    isScrapedAfter: false,
     isKeepingNothing: false,
   };
 }

@@ -295,6 +295,18 @@ export interface ProofReport {
   readonly sentence: string;
 }
 
+/** Times without a leader: agents went on, no threshold could abort the run, and nobody could have given up an agent. */
+export interface LeadingReport {
+  /** By term; `fromMs`: run time, null before the start. */
+  readonly leaders: readonly {
+    readonly leader: string;
+    readonly term: number;
+    readonly fromMs: number | null;
+  }[];
+  /** Run times in which no agent heard any leader. */
+  readonly unled: readonly { readonly fromMs: number; readonly toMs: number }[];
+}
+
 /** The report, schema version 1. Fields may be added, never renamed. */
 export interface RunReport {
   readonly schemaVersion: 1;
@@ -377,6 +389,8 @@ export interface RunReport {
     readonly observed: number | null;
     readonly result: ThresholdResult;
   }[];
+  /** Who led, and when nobody did; absent where one leader led throughout, and in reports that are older. */
+  readonly leading?: LeadingReport;
   /** Of the output throughput over the measured in-flight of its levels; absent where there are fewer than two. */
   readonly saturation?: SaturationEstimate;
   /** Only of a run that was asked to prove that its client was not the limit. */

@@ -77,5 +77,12 @@ export interface RunRecord {
   /** What ended the run before its time. */
   readonly problem: Problem | null;
   /** Set with the terminal state: where the result lies on the leader's host, and its blob for everyone else. */
-  readonly result: { readonly directory: string; readonly reportBlob: string | null } | null;
+  readonly result: RunResultPlace | null;
+}
+
+export interface RunResultPlace {
+  readonly directory: string;
+  readonly reportBlob: string | null;
+  /** The directory holds every interval: the log may forget the run. Absent from leaders that are older. */
+  readonly isWhole?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 import { nextStageStarts, stageLengthUs } from "../load/timeline.js";
+import { isListening } from "./agent-checks.js";
 import { type AgentView, nameAgents } from "./agent-view.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
 import type { LeaderEvent, LeaderState } from "./leader-state.js";
@@ -41,9 +42,11 @@ export function runningProblem(state: LeaderState, look: Look): Problem | null {
 
 function notStartedProblem(state: LeaderState, look: Look, nowUs: number): Problem | null {
   if (nowUs <= LEADER_LIMITS.startedWithinUs) return null;
-  const waiting = state.shards.filter(
-    (shard) => !IS_STARTED.has(look.agents.get(shard.agent)?.state ?? "idle"),
-  );
+  const waiting = state.shards.filter((shard) => {
+    const view = look.agents.get(shard.agent);
+    if (view === undefined && isListening(state, look.nowUs)) return false;
+    return !IS_STARTED.has(view?.state ?? "idle");
+  });
   if (waiting.length === 0) return null;
   const message = `did not start with the others: ${nameAgents(waiting)}`;
   return { code: "AGENT_NOT_READY", message, hint: "it read the committed start too late, or not at all" };

@@ -61,6 +61,10 @@ export function createMemoryLog(): MemoryLog {
           own.add(close);
           return { close };
         },
+        runs: async () => {
+          checkOpen(connection);
+          return [...runs].flatMap(([name, { entries }]) => (entries.length === 0 ? [] : [name]));
+        },
         purge: async (name) => {
           checkOpen(connection);
           const run = runOf(name);

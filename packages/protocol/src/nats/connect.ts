@@ -46,8 +46,8 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
     subjects: names,
     timeoutMs,
   };
-  if (options.role === "coordinator")
-    await prepareStores(link, options.resultsMaxBytes ?? NATS_DEFAULTS.resultsMaxBytes);
+  const prepare = () => prepareStores(link, options.resultsMaxBytes ?? NATS_DEFAULTS.resultsMaxBytes);
+  if (options.role === "coordinator") await prepare();
   else
     await awaitStores(link, {
       limitMs: options.waitOnFirstConnect === true ? FIRST_CONNECT_LIMIT_MS : timeoutMs,
@@ -55,7 +55,7 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
       signal: options.signal,
       onWaiting: options.waitOnFirstConnect === true ? options.onWaiting : undefined,
     });
-  const log = createNatsLog(link);
+  const log = createNatsLog(link, options.role === "coordinator" ? prepare : undefined);
   let closing: Promise<void> | undefined;
   return {
     kind: "nats",

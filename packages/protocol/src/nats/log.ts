@@ -15,7 +15,11 @@ const ASK_MS = 2000;
 const REOPEN_MS = 500;
 
 /** Results in the JetStream stream. */
-export function createNatsLog(link: JetStreamLink): ResultLog & { close(): void } {
+export function createNatsLog(
+  link: JetStreamLink,
+  /** Makes the stream anew where it is gone; only a coordinator may. */
+  repair: (() => Promise<void>) | undefined,
+): ResultLog & { close(): void } {
   const followers = new Set<Subscription>();
   // Ids that others could guess could be used up by them, and a result then be taken for a twin.
   const own = randomUUID();
@@ -31,7 +35,7 @@ export function createNatsLog(link: JetStreamLink): ResultLog & { close(): void 
       }
     },
     follow: async (run, handler, options) => {
-      const follower = createFollower(link, checkedId(run), handler, options?.onError);
+      const follower = createFollower(link, checkedId(run), { handler, onError: options?.onError, repair });
       await follower.open();
       followers.add(follower);
       return {
@@ -40,6 +44,18 @@ export function createNatsLog(link: JetStreamLink): ResultLog & { close(): void 
           follower.close();
         },
       };
+    },
+    runs: async () => {
+      try {
+        const info = await link.manager.streams.info(link.names.results, {
+          subjects_filter: link.subjects.results,
+        });
+        const head = link.subjects.results.slice(0, -1);
+        const subjects = Object.keys(info.state.subjects ?? {});
+        return [...new Set(subjects.map((subject) => subject.slice(head.length).split(".")[0] ?? ""))];
+      } catch (error) {
+        throw toLoadError(error, "listing the runs in the log");
+      }
     },
     purge: async (run) => {
       try {
@@ -66,8 +82,15 @@ function messageId(id: ResultId): string {
 function createFollower(
   link: JetStreamLink,
   run: string,
-  handler: (entry: LogEntry) => void,
-  onError: ((error: Error) => void) | undefined,
+  {
+    handler,
+    onError,
+    repair,
+  }: {
+    readonly handler: (entry: LogEntry) => void;
+    readonly onError: ((error: Error) => void) | undefined;
+    readonly repair: (() => Promise<void>) | undefined;
+  },
 ): Subscription & { open(): Promise<void> } {
   const head = link.subjects.resultsOf(run).slice(0, -1);
   let position = 0;
@@ -104,13 +127,24 @@ function createFollower(
   /** A stream that is gone keeps the library asking for ever, without a word. */
   const watch = async (followed: ConsumerMessages) => {
     for await (const notice of followed.status()) {
-      if (notice.type === "stream_not_found")
-        onError?.(
-          new LoadError(
-            "BUS_UNAVAILABLE",
-            `the stream ${notice.name} with the results of run ${run} is gone`,
-          ),
-        );
+      if (notice.type !== "stream_not_found" || isClosed) continue;
+      const message = `the stream ${notice.name} with the results of run ${run} is gone`;
+      onError?.(new LoadError("BUS_UNAVAILABLE", message));
+      if (repair === undefined || !(await repaired(repair))) continue;
+      // Whatever is in the new one begins at 1.
+      position = 0;
+      followed.stop();
+      return;
+    }
+  };
+
+  const repaired = async (make: () => Promise<void>) => {
+    try {
+      await make();
+      return true;
+    } catch (error) {
+      onError?.(toLoadError(error, "making the stream of results anew"));
+      return false;
     }
   };
 

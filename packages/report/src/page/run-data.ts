@@ -125,8 +125,21 @@ function spansOf({ facts, stages }: SummaryInput): Span[] {
 function eventsOf({ record }: RunFacts, events: readonly RunEvent[]): PageEvent[] {
   const zeroMs = record.start === null ? null : record.start.epochUs / 1000;
   return events.flatMap((event): PageEvent[] => {
-    if (event.kind === "server") return [];
+    const text = textOf(event);
+    if (text === null || !("wallMs" in event)) return [];
     const atUs = zeroMs === null ? null : Math.round((event.wallMs - zeroMs) * 1000);
-    return [{ atUs, text: event.kind === "state" ? `state: ${event.state}` : event.text }];
+    return [{ atUs, text }];
   });
+}
+
+/** Null for what is no news to a reader. */
+function textOf(event: RunEvent): string | null {
+  switch (event.kind) {
+    case "state":
+      return `state: ${event.state}`;
+    case "note":
+      return event.text;
+    default:
+      return null;
+  }
 }

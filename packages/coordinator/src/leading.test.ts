@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PlanInput, RunRecord } from "@tokenstorm/core";
+import { decodeRunRecord, findLeader, getReport, stopRun, type Transport } from "@tokenstorm/protocol";
+import { VirtualClock } from "@tokenstorm/testkit";
+import { Cluster } from "./testing/cluster.js";
+
+const load: PlanInput["load"] = {
+  kind: "users",
+  stages: [{ users: 2, rampUpMs: 0, settleMs: 0, durationMs: 20_000 }],
+};
+
+/** Two agents, and a coordinator that can vanish as a killed process does: in mid-sentence. */
+async function withAgents(
+  diesWhen?: RunRecord["state"],
+): Promise<{ cluster: Cluster; kill: () => Promise<void> }> {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = cluster.hub.connect();
+  const { state } = transport;
+  const fatal: typeof state = {
+    ...state,
+    compareAndSet: async (key, value, expected) => {
+      const revision = await state.compareAndSet(key, value, expected);
+      // The record stands, and whoever wrote it hears of nothing any more.
+      if (key === "run.r1" && decodeRunRecord(value).state === diesWhen) await transport.close();
+      return revision;
+    },
+  };
+  cluster.coordinate({ transport: mortal({ ...transport, state: fatal }) });
+  cluster.agent("a1");
+  cluster.agent("a2", { offsetUs: 12_345_678 });
+  await cluster.pass(500);
+  return { cluster, kill: () => transport.close() };
+}
+
+/** Closed is as good as dead, save that nobody is told. */
+function mortal(transport: Transport): Transport {
+  const { bus } = transport;
+  return { ...transport, bus: { ...bus, onStatus: () => ({ close: () => undefined }) } };
+}
+
+test("of two coordinators on one prefix one leads, the other stands by and says so, and viewers see who leads", async () => {
+  const { cluster } = await withAgents();
+  const told: string[] = [];
+  cluster.coordinate({ onStandingBy: (leader, term) => told.push(`${leader} ${term}`) });
+  await cluster.submit();
+  assert.equal((await cluster.untilOver()).term, 1);
+  assert.deepEqual(told, ["c1 1"]);
+  assert.ok(cluster.logged.includes("info standing by: coordinator c1 leads (term 1)"));
+  const asked = findLeader({ transport: cluster.transport, subjects: cluster.subjects }, cluster.clock);
+  await cluster.pass(1500);
+  assert.equal((await asked)?.leader, "c1");
+  assert.ok(cluster.beacons.every(({ leader }) => leader === "c1"));
+});
+
+test("two coordinators that start at once come to one leader", async () => {
+  const both = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  both.coordinate();
+  both.coordinate();
+  await both.pass(30_000);
+  assert.equal(new Set(both.beacons.map(({ leader }) => leader)).size, 1);
+  assert.equal(both.beacons.at(-1)?.term, 1);
+});
+
+test("a standby takes the lead ten seconds after the lease was moved last, not sooner, under the next term", async () => {
+  const { cluster, kill } = await withAgents();
+  cluster.coordinate();
+  await cluster.pass(10_000);
+  await kill();
+  const killedUs = cluster.clock.nowUs();
+  await cluster.until("c2 leads", () => cluster.beacons.at(-1)?.leader === "c2", 13_000);
+  const tookUs = cluster.clock.nowUs() - killedUs;
+  assert.ok(tookUs > 7_500_000 && tookUs < 11_500_000, `${tookUs} us`);
+  assert.equal(cluster.beacons.at(-1)?.term, 2);
+});
+
+test("a coordinator that is closed lets the other one lead at once", async () => {
+  const { cluster } = await withAgents();
+  cluster.coordinate();
+  await cluster.pass(3000);
+  await cluster.coordinators[0]?.coordinator.close();
+  await cluster.until("c2 leads", () => cluster.beacons.at(-1)?.leader === "c2", 1000);
+});
+
+for (const state of ["gathering", "preparing", "arming", "running", "draining", "delivering"] as const) {
+  for (const where of ["on the same host", "on another host"] as const) {
+    test(`a run whose coordinator dies while it is ${state} is taken over ${where} and ends complete`, async () => {
+      const { cluster } = await withAgents(state);
+      await cluster.submit({ load, deliverMs: 30_000 });
+      await cluster.untilState(state);
+      if (where === "on another host") cluster.store.directories.clear();
+      cluster.coordinate();
+      const record = await cluster.untilOver("r1", 120_000);
+      assert.deepEqual([record.state, record.problem, record.term], ["completed", null, 2]);
+      await assertWhole(cluster, record);
+    });
+  }
+}
+
+async function assertWhole(cluster: Cluster, record: RunRecord): Promise<void> {
+  const report = await getReport(cluster.transport, record);
+  const { completeness } = report;
+  assert.deepEqual(completeness.missing, []);
+  assert.ok(completeness.samplesRecorded > 1000);
+  assert.equal(completeness.samplesMerged, completeness.samplesRecorded);
+  assert.equal(record.result?.isWhole, true);
+  await cluster.pass(100);
+  assert.deepEqual(await cluster.transport.log.runs(), [], "the log forgets it");
+  const kept = JSON.parse(cluster.store.only.files.get("run.json") ?? "");
+  assert.equal(kept.facts.model, "test-model");
+}
+
+test("run time is recovered from the agents, whatever the new leader's clock and wall say", async () => {
+  const { cluster, kill } = await withAgents();
+  await cluster.submit({ load });
+  await cluster.untilState("running");
+  await cluster.pass(6000);
+  await kill();
+  const before = (await cluster.record()).start;
+  const clock = {
+    nowUs: () => cluster.clock.nowUs() + 777_000_000,
+    wallMs: () => cluster.clock.wallMs() - 300_000,
+    at: (us: number, fn: () => void) => cluster.clock.at(us - 777_000_000, fn),
+  };
+  cluster.coordinate({ clock });
+  await cluster.until("it is taken over", async () => (await cluster.record()).term === 2, 15_000);
+  await cluster.pass(500);
+  const after = (await cluster.record()).start;
+  assert.ok(Math.abs((after?.leaderUs ?? 0) - 777_000_000 - (before?.leaderUs ?? 0)) <= 1);
+  assert.equal(after?.epochUs, before?.epochUs);
+  assert.equal((await cluster.untilOver()).state, "completed");
+});
+
+test("a stop that was written while nobody led is heeded by whoever takes over", async () => {
+  const { cluster, kill } = await withAgents();
+  await cluster.submit({ load });
+  await cluster.untilState("running");
+  await kill();
+  await stopRun(cluster, { run: "r1", level: "drain", reason: "stopped by a test" });
+  cluster.coordinate();
+  const record = await cluster.untilOver("r1", 30_000);
+  assert.deepEqual([record.state, record.problem?.message], ["aborted", "the run was stopped by a test"]);
+  assert.equal(record.result?.isWhole, true);
+});
+
+test("a run that was over and not yet purged is purged by the next leader", async () => {
+  const { cluster, kill } = await withAgents();
+  const { log } = cluster.transport;
+  await cluster.submit();
+  const record = await cluster.untilOver();
+  await cluster.pass(100);
+  await log.append(
+    { run: record.id, agent: "a1", epoch: 1, kind: "snapshot", seq: 1, resend: 9 },
+    Uint8Array.of(1),
+    { timeoutMs: 1000 },
+  );
+  assert.deepEqual(await log.runs(), ["r1"]);
+  await kill();
+  cluster.coordinate();
+  await cluster.until("it is purged", async () => (await log.runs()).length === 0, 15_000);
+});

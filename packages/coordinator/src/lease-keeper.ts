@@ -1,0 +1,180 @@
+import {
+  type Cancel,
+  type Clock,
+  initialLease,
+  isLeaseValid,
+  type LeaseEffect,
+  type LeaseEntry,
+  type LeaseEvent,
+  type LeaseState,
+  LoadError,
+  stepLease,
+} from "@tokenstorm/core";
+import { LEADER_KEY, listAgents, listRuns, type Subjects, type Transport } from "@tokenstorm/protocol";
+import { COORDINATOR_LIMITS } from "./limits.js";
+import type { Logger } from "./logger.js";
+import { startTicker } from "./ticker.js";
+
+export interface LeaseKeeperOptions {
+  readonly id: string;
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly transport: Pick<Transport, "bus" | "state">;
+  readonly subjects: Subjects;
+  readonly logger: Logger;
+  readonly onLead: (term: number) => void;
+  /** It leads no more: nothing may be said or written any more under its term. */
+  readonly onStop: (why: string) => void;
+  readonly onStandBy: (leader: string, term: number) => void;
+  /** The store refuses what a coordinator needs. */
+  readonly onFailure: (error: LoadError) => void;
+}
+
+/** Holds the lease, or waits for it: carries out what the core's machine decides, one question to the store at a time. */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #ticker: Cancel;
+  #state: LeaseState;
+  #isClosed = false;
+  #work: Promise<void> = Promise.resolve();
+  #isUnanswered = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+    this.#state = initialLease(options);
+    this.#ticker = startTicker(options.clock, COORDINATOR_LIMITS.leaseTickMs, () => this.#tick());
+    this.#tick();
+  }
+
+  /** Whether it leads, and nobody else can: asked before anything that only a leader may do. */
+  get isValid(): boolean {
+    return !this.#isClosed && isLeaseValid(this.#state, this.#options.clock.nowUs());
+  }
+
+  /** Somebody claims to lead under a higher term; the store knows. */
+  rival(): void {
+    this.#dispatch({ kind: "rival", nowUs: this.#options.clock.nowUs() });
+  }
+
+  /** Lets the next one lead without waiting, where it leads. Never throws. May be called twice. */
+  async release(): Promise<void> {
+    if (this.#isClosed) return this.#work;
+    const { held, id, instance } = this.#state;
+    const wasValid = this.isValid;
+    this.#isClosed = true;
+    this.#ticker();
+    // A renewal under way would move the revision.
+    await this.#work;
+    const last = this.#state.held ?? held;
+    if (!wasValid || last === null) return;
+    const free: LeaseEntry = { v: 1, term: last.term, leader: id, instance, isFree: true };
+    try {
+      await this.#options.transport.state.compareAndSet(LEADER_KEY, writeEntry(free), last.revision);
+    } catch (error) {
+      // The next one waits until the lease is old instead.
+      if (!(error instanceof LoadError)) throw error;
+    }
+  }
+
+  #tick(): void {
+    this.#dispatch({ kind: "tick", nowUs: this.#options.clock.nowUs() });
+  }
+
+  #dispatch(event: LeaseEvent): void {
+    const { state, effects } = stepLease(this.#state, event);
+    this.#state = state;
+    if (this.#isClosed) return;
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: LeaseEffect): void {
+    const { onLead, onStop, onStandBy, clock, transport } = this.#options;
+    switch (effect.kind) {
+      case "read":
+        this.#ask(async () => {
+          const entry = await transport.state.get(LEADER_KEY);
+          const read = entry === undefined ? null : readEntry(entry.value);
+          return { kind: "read", nowUs: clock.nowUs(), entry: read, revision: entry?.revision };
+        });
+        return;
+      case "find-terms":
+        this.#ask(async () => ({ kind: "terms", highest: await this.#highestTerm(), nowUs: clock.nowUs() }));
+        return;
+      case "write":
+        this.#ask(async () => {
+          const value = writeEntry(effect.entry);
+          const revision = await transport.state.compareAndSet(LEADER_KEY, value, effect.expected);
+          return { kind: "written", nowUs: clock.nowUs(), revision };
+        });
+        return;
+      case "lead":
+        onLead(effect.term);
+        return;
+      case "stop":
+        onStop(effect.why);
+        return;
+      case "stand-by":
+        onStandBy(effect.leader, effect.term);
+    }
+  }
+
+  #ask(question: () => Promise<LeaseEvent>): void {
+    this.#work = this.#answer(question);
+  }
+
+  async #answer(question: () => Promise<LeaseEvent>): Promise<void> {
+    const { clock, logger, onFailure } = this.#options;
+    let event: LeaseEvent;
+    try {
+      event = await question();
+      this.#isUnanswered = false;
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      if (error.code === "BUS_DENIED") {
+        onFailure(error);
+        return;
+      }
+      if (!this.#isUnanswered) logger.warn(`the lease cannot be looked at: ${error.message}`);
+      this.#isUnanswered = true;
+      event = { kind: "unanswered", nowUs: clock.nowUs() };
+    }
+    this.#dispatch(event);
+  }
+
+  /** Where somebody wrote into the key what is no entry, its term is lost with it. */
+  async #highestTerm(): Promise<number> {
+    const { transport, subjects, clock } = this.#options;
+    const [records, agents] = await Promise.all([
+      listRuns(transport),
+      listAgents({ transport, subjects }, clock),
+    ]);
+    return Math.max(0, ...records.map(({ term }) => term), ...agents.map(({ term }) => term));
+  }
+}
+
+function writeEntry(entry: LeaseEntry): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(entry));
+}
+
+/** Null for what is no entry. */
+function readEntry(bytes: Uint8Array): LeaseEntry | null {
+  const value = parse(bytes);
+  const term = value?.["term"];
+  if (value?.["v"] !== 1 || typeof term !== "number" || !Number.isSafeInteger(term) || term < 0) return null;
+  return {
+    v: 1,
+    term,
+    leader: String(value["leader"] ?? ""),
+    instance: String(value["instance"] ?? ""),
+    isFree: value["isFree"] === true,
+  };
+}
+
+function parse(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

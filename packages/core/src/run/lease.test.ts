@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  initialLease,
+  isLeaseValid,
+  LEASE_LIMITS,
+  type LeaseEffect,
+  type LeaseEntry,
+  type LeaseEvent,
+  type LeaseState,
+  stepLease,
+} from "./lease.js";
+
+/** A candidate, with what it asked for. */
+class Candidate {
+  state: LeaseState;
+  effects: readonly LeaseEffect[] = [];
+
+  constructor(id: string) {
+    this.state = initialLease({ id, instance: `${id}-1` });
+  }
+
+  hear(event: LeaseEvent): readonly LeaseEffect[] {
+    const { state, effects } = stepLease(this.state, event);
+    this.state = state;
+    this.effects = effects;
+    return effects;
+  }
+
+  kinds(): string[] {
+    return this.effects.map(({ kind }) => kind);
+  }
+}
+
+const S = 1_000_000;
+const held = (leader: string, term: number): LeaseEntry => ({
+  v: 1,
+  term,
+  leader,
+  instance: `${leader}-1`,
+  isFree: false,
+});
+
+function leading(): Candidate {
+  const one = new Candidate("c1");
+  one.hear({ kind: "tick", nowUs: 0 });
+  one.hear({ kind: "read", nowUs: 0, entry: null, revision: undefined });
+  one.hear({ kind: "written", nowUs: 10, revision: 1 });
+  assert.deepEqual(one.effects, [{ kind: "lead", term: 1 }]);
+  return one;
+}
+
+test("a key that is not there is taken at once, and moved every two seconds", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: LEASE_LIMITS.renewUs - 1 });
+  assert.deepEqual(one.effects, []);
+  one.hear({ kind: "tick", nowUs: LEASE_LIMITS.renewUs });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 1), expected: 1 }]);
+});
+
+test("one revision that is seen for ten seconds is taken, under the next term; one that moves is not", () => {
+  const other = new Candidate("c2");
+  const look = (nowUs: number, revision: number) => {
+    other.hear({ kind: "tick", nowUs });
+    assert.deepEqual(other.kinds(), ["read"]);
+    return other.hear({ kind: "read", nowUs, entry: held("c1", 3), revision });
+  };
+  assert.deepEqual(look(0, 1), [{ kind: "stand-by", leader: "c1", term: 3 }]);
+  assert.deepEqual(look(9 * S, 1), []);
+  assert.deepEqual(look(11 * S, 2), [], "it moved: the time begins anew");
+  assert.deepEqual(look(20 * S, 2), []);
+  assert.deepEqual(look(21 * S, 2), [{ kind: "write", entry: held("c2", 4), expected: 2 }]);
+});
+
+test("a holder stops eight seconds after the start of its last renewal, whatever is under way", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "written", nowUs: 6 * S, revision: 2 });
+  assert.ok(isLeaseValid(one.state, 10 * S - 1), "counted from the start, not from the answer");
+  assert.ok(!isLeaseValid(one.state, 10 * S));
+  one.hear({ kind: "tick", nowUs: 7 * S });
+  assert.deepEqual(one.kinds(), ["write"]);
+  one.hear({ kind: "tick", nowUs: 10 * S });
+  assert.deepEqual(one.kinds(), ["stop"]);
+  // The renewal comes through in the end: its own entry, which it must take anew.
+  one.hear({ kind: "written", nowUs: 11 * S, revision: 3 });
+  assert.deepEqual(one.effects, []);
+  one.hear({ kind: "tick", nowUs: 11 * S });
+  one.hear({ kind: "read", nowUs: 11 * S, entry: held("c1", 1), revision: 3 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 2), expected: 3 }]);
+});
+
+test("a renewal that is refused because its own answer was lost does not end a lead", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "unanswered", nowUs: 3 * S });
+  one.hear({ kind: "tick", nowUs: 3.5 * S });
+  one.hear({ kind: "written", nowUs: 3.5 * S, revision: undefined });
+  assert.deepEqual(one.kinds(), ["read"]);
+  one.hear({ kind: "read", nowUs: 3.6 * S, entry: held("c1", 1), revision: 2 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 1), expected: 2 }]);
+  one.hear({ kind: "written", nowUs: 3.7 * S, revision: 3 });
+  assert.ok(isLeaseValid(one.state, 11 * S));
+});
+
+test("a holder whose lease another one has taken stops, and so does one whose key was overwritten", () => {
+  for (const entry of [held("c2", 2), null]) {
+    const one = leading();
+    one.hear({ kind: "rival", nowUs: S });
+    one.hear({ kind: "written", nowUs: S, revision: undefined });
+    one.hear({ kind: "read", nowUs: S, entry, revision: 9 });
+    assert.deepEqual(one.kinds(), ["stop"]);
+    assert.equal(one.state.held, null);
+  }
+});
+
+test("a holder whose store was begun anew takes its key again, under its own term", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "written", nowUs: 2 * S, revision: undefined });
+  one.hear({ kind: "read", nowUs: 2 * S, entry: null, revision: undefined });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 1), expected: undefined }]);
+});
+
+test("a key that holds no entry is taken when it is old, above every term that is known", () => {
+  const one = new Candidate("c1");
+  const look = (nowUs: number) => {
+    one.hear({ kind: "tick", nowUs });
+    one.hear({ kind: "read", nowUs, entry: null, revision: 5 });
+  };
+  look(0);
+  assert.deepEqual(one.effects, []);
+  look(10 * S);
+  assert.deepEqual(one.kinds(), ["find-terms"]);
+  one.hear({ kind: "terms", nowUs: 11 * S, highest: 6 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 7), expected: 5 }]);
+});
+
+test("a lease that was given back is taken at once; who comes second stands by", () => {
+  const one = new Candidate("c1");
+  one.hear({ kind: "tick", nowUs: 0 });
+  one.hear({ kind: "read", nowUs: 0, entry: { ...held("c0", 4), isFree: true }, revision: 8 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 5), expected: 8 }]);
+  one.hear({ kind: "written", nowUs: 0, revision: undefined });
+  assert.deepEqual(one.effects, []);
+  one.hear({ kind: "tick", nowUs: LEASE_LIMITS.lookUs });
+  one.hear({ kind: "read", nowUs: LEASE_LIMITS.lookUs, entry: held("c2", 5), revision: 9 });
+  assert.deepEqual(one.effects, [{ kind: "stand-by", leader: "c2", term: 5 }]);
+});
+
+test("a take that is answered after eight seconds leads nobody: another one may have taken it since", () => {
+  const one = new Candidate("c1");
+  one.hear({ kind: "tick", nowUs: 0 });
+  one.hear({ kind: "read", nowUs: 0, entry: null, revision: undefined });
+  one.hear({ kind: "written", nowUs: LEASE_LIMITS.stopAfterUs, revision: 1 });
+  assert.deepEqual(one.effects, []);
+  assert.equal(one.state.held, null);
+});

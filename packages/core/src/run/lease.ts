@@ -1,0 +1,247 @@
+/** What stands under the leader's key: who leads, by which term. Its revision is what its holder moves. */
+export interface LeaseEntry {
+  readonly v: 1;
+  readonly term: number;
+  readonly leader: string;
+  readonly instance: string;
+  /** The one who held it has ended properly: nobody need wait. */
+  readonly isFree: boolean;
+}
+
+/** Times of the lease, us of each process's own monotonic clock; no two clocks are ever compared. */
+export const LEASE_LIMITS = {
+  /** The holder moves the revision so often. */
+  renewUs: 2_000_000,
+  /** Who sees one revision for so long takes the lease. */
+  takeAfterUs: 10_000_000,
+  /**
+   * The holder stops so long after the start of its last successful renewal: earlier than anybody can take it, since a
+   * revision is seen only after its writing began.
+   */
+  stopAfterUs: 8_000_000,
+  /** Others look so often, and whoever was not answered asks again. */
+  lookUs: 500_000,
+} as const;
+
+export interface LeaseHold {
+  readonly term: number;
+  /** Of the key, by the last write of ours that is known. */
+  readonly revision: number | undefined;
+  /** Start of the last renewal that succeeded. */
+  readonly renewedUs: number;
+}
+
+/** One candidate's view of the lease. At most one question to the store is open at a time. */
+export interface LeaseState {
+  readonly id: string;
+  readonly instance: string;
+  /** Null while another one leads, or nobody. */
+  readonly held: LeaseHold | null;
+  /** What stood under the key when it was last read, and since when; null before, and after a loss. */
+  readonly seen: {
+    readonly revision: number | undefined;
+    readonly sinceUs: number;
+    readonly told: string;
+  } | null;
+  /** Terms begin above it. */
+  readonly highestTerm: number;
+  readonly open:
+    | null
+    | { readonly kind: "read" }
+    | { readonly kind: "terms"; readonly revision: number | undefined }
+    | { readonly kind: "take" | "renew"; readonly term: number; readonly startedUs: number };
+  /** When to act next. */
+  readonly nextUs: number;
+}
+
+export type LeaseEvent =
+  | { readonly kind: "tick"; readonly nowUs: number }
+  /** `entry`: null for what is none; undefined revision where the key is not there. */
+  | {
+      readonly kind: "read";
+      readonly nowUs: number;
+      readonly entry: LeaseEntry | null;
+      readonly revision: number | undefined;
+    }
+  /** The highest term that records and agents name; answers "find-terms". */
+  | { readonly kind: "terms"; readonly nowUs: number; readonly highest: number }
+  /** Undefined: somebody else was first. */
+  | { readonly kind: "written"; readonly nowUs: number; readonly revision: number | undefined }
+  /** No answer: what was asked for may have been done all the same. */
+  | { readonly kind: "unanswered"; readonly nowUs: number }
+  /** Somebody speaks under a higher term: a claim, to be looked into at once. */
+  | { readonly kind: "rival"; readonly nowUs: number };
+
+export type LeaseEffect =
+  | { readonly kind: "read" }
+  | { readonly kind: "find-terms" }
+  | { readonly kind: "write"; readonly entry: LeaseEntry; readonly expected: number | undefined }
+  | { readonly kind: "lead"; readonly term: number }
+  | { readonly kind: "stop"; readonly why: string }
+  /** Somebody else leads; told once for each term. */
+  | { readonly kind: "stand-by"; readonly leader: string; readonly term: number };
+
+export interface LeaseStep {
+  readonly state: LeaseState;
+  readonly effects: readonly LeaseEffect[];
+}
+
+export function initialLease(me: { readonly id: string; readonly instance: string }): LeaseState {
+  return { ...me, held: null, seen: null, highestTerm: 0, open: null, nextUs: Number.NEGATIVE_INFINITY };
+}
+
+/** Whether the holder may still act: nobody else can have taken the lease yet. */
+export function isLeaseValid({ held }: LeaseState, nowUs: number): boolean {
+  return held !== null && nowUs - held.renewedUs < LEASE_LIMITS.stopAfterUs;
+}
+
+/** What becomes of a candidate, and what is to be asked of the store, for everything that can happen. Pure. */
+export function stepLease(state: LeaseState, event: LeaseEvent): LeaseStep {
+  const expired = expire(state, event.nowUs);
+  const next = onEvent(expired.state, event);
+  return { state: next.state, effects: [...expired.effects, ...next.effects] };
+}
+
+function onEvent(state: LeaseState, event: LeaseEvent): LeaseStep {
+  switch (event.kind) {
+    case "tick":
+      return state.open === null && event.nowUs >= state.nextUs ? act(state, event.nowUs) : stay(state);
+    case "read":
+      return onRead({ ...state, open: null }, event);
+    case "terms":
+      return onTerms(state, event);
+    case "written":
+      return onWritten(state, event);
+    case "unanswered":
+      return stay({ ...state, open: null, nextUs: event.nowUs + LEASE_LIMITS.lookUs });
+    case "rival":
+      return state.open === null ? act(state, event.nowUs) : stay({ ...state, nextUs: event.nowUs });
+  }
+}
+
+function expire(state: LeaseState, nowUs: number): LeaseStep {
+  if (state.held === null || isLeaseValid(state, nowUs)) return stay(state);
+  const seconds = LEASE_LIMITS.stopAfterUs / 1e6;
+  return lose(state, nowUs, `the lease could not be renewed for ${seconds} s`);
+}
+
+function lose(state: LeaseState, nowUs: number, why: string): LeaseStep {
+  return { state: { ...state, held: null, seen: null, nextUs: nowUs }, effects: [{ kind: "stop", why }] };
+}
+
+/** The holder moves the revision; everyone else looks whether it moves. */
+function act(state: LeaseState, nowUs: number): LeaseStep {
+  const { held } = state;
+  if (held === null) return { state: { ...state, open: { kind: "read" } }, effects: [{ kind: "read" }] };
+  return write(state, { kind: "renew", term: held.term, expected: held.revision }, nowUs);
+}
+
+function write(
+  state: LeaseState,
+  what: {
+    readonly kind: "take" | "renew";
+    readonly term: number;
+    readonly expected: number | undefined;
+  },
+  nowUs: number,
+): LeaseStep {
+  const { id, instance } = state;
+  const { kind, term, expected } = what;
+  const entry: LeaseEntry = { v: 1, term, leader: id, instance, isFree: false };
+  return {
+    state: { ...state, open: { kind, term, startedUs: nowUs } },
+    effects: [{ kind: "write", entry, expected }],
+  };
+}
+
+function onRead(
+  state: LeaseState,
+  { nowUs, entry, revision }: Extract<LeaseEvent, { kind: "read" }>,
+): LeaseStep {
+  const highestTerm = Math.max(state.highestTerm, entry?.term ?? 0);
+  const known = { ...state, highestTerm };
+  if (state.held !== null) return onLookedUp(known, state.held, { nowUs, entry, revision });
+  if (revision === undefined)
+    return write(known, { kind: "take", term: highestTerm + 1, expected: undefined }, nowUs);
+  const isSame = state.seen !== null && state.seen.revision === revision;
+  const sinceUs = isSame ? (state.seen?.sinceUs ?? nowUs) : nowUs;
+  const told = entry === null ? "" : `${entry.leader} ${entry.term}`;
+  const watching: LeaseState = {
+    ...known,
+    seen: { revision, sinceUs, told },
+    nextUs: nowUs + LEASE_LIMITS.lookUs,
+  };
+  const isOld = nowUs - sinceUs >= LEASE_LIMITS.takeAfterUs;
+  if (entry === null) {
+    if (!isOld) return stay(watching);
+    // Its term is lost with it, and agents ignore a lower one than they have seen.
+    return { state: { ...watching, open: { kind: "terms", revision } }, effects: [{ kind: "find-terms" }] };
+  }
+  // Our own entry, though we do not lead: a write whose answer was lost, or a renewal that came too late.
+  if (isOld || entry.isFree || entry.instance === state.instance)
+    return write(watching, { kind: "take", term: highestTerm + 1, expected: revision }, nowUs);
+  const isTold = state.seen?.told === told;
+  return {
+    state: watching,
+    effects: isTold ? [] : [{ kind: "stand-by", leader: entry.leader, term: entry.term }],
+  };
+}
+
+/** The holder's renewal was refused: by whom? */
+function onLookedUp(
+  state: LeaseState,
+  held: LeaseHold,
+  { nowUs, entry, revision }: Pick<Extract<LeaseEvent, { kind: "read" }>, "nowUs" | "entry" | "revision">,
+): LeaseStep {
+  const isOurs =
+    entry !== null && entry.instance === state.instance && entry.term === held.term && !entry.isFree;
+  // An earlier write of ours whose answer was lost; or a store that was begun anew, in which nobody leads yet.
+  if (isOurs || revision === undefined) {
+    const adopted = { ...state, held: { ...held, revision } };
+    return write(adopted, { kind: "renew", term: held.term, expected: revision }, nowUs);
+  }
+  const rival =
+    entry === null
+      ? "somebody has overwritten the lease"
+      : `coordinator ${entry.leader} has taken the lead (term ${entry.term})`;
+  return lose(state, nowUs, rival);
+}
+
+function onTerms(state: LeaseState, { nowUs, highest }: Extract<LeaseEvent, { kind: "terms" }>): LeaseStep {
+  if (state.open?.kind !== "terms") return stay(state);
+  const { revision } = state.open;
+  const term = Math.max(state.highestTerm, highest) + 1;
+  return write({ ...state, open: null }, { kind: "take", term, expected: revision }, nowUs);
+}
+
+function onWritten(
+  state: LeaseState,
+  { nowUs, revision }: Extract<LeaseEvent, { kind: "written" }>,
+): LeaseStep {
+  const { open } = state;
+  const idle: LeaseState = { ...state, open: null };
+  if (open?.kind !== "take" && open?.kind !== "renew") return stay(idle);
+  if (revision === undefined) {
+    // Whoever held it must know at once; another one looks when it would have looked anyway.
+    if (state.held !== null)
+      return { state: { ...state, open: { kind: "read" } }, effects: [{ kind: "read" }] };
+    return stay({ ...idle, nextUs: nowUs + LEASE_LIMITS.lookUs });
+  }
+  const { term, startedUs } = open;
+  const held: LeaseHold = { term, revision, renewedUs: startedUs };
+  // Answered so late that somebody else may have taken it since: as if it had not been answered.
+  if (nowUs - startedUs >= LEASE_LIMITS.stopAfterUs) return stay({ ...idle, nextUs: nowUs });
+  const leading: LeaseState = {
+    ...idle,
+    held,
+    highestTerm: Math.max(state.highestTerm, term),
+    nextUs: startedUs + LEASE_LIMITS.renewUs,
+  };
+  if (open.kind === "take") return { state: leading, effects: [{ kind: "lead", term }] };
+  // It had stopped meanwhile: it must take the lease anew.
+  return state.held === null ? stay({ ...idle, nextUs: nowUs }) : stay(leading);
+}
+
+function stay(state: LeaseState): LeaseStep {
+  return { state, effects: [] };
+}

@@ -1,0 +1,129 @@
+import type { Clock } from "@tokenstorm/core";
+import type { Random } from "../random.js";
+import type { ProcessClock } from "./process-clock.js";
+
+/** The disk of one host. Lines that were not synced when their process died are lost, the last one perhaps in part. */
+export class FaultyDisk {
+  readonly #folders = new Map<string, Map<string, string>>();
+
+  /** By file name; what is on the disk itself. */
+  files(folder: string): ReadonlyMap<string, string> | undefined {
+    return this.#folders.get(folder);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#folders.keys()];
+  }
+
+  /** As a process of this host sees it. */
+  mount(options: {
+    readonly world: Clock;
+    readonly process: ProcessClock;
+    readonly random: Random;
+    readonly syncMaxUs: number;
+  }): DiskMount {
+    return new DiskMount(this.#folders, options);
+  }
+}
+
+type MountOptions = Parameters<FaultyDisk["mount"]>[0];
+
+export class DiskMount {
+  readonly #folders: Map<string, Map<string, string>>;
+  readonly #options: MountOptions;
+  readonly #opened: OpenFolder[] = [];
+
+  constructor(folders: Map<string, Map<string, string>>, options: MountOptions) {
+    this.#folders = folders;
+    this.#options = options;
+  }
+
+  async open(name: string): Promise<OpenFolder> {
+    if (this.#folders.has(name)) throw new Error(`${name} is there already`);
+    return this.reopen(name);
+  }
+
+  async reopen(name: string): Promise<OpenFolder> {
+    const files = this.#folders.get(name) ?? new Map<string, string>();
+    this.#folders.set(name, files);
+    const folder = new OpenFolder(name, files, this.#options);
+    this.#opened.push(folder);
+    return folder;
+  }
+
+  /** Its process dies. */
+  lose(): void {
+    for (const folder of this.#opened) folder.lose();
+  }
+}
+
+export class OpenFolder {
+  readonly path: string;
+  readonly #files: Map<string, string>;
+  readonly #options: MountOptions;
+  #pending: { readonly file: string; readonly line: string }[] = [];
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(path: string, files: Map<string, string>, options: MountOptions) {
+    this.path = path;
+    this.#files = files;
+    this.#options = options;
+  }
+
+  async *readLines(file: string): AsyncIterable<string> {
+    const text = this.#files.get(file) ?? "";
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    if (whole !== text) this.#files.set(file, whole);
+    for (const line of whole.split("\n")) if (line !== "") yield line;
+  }
+
+  appendLine(file: string, line: string): void {
+    this.#pending.push({ file, line });
+  }
+
+  sync(): Promise<void> {
+    return this.#next(() => {
+      // What was appended while the disk worked is not part of this sync, but may well get there.
+      const pending = this.#pending;
+      this.#pending = [];
+      for (const { file, line } of pending) this.#write(file, `${line}\n`);
+    });
+  }
+
+  writeFile(file: string, text: string): Promise<void> {
+    return this.#next(() => {
+      this.#files.set(file, text);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#work;
+  }
+
+  lose(): void {
+    const { random } = this.#options;
+    const pending = this.#pending;
+    this.#pending = [];
+    const kept = random.int(0, pending.length);
+    for (const [i, { file, line }] of pending.entries()) {
+      if (i < kept) this.#write(file, `${line}\n`);
+      else if (i === kept) this.#write(file, line.slice(0, random.int(0, line.length - 1)));
+      else return;
+    }
+  }
+
+  #write(file: string, text: string): void {
+    this.#files.set(file, (this.#files.get(file) ?? "") + text);
+  }
+
+  #next(work: () => void): Promise<void> {
+    const { world, process, random, syncMaxUs } = this.#options;
+    const done = this.#work.then(async () => {
+      await new Promise<void>((resolve) => world.at(world.nowUs() + random.int(0, syncMaxUs), resolve));
+      await new Promise<void>((resolve) => process.deliver(resolve));
+      work();
+    });
+    this.#work = done;
+    return done;
+  }
+}

@@ -1,0 +1,3 @@
+export * from "./faulty-disk.js";
+export * from "./faulty-transport.js";
+export * from "./process-clock.js";
