@@ -1,12 +1,12 @@
-import { compareRuns, LoadError, type LoadErrorCode, type RunEvidence, type Side } from "@tokenstorm/core";
+import { compareRuns, LoadError, type LoadErrorCode, type Side } from "@tokenstorm/core";
 import { renderComparison } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError } from "commander";
+import { readSides } from "../compare-sides.js";
 import type { CommandContext } from "../context.js";
 import { describeError } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { oneOf } from "../parse-arguments.js";
-import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { evidenceFromDirectory } from "../run-files.js";
+import { DEFAULT_OUT } from "../run-directory.js";
 import type { Terminal } from "../terminal.js";
 
 const FORMATS = ["text", "json"] as const;
@@ -17,6 +17,7 @@ interface CompareFlags {
   readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
   readonly out: string;
+  readonly suite?: string;
 }
 
 export function addCompare(program: Command, context: CommandContext): void {
@@ -25,15 +26,16 @@ export function addCompare(program: Command, context: CommandContext): void {
     .description("two or more runs beside each other, with intervals of the differences from the first")
     .argument(
       "<a>",
-      "id, the beginning of one, or a run directory; repeats of one side joined by commas",
+      "id, the beginning of one, or a run directory; repeats of one side joined by commas; a study's directory alone: its conditions",
       sideOf,
     )
-    .argument("<b...>", "the same, for each further side", moreSides)
+    .argument("[b...]", "the same, for each further side", moreSides)
     .option("--format <kind>", FORMATS.join(", "), oneOf(FORMATS), "text")
     .option("--json", "the same as --format json")
+    .option("--suite <name>", "of a study's directory: the suite whose conditions are compared")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
-    .action((a: string[], others: string[][], flags: CompareFlags) =>
-      context.finish(compare([a, ...others], flags, context)),
+    .action((a: string[], others: string[][] | undefined, flags: CompareFlags) =>
+      context.finish(compare([a, ...(others ?? [])], flags, context)),
     );
 }
 
@@ -58,7 +60,8 @@ async function compare(
 ): Promise<number> {
   const { terminal } = context;
   try {
-    await tell(await sidesOf(named, flags.out), flags, terminal);
+    const { out, suite } = flags;
+    await tell(await readSides({ named, out, suite }), flags, terminal);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof LoadError && UNREADABLE.has(error.code))) throw error;
@@ -70,17 +73,6 @@ async function compare(
 /** A side that cannot be read is an input that cannot be, as a plan is: 104. */
 const UNREADABLE: ReadonlySet<LoadErrorCode> = new Set(["RESULTS_UNREADABLE", "RUN_UNKNOWN"]);
 
-async function sidesOf(named: readonly (readonly string[])[], out: string): Promise<Side[]> {
-  const sides: Side[] = [];
-  for (const [i, names] of named.entries()) {
-    const runs: RunEvidence[] = [];
-    // One after the other: a run's intervals are large while they are folded.
-    for (const name of names) runs.push(await evidenceOf(name, out));
-    sides.push({ label: String.fromCharCode("A".charCodeAt(0) + i), runs });
-  }
-  return sides;
-}
-
 async function tell(sides: readonly Side[], flags: CompareFlags, terminal: Terminal): Promise<void> {
   const comparison = compareRuns(sides);
   const { stdout } = terminal;
@@ -90,12 +82,4 @@ async function tell(sides: readonly Side[], flags: CompareFlags, terminal: Termi
       ? JSON.stringify(comparison, null, 2)
       : renderComparison(comparison, { width: stdout.width(), colour: stdout.colour }),
   );
-}
-
-async function evidenceOf(named: string, out: string): Promise<RunEvidence> {
-  const local = await findLocalRun(named, out);
-  if (local !== undefined) return evidenceFromDirectory(local.directory);
-  throw new LoadError("RUN_UNKNOWN", `there is no run ${named} in ${out}`, {
-    hint: "tokenstorm runs lists them; --out names another folder, and a path of a run directory will do too",
-  });
 }
