@@ -47,13 +47,18 @@ test("the simulator keeps the whole contract", async (t) => {
   });
 });
 
-test("each profile of the simulator keeps it, and the proxy alone spoils nothing", async (t) => {
-  for (const profile of ["deepseek-v3.2", "qwen3-vl-235b", "kimi-k2.5"]) {
-    const { url } = await startSimulator(t, [...SIMULATOR, "--profile", profile]);
+test("every profile and every version that is emulated keeps it, and the proxy alone spoils nothing", async (t) => {
+  const servers = [
+    ["--profile", "deepseek-v3.2", "--emulate", "0.11"],
+    ["--profile", "qwen3-vl-235b", "--emulate", "latest"],
+    ["--profile", "kimi-k2.5", "--emulate", "0.14"],
+  ];
+  for (const flags of servers) {
+    const { url } = await startSimulator(t, [...SIMULATOR, ...flags]);
     const proxy = await startFaultyProxy(url, {});
     t.after(() => proxy.close());
     const { report } = await check(t, [proxy.url]);
-    assert.equal(failures(report), "", profile);
+    assert.equal(failures(report), "", flags.join(" "));
   }
 });
 
@@ -193,6 +198,15 @@ const FAULTS: readonly (readonly [string, WireFault, readonly string[], RegExp])
       "tokens.utf8",
     ],
     /status 200, content type text\/plain/,
+  ],
+  [
+    "chat completions that fail, as without a template",
+    {
+      head: (head, { path }) =>
+        path === "/v1/chat/completions" && head.status === 200 ? { ...head, status: 500 } : head,
+    },
+    ["chat-stream.head", "chat-answer.head"],
+    /status 500, content type text\/event-stream/,
   ],
   [
     "a wrong total",

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { StudyReport } from "@tokenstorm/core";
+import { findNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
 import { assertClearFailure, type Finished, runCli, scratch, startCli, startSimulator } from "./cli.js";
 
 /** A study of two conditions and two repeats behind one simulator, whose switch leaves a line in `switched.log`. */
@@ -75,9 +76,15 @@ test("a study that is interrupted in a run drains it, says how to go on, and goe
   const place = written(t, aStudy(simulator.url));
   const first = startCli(t, ["study", place.file, "--out", place.out, ...flags], { limitMs: 240_000 });
   await first.line(/^\[2\/4\] levels, b, repeat 1 of 2/);
+  // The second run's directory is made when it begins to send.
+  const deadline = Date.now() + 60_000;
+  while (readdirSync(join(place.out, "runs")).length < 2 && Date.now() < deadline)
+    await new Promise((resolve) => setImmediate(resolve));
   first.signal("SIGINT");
   const stopped = await first.finished;
   assert.equal(stopped.code, 105, stopped.stderr);
+  assert.match(stopped.stderr, /draining: requests in flight may finish/);
+  assert.doesNotMatch(stopped.stderr, /by an error of the command/, "it was drained, not cut");
   assert.match(stopped.stderr, /it goes on with: tokenstorm study .* --allow-hooks --resume/);
 
   const changed = aStudy(simulator.url, { repeats: 3 });
@@ -128,6 +135,8 @@ test("a study that is killed repeats the run that was under way, and says so", a
   const again = await study(t, place, "--resume", "--json");
   assert.match(again.stderr, /nothing is left to do/);
   assert.equal(again.stdout, resumed.stdout);
+  const told = await runCli(t, ["study", place.file, "--out", place.out, "--report", "--json"]);
+  assert.equal(told.stdout, resumed.stdout, "and needs no leave to run anything");
   const anew = await study(t, place, "--restart", "--dry-run");
   assert.equal(anew.code, 0);
 });
@@ -237,6 +246,29 @@ test("a server of the study's own is started at the scale of its suite, and ende
   const e2eS = (figures?.e2eP50Us.mean ?? 0) / 1e6;
   assert.ok(e2eS > 1.5 && e2eS < 6, `E2E p50 of ${e2eS} s`);
   await assert.rejects(fetch(`${url}/health`), "nothing is left running");
+});
+
+test("with --nats the agents elsewhere run it, and the reports are kept here", async (t) => {
+  const found = await findNatsServer(process.env);
+  assert.ok(found !== undefined, "no nats-server: set NATS_SERVER_BIN");
+  const server = await startNatsServer({ bin: found.bin, dataDir: scratch(t) });
+  t.after(() => server.close());
+  const nats = ["--nats", server.url];
+  const simulator = await startSimulator(t, ["--time-scale", "20"]);
+  const coordinator = startCli(t, ["coordinator", ...nats, "--no-http", "--out", scratch(t)]);
+  await coordinator.line(/lead|ready|listen/i);
+  const agent = startCli(t, ["agent", ...nats, "--processes", "1"]);
+  await agent.line(/ready|waiting|connected|joined/i);
+  const conditions = [{ name: "a", target: { urls: [simulator.url] } }];
+  const suites = [{ ...aStudy("").suites[0], pairs: [] }];
+  const place = written(t, aStudy("", { conditions, suites }));
+  const args = ["study", place.file, "--out", place.out, "--ui", "none", "--json", ...nats];
+  const result = await runCli(t, args, { limitMs: 240_000 });
+  assert.ok([0, 110].includes(result.code ?? -1), result.stderr);
+  const report: StudyReport = JSON.parse(result.stdout);
+  assert.deepEqual(keysOf(report), ["levels/a/1", "levels/a/2"]);
+  for (const { directory } of report.suites[0]?.cells[0]?.runs ?? [])
+    assert.ok(existsSync(join(place.out, directory, "report.json")));
 });
 
 test("a directory that cannot be used is one clear line and exit code 1", async (t) => {

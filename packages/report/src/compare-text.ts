@@ -68,7 +68,8 @@ export function headline({ sides, levels }: Comparison): string {
   return `${against}: ${plural(levels.length, "level")} in common.`;
 }
 
-function sideLines({ label, runs }: Comparison["sides"][number], width: number, colours: Paint): string[] {
+function sideLines(side: Comparison["sides"][number], width: number, colours: Paint): string[] {
+  const { label, runs } = side;
   const worst =
     (["invalid", "degraded"] as const).find((one) => runs.some(({ status }) => status === one)) ?? "valid";
   const colour =
@@ -77,6 +78,7 @@ function sideLines({ label, runs }: Comparison["sides"][number], width: number, 
     [...new Set(runs.map(of))].filter((one) => one !== "").join(" | ");
   const ids = runs.map(({ id }) => printable(id));
   const parts = [
+    side.name === undefined ? "" : printable(side.name),
     runs.length === 1 ? `run ${ids[0] ?? ""}` : `${runs.length} runs: ${ids.join(" ")}`,
     together(({ id, name }) => (name === id ? "" : printable(name))),
     together(({ startedAt }) => (startedAt === null ? "never started" : startedAt.replace(/\.\d+Z$/, "Z"))),

@@ -110,7 +110,10 @@ function deployment(one: DeploymentDiagnosis, width: number, colours: Paint): st
     ...broken("warning").flatMap((answer) =>
       answerLines("warning", answer, { width, colours, colour: colours.yellow }),
     ),
-    ...of(({ outcome }) => outcome === "unknown").flatMap((answer) => unknownLines(answer, width, colours)),
+    // What is only worth knowing need not be said where it is not known; JSON has it.
+    ...of(({ outcome, severity }) => outcome === "unknown" && severity !== "info").flatMap((answer) =>
+      unknownLines(answer, width, colours),
+    ),
     ...broken("info").flatMap((answer) =>
       labelled("note", `${answer.rule}: ${answer.sentence}: ${answer.reason}`, {
         width,
@@ -168,10 +171,12 @@ function answerLines(
 }
 
 function unknownLines(answer: RuleAnswer, width: number, colours: Paint): string[] {
-  const why = answer.facts
-    .filter(({ kind }) => kind === "unknown")
-    .map(({ name, from }) => `${name}: ${from}`);
-  const because = [...(answer.note === null ? [] : [answer.note]), ...why].join("; ");
+  const byCause = new Map<string, string[]>();
+  for (const { name, kind, from } of answer.facts) {
+    if (kind === "unknown") byCause.set(from, [...(byCause.get(from) ?? []), name]);
+  }
+  const causes = [...byCause].map(([from, names]) => `${names.join(", ")}: ${from}`);
+  const because = [...(answer.note === null ? [] : [answer.note]), ...causes].join("; ");
   const text = `${answer.rule}: ${answer.sentence}${because === "" ? "" : ` (${because})`}`;
   return labelled("unknown", text, { width, colour: colours.yellow });
 }

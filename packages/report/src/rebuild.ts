@@ -69,7 +69,7 @@ export function foldIntervals(lines: RunLines): IntervalsOfRun {
 async function* intervalsOf({ facts, results }: RunLines): AsyncGenerator<FoldedInterval> {
   const { plan, shards } = facts.record;
   // Knows what is a duplicate, foreign or broken.
-  const aggregate = createAggregate({ stages: resolveStages(plan), shards });
+  const aggregate = createAggregate({ stages: resolveStages(plan), shards, live: false });
   const fold = new IntervalFold(shards.length);
   for await (const result of results) {
     if (result.kind === "final" || aggregate.fold(result.snapshot) !== "folded") continue;
@@ -88,7 +88,7 @@ export async function foldLines(
   onFolded: (snapshot: Snapshot) => void = () => {},
 ): Promise<SummaryInput> {
   const stages = resolveStages(facts.record.plan);
-  const aggregate = createAggregate({ stages, shards: facts.record.shards });
+  const aggregate = createAggregate({ stages, shards: facts.record.shards, live: false });
   for (const { agent, lastSeq } of expected) {
     const shard = facts.record.shards.find((one) => one.agent === agent);
     if (shard !== undefined) aggregate.expectAtLeast(agent, shard.epoch, lastSeq);

@@ -14,7 +14,7 @@ const TITLES: Partial<Record<LevelMetric, string>> = {
 
 /** Two conditions level by level: b against a. */
 export function renderComparison(
-  { a, b, differs, levels }: StudyComparison,
+  { a, b, differs, spread, levels }: StudyComparison,
   look: { readonly width: number; readonly paint: Paint },
 ): string[] {
   const title = `${b} against ${a}: difference of the means, and its 95 % interval (Welch)`;
@@ -28,6 +28,7 @@ export function renderComparison(
   return [
     ...wrap(printable(title), { width: look.width, indent: 2 }),
     ...differing(differs).flatMap((text) => wrap(printable(text), { width: look.width, indent: 2 })),
+    ...wrap(printable(`- ${spread.sentence}`), { width: look.width, indent: 2 }),
     ...metrics.flatMap((metric) => {
       const rows = levels.flatMap(({ level, figures }) => {
         const figure = figures.find((one) => one.metric === metric);

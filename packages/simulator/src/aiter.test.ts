@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
 import { decodeStepMs } from "./engine/step-time.js";
-import { resolveOptions } from "./options.js";
 import { profiles } from "./profiles.js";
+import { resolveOptions } from "./resolve-options.js";
 
 const llama = (aiter: "on" | "off") =>
   resolveOptions({ profile: "llama-3.1-405b", aiter }).engine.decodeStepMs;

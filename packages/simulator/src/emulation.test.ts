@@ -238,6 +238,27 @@ test("a prompt that is too long is refused in the words of the version", async (
   }
 });
 
+test("too many images are refused in the words of the version", async () => {
+  const image = { type: "image_url", image_url: { url: "https://h/x.png" } };
+  const words = "At most 1 image(s) may be provided in one prompt.";
+  const cases = {
+    "0.11": [words, null],
+    "0.14": [words, "image"],
+    latest: [`${words} (parameter=image)`, "image"],
+  };
+  for (const version of EMULATED_VERSIONS) {
+    await withVersion(
+      version,
+      { profile: "kimi-k2.5", imagesPerPrompt: 1, maxModelLen: 4000 },
+      async (client) => {
+        client.post(CHAT, { ...BODY, messages: [{ role: "user", content: [image, image] }] });
+        const { error } = JSON.parse((await client.answer()).body);
+        assert.deepEqual([error.message, error.param], cases[version], version);
+      },
+    );
+  }
+});
+
 test("what a version does not know of a request it takes in silence", async () => {
   const events = { "0.11": 5, "0.14": 5, latest: 3 };
   for (const version of EMULATED_VERSIONS) {

@@ -19,6 +19,8 @@ export interface Emulation {
   readonly lengthError: "by part" | "by sum";
   /** Whether errors name the field they are about. */
   readonly errorParam: boolean;
+  /** Whether their messages end with it. */
+  readonly errorsTellParameter: boolean;
   /** From when TTFT and e2e in /metrics count: the read of the request, or the end of its tokenization. */
   readonly arrival: "received" | "tokenized";
   readonly metrics: {
@@ -43,6 +45,7 @@ export const emulations: Readonly<Record<EmulatedVersion, Emulation>> = {
     streamIntervalField: false,
     lengthError: "by part",
     errorParam: false,
+    errorsTellParameter: false,
     arrival: "tokenized",
     metrics: {
       sleepState: false,
@@ -62,6 +65,7 @@ export const emulations: Readonly<Record<EmulatedVersion, Emulation>> = {
     streamIntervalField: false,
     lengthError: "by part",
     errorParam: true,
+    errorsTellParameter: false,
     arrival: "tokenized",
     metrics: {
       sleepState: true,
@@ -81,6 +85,7 @@ export const emulations: Readonly<Record<EmulatedVersion, Emulation>> = {
     streamIntervalField: true,
     lengthError: "by sum",
     errorParam: true,
+    errorsTellParameter: true,
     arrival: "received",
     metrics: {
       sleepState: true,

@@ -3,7 +3,8 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
 import { cautions } from "./cautions.js";
-import { resolveOptions, type SimulatorOptions } from "./options.js";
+import type { SimulatorOptions } from "./options.js";
+import { resolveOptions } from "./resolve-options.js";
 import { startSimulator } from "./simulator.js";
 
 test("wrong options are refused by name", () => {
@@ -13,8 +14,9 @@ test("wrong options are refused by name", () => {
     [{ maxNumSeqs: 1.5 }, /maxNumSeqs/],
     [{ kvBlocks: 10, maxModelLen: 1000 }, /maxModelLen: 1000 tokens do not fit/],
     [{ decodeStepMs: [] }, /decodeStepMs/],
-    [{ stepModel: "table", hardware: "mi325x" }, /hardware: the table of measured step times/],
+    [{ stepModel: "table", hardware: "mi325x" }, /hardware: the table was fitted to published rows/],
     [{ stepModel: "roofline", prefillTokensPerS: 1 }, /prefillTokensPerS: the roofline model has no table/],
+    [{ hardware: "mi300x", aiter: "off" }, /aiter: the roofline model has no/],
     [{ gpuMemoryUtilization: 1.5 }, /gpuMemoryUtilization: 1.5 is not between 0 and 1/],
     [{ tensorParallelSize: 0 }, /tensorParallelSize/],
     [{ profile: "kimi-k2.5", hardware: "h100-sxm" }, /hardware: kimi-k2.5 needs 150/],

@@ -6,8 +6,9 @@ import { GenerationService } from "./generation-service.js";
 import { HttpConnection } from "./http/connection.js";
 import { createRouter } from "./http/router.js";
 import { monotonicUs } from "./monotonic.js";
-import { resolveOptions, type SimulatorConfig, type SimulatorOptions } from "./options.js";
+import type { SimulatorConfig, SimulatorOptions } from "./options.js";
 import { scheduleRefusals } from "./refusals.js";
+import { resolveOptions } from "./resolve-options.js";
 import { TruthLogWriter } from "./truth-log-writer.js";
 
 /** vLLM's own: connections beyond it wait in the client. */

@@ -15,6 +15,9 @@ export interface TruthRequest {
   readonly stream: boolean;
   readonly status: number;
   readonly promptTokens: number;
+  /** Images in the prompt and their tokens, markers aside; absent without any. */
+  readonly images?: number;
+  readonly imageTokens?: number;
   readonly cachedTokens: number;
   readonly promptDigest: string;
   readonly maxTokens: number;
@@ -155,6 +158,9 @@ function parseRequest(record: JsonRecord, line: number): TruthRequest {
     ...identity(record, line),
     stream: record["stream"] === true,
     promptTokens: integer(record, "promptTokens", line),
+    ...(record["images"] === undefined
+      ? {}
+      : { images: integer(record, "images", line), imageTokens: integer(record, "imageTokens", line) }),
     cachedTokens: integer(record, "cachedTokens", line),
     promptDigest: text(record, "promptDigest", line),
     maxTokens: integer(record, "maxTokens", line),

@@ -188,6 +188,25 @@ test("every fault does on the wire what its name says, and is named in the truth
   assert.deepEqual([reset?.finishReason, reset?.writesUs.length], ["error", 2]);
 });
 
+test("images of a prompt are told with their tokens, and a prompt without any says nothing of them", async () => {
+  const log = await truthOf({ profile: "kimi-k2.5", prefillTokensPerS: 1e6 }, async (simulator) => {
+    const client = await RawClient.open(simulator.port);
+    const image = { type: "image_url", image_url: { url: "https://h/x.png" } };
+    for (const content of [[image, image], "text"]) {
+      client.post(CHAT, { messages: [{ role: "user", content }], max_tokens: 1, ignore_eos: true });
+      await client.answer();
+    }
+    client.close();
+  });
+  assert.deepEqual(
+    log.requests.map(({ images, imageTokens }) => [images, imageTokens]),
+    [
+      [2, 2120],
+      [undefined, undefined],
+    ],
+  );
+});
+
 test("faults by rate hit about their share of requests", async () => {
   const log = await truthOf(
     { seed: 7, faults: { "http-500": 0.25, "no-finish": 0.25 } },

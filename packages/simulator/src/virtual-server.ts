@@ -5,9 +5,10 @@ import { parseJsonObject } from "./http/json-fields.js";
 import { EngineMetrics } from "./metrics/engine-metrics.js";
 import { metricsPage } from "./metrics/metrics-page.js";
 import { createStepNoise } from "./noise.js";
-import { resolveOptions, type SimulatorConfig, type SimulatorOptions } from "./options.js";
+import type { SimulatorConfig, SimulatorOptions } from "./options.js";
 import { OutputLengths } from "./output-length.js";
 import { hashIntegers, hashText } from "./random.js";
+import { resolveOptions } from "./resolve-options.js";
 import { createVocabulary } from "./text/vocabulary.js";
 
 const EOS_TOKEN = 10;

@@ -1,12 +1,12 @@
-import { compareRuns, LoadError, type LoadErrorCode, type RunEvidence, type Side } from "@tokenstorm/core";
-import { type ComparedRun, comparisonData, renderComparison } from "@tokenstorm/report";
+import { compareRuns, LoadError, type LoadErrorCode, type Side } from "@tokenstorm/core";
+import { comparisonData, renderComparison } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError } from "commander";
+import { readSides } from "../compare-sides.js";
 import type { CommandContext } from "../context.js";
 import { describeError } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { oneOf } from "../parse-arguments.js";
-import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
-import { comparedFromDirectory, evidenceFromDirectory } from "../run-files.js";
+import { DEFAULT_OUT } from "../run-directory.js";
 import type { Terminal } from "../terminal.js";
 import { writePage } from "./report-html.js";
 
@@ -18,6 +18,7 @@ interface CompareFlags {
   readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
   readonly out: string;
+  readonly suite?: string;
   readonly to?: string;
 }
 
@@ -27,16 +28,17 @@ export function addCompare(program: Command, context: CommandContext): void {
     .description("two or more runs beside each other, with intervals of the differences from the first")
     .argument(
       "<a>",
-      "id, the beginning of one, or a run directory; repeats of one side joined by commas",
+      "id, the beginning of one, or a run directory; repeats of one side joined by commas; a study's directory alone: its conditions",
       sideOf,
     )
-    .argument("<b...>", "the same, for each further side", moreSides)
+    .argument("[b...]", "the same, for each further side", moreSides)
     .option("--format <kind>", FORMATS.join(", "), oneOf(FORMATS), "text")
     .option("--json", "the same as --format json")
+    .option("--suite <name>", "of a study's directory: the suite whose conditions are compared")
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
     .option("--to <file>", "of html: the file to write; - is stdout")
-    .action((a: string[], others: string[][], flags: CompareFlags) =>
-      context.finish(compare([a, ...others], flags, context)),
+    .action((a: string[], others: string[][] | undefined, flags: CompareFlags) =>
+      context.finish(compare([a, ...(others ?? [])], flags, context)),
     );
 }
 
@@ -61,8 +63,11 @@ async function compare(
 ): Promise<number> {
   const { terminal } = context;
   try {
-    if (flags.format === "html") await tellPage(named, flags, terminal);
-    else await tell(await sidesOf(named, flags.out), flags, terminal);
+    const { out, suite } = flags;
+    const sides = await readSides({ named, out, suite });
+    if (flags.format === "html") {
+      await writePage(comparisonData(sides), { to: flags.to, beside: "comparison.html" }, terminal);
+    } else await tell(sides, flags, terminal);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof LoadError && UNREADABLE.has(error.code))) throw error;
@@ -74,17 +79,6 @@ async function compare(
 /** A side that cannot be read is an input that cannot be, as a plan is: 104. */
 const UNREADABLE: ReadonlySet<LoadErrorCode> = new Set(["RESULTS_UNREADABLE", "RUN_UNKNOWN"]);
 
-async function sidesOf(named: readonly (readonly string[])[], out: string): Promise<Side[]> {
-  const sides: Side[] = [];
-  for (const [i, names] of named.entries()) {
-    const runs: RunEvidence[] = [];
-    // One after the other: a run's intervals are large while they are folded.
-    for (const name of names) runs.push(await evidenceOf(name, out));
-    sides.push({ label: labelOf(i), runs });
-  }
-  return sides;
-}
-
 async function tell(sides: readonly Side[], flags: CompareFlags, terminal: Terminal): Promise<void> {
   const comparison = compareRuns(sides);
   const { stdout } = terminal;
@@ -94,32 +88,4 @@ async function tell(sides: readonly Side[], flags: CompareFlags, terminal: Termi
       ? JSON.stringify(comparison, null, 2)
       : renderComparison(comparison, { width: stdout.width(), colour: stdout.colour }),
   );
-}
-
-async function tellPage(
-  named: readonly (readonly string[])[],
-  flags: CompareFlags,
-  terminal: Terminal,
-): Promise<void> {
-  const sides: { label: string; runs: ComparedRun[] }[] = [];
-  for (const [i, names] of named.entries()) {
-    const runs: ComparedRun[] = [];
-    for (const name of names) runs.push(await comparedFromDirectory(await directoryOf(name, flags.out)));
-    sides.push({ label: labelOf(i), runs });
-  }
-  await writePage(comparisonData(sides), { to: flags.to, beside: "comparison.html" }, terminal);
-}
-
-const labelOf = (side: number): string => String.fromCharCode("A".charCodeAt(0) + side);
-
-async function evidenceOf(named: string, out: string): Promise<RunEvidence> {
-  return evidenceFromDirectory(await directoryOf(named, out));
-}
-
-async function directoryOf(named: string, out: string): Promise<string> {
-  const local = await findLocalRun(named, out);
-  if (local !== undefined) return local.directory;
-  throw new LoadError("RUN_UNKNOWN", `there is no run ${named} in ${out}`, {
-    hint: "tokenstorm runs lists them; --out names another folder, and a path of a run directory will do too",
-  });
 }

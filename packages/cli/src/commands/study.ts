@@ -37,6 +37,7 @@ interface StudyFlags extends NatsFlags {
   readonly dryRun?: boolean;
   readonly resume?: boolean;
   readonly restart?: boolean;
+  readonly report?: boolean;
   readonly yes?: boolean;
   readonly allowHooks?: boolean;
   readonly ui: UiKind;
@@ -58,6 +59,7 @@ export function addStudy(program: Command, context: CommandContext): void {
       .option("--dry-run", "show schedule, cost and commands, and end")
       .option("--resume", "go on with the study that is in its directory")
       .option("--restart", "begin anew; what is in its directory is kept in before-1, before-2, ...")
+      .option("--report", "show the report of what is done so far, and end")
       .option("--yes", "do not ask before it begins")
       .option("--allow-hooks", "run the commands that the study file names")
       .option("--processes <n|auto>", "agent processes on this machine, without --nats", processCount),
@@ -91,19 +93,14 @@ async function study(path: string, flags: StudyFlags, world: World): Promise<num
   const loaded = await loadStudy(path);
   const whole = scheduleStudy(loaded.study, scheduleOptions(flags));
   if (flags.dryRun === true) return tellSchedule(loaded, whole, flags, context);
-  const hooks = commandsOf(whole);
-  if (hooks.length > 0 && flags.allowHooks !== true) {
-    command.error(
-      `error: ${loaded.path} runs ${hooks.length === 1 ? "a command of its own" : `${hooks.length} commands of its own`}, such as ${hooks[0]}\n` +
-        "hint: --dry-run lists them; read them, then give --allow-hooks",
-      { exitCode: EXIT.usage },
-    );
-  }
+  const resume = flags.resume === true || flags.report === true;
+  // What is left to do of a study that goes on is only known when its directory is open.
+  if (!resume) requireAllowed(whole, loaded, flags, command);
   const directory = await openStudyDirectory({
     loaded,
     path: flags.out ?? join("studies", loaded.study.file.name),
     mode: flags.mode,
-    resume: flags.resume === true,
+    resume,
     restart: flags.restart === true,
   });
   try {
@@ -117,13 +114,18 @@ async function carryOut(
   loaded: LoadedStudy,
   directory: StudyDirectory,
   flags: StudyFlags,
-  { context, access }: World & { readonly access: ReturnType<typeof natsAccess> },
+  { command, context, access }: World & { readonly access: ReturnType<typeof natsAccess> },
 ): Promise<number> {
   const { terminal, env } = context;
+  if (flags.report === true) {
+    await tellReport(await reportOf(loaded, directory, flags.mode), flags, context);
+    return EXIT.ok;
+  }
   const steps = scheduleStudy(loaded.study, {
     ...scheduleOptions(flags),
     done: new Set(directory.done().keys()),
   });
+  requireAllowed(steps, loaded, flags, command);
   for (const line of openingLines(loaded, directory, steps)) terminal.say(line);
   if (steps.length > 0 && flags.yes !== true && !(await askToBegin(terminal))) return EXIT.stopped;
   const end = await runStudy({
@@ -139,13 +141,8 @@ async function carryOut(
   });
   const report = await reportOf(loaded, directory, flags.mode);
   await directory.writeFile("study-report.json", `${JSON.stringify(report, null, 2)}\n`);
-  await writeStudyPage(report, directory, terminal);
-  const { stdout } = terminal;
-  await terminal.print(
-    flags.json === true
-      ? JSON.stringify(report, null, 2)
-      : renderStudy(report, { width: stdout.width(), colour: stdout.colour }),
-  );
+  await writeStudyPage(report, directory, context.terminal);
+  await tellReport(report, flags, context);
   if (end.error !== null && !end.stopped) for (const line of errorLines(end.error)) terminal.say(line);
   const isWhole = !end.stopped && end.error === null;
   terminal.say(
@@ -169,6 +166,35 @@ async function writeStudyPage(
     if (!(error instanceof LoadError)) throw error;
     terminal.say(`no study-report.html: ${error.message}`);
   }
+}
+
+async function tellReport(
+  report: StudyReport,
+  flags: StudyFlags,
+  { terminal }: CommandContext,
+): Promise<void> {
+  const { stdout } = terminal;
+  await terminal.print(
+    flags.json === true
+      ? JSON.stringify(report, null, 2)
+      : renderStudy(report, { width: stdout.width(), colour: stdout.colour }),
+  );
+}
+
+/** Wrong use where a schedule has commands that nobody allowed. */
+function requireAllowed(
+  steps: readonly StudyStep[],
+  { path }: LoadedStudy,
+  flags: StudyFlags,
+  command: Command,
+): void {
+  const hooks = commandsOf(steps);
+  if (hooks.length === 0 || flags.allowHooks === true) return;
+  const many = hooks.length === 1 ? "a command of its own" : `${hooks.length} commands of its own`;
+  command.error(
+    `error: ${path} runs ${many}, such as ${hooks[0]}\nhint: --dry-run lists them; read them, then give --allow-hooks`,
+    { exitCode: EXIT.usage },
+  );
 }
 
 function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {

@@ -29,7 +29,7 @@ export async function pageAtRest(server: Server): Promise<Scrape | string> {
   }
 }
 
-/** Two streams and an answer, and what the counters make of them. */
+/** A stream and an answer in one piece of each kind, and what the counters make of them. */
 export async function checkExact(server: Server, book: CheckBook): Promise<void> {
   const check = "metrics.exact";
   const before = await pageAtRest(server);
@@ -40,7 +40,12 @@ export async function checkExact(server: Server, book: CheckBook): Promise<void>
   let promptTokens = 0;
   let generationTokens = 0;
   let successes = 0;
-  for (const api of ["chat", "completions"] as const) {
+  const apis = (["chat", "completions"] as const).filter((api) => !book.hasFailed(`${api}-stream.head`));
+  if (apis.length === 0) {
+    book.skip(check, "neither chat nor completions give an answer to hold the counters against");
+    return;
+  }
+  for (const api of apis) {
     const streamed = generation(server, api, { fields: exactly(TOKENS) });
     const answer = await ask(server, streamed);
     const record = streamRecord(streamed, answer, { includesUsage: true, exactTokens: TOKENS });

@@ -2,7 +2,7 @@ import type { WireAnswer, WireConnection, WireOptions, WireRequest, WireTarget }
 import type { Clock, StreamRecord } from "@tokenstorm/core";
 
 /** For one exchange: long enough for the longest answer that is asked for here. */
-export const EXCHANGE_LIMIT_MS = 120_000;
+export const EXCHANGE_LIMIT_MS = 300_000;
 
 export type Api = "chat" | "completions";
 

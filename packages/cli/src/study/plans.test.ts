@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { resolveStages, runsOf, STUDY_MODES, scheduleStudy, studyCost } from "@tokenstorm/core";
-import { decodeStepMs, type ProfileName, profiles } from "@tokenstorm/simulator";
+import { AITER_ABLATION, decodeStepMs, type ProfileName, profiles } from "@tokenstorm/simulator";
 import { loadStudy } from "./study-file.js";
 
 const folder = fileURLToPath(new URL("../../../../plans/study", import.meta.url));
@@ -49,6 +49,18 @@ test("the simulated study is over within an hour, and no suite streams more than
         assert.ok(eventsPerS <= 20_000, `${key}, ${stage.name}: ${Math.round(eventsPerS)} events/s`);
       }
     }
+  }
+});
+
+test("rows are marked as calibrated by what the simulator's own profiles say", async () => {
+  const loaded = await loadStudy(join(folder, "compatible-simulated.yaml"));
+  for (const { name, simulated } of loaded.study.file.conditions) {
+    const profile = Object.entries(profiles).find(([id]) => id === simulated?.profile)?.[1];
+    // The AITER arms are two series here.
+    const said = profile?.provenance.calibratedBy.flatMap((id) =>
+      id === AITER_ABLATION ? ["aiter-off", "aiter-on"] : [id],
+    );
+    assert.deepEqual(simulated?.calibratedBy.toSorted(), said?.toSorted(), name);
   }
 });
 

@@ -20,7 +20,7 @@ export interface RunStages {
 }
 
 export function createRunStages(options: RunStagesOptions): RunStages {
-  const { access, processes, ...rest } = options;
+  const { access } = options;
   let open: { readonly fits: string; readonly stage: RunStage } | undefined;
   const close = async () => {
     const { stage } = open ?? {};
@@ -33,15 +33,27 @@ export function createRunStages(options: RunStagesOptions): RunStages {
       const fits = access === undefined ? JSON.stringify([plan.agents.min, plan.agents.labels]) : "";
       if (open?.fits !== fits) {
         await close();
-        const stage =
-          access === undefined
-            ? await openLocalStage(plan, { ...rest, ...(processes === undefined ? {} : { processes }) })
-            : await openNatsStage(plan, access);
-        open = { fits, stage };
+        open = { fits, stage: await opened(plan, options) };
       }
       const { stage } = open;
       return { stage, plan: { ...plan, agents: { ...plan.agents, min: stage.plan.agents.min } } };
     },
     close,
   };
+}
+
+/** Interrupted only while it is being started: what runs already drains its run first. */
+async function opened(plan: TestPlan, options: RunStagesOptions): Promise<RunStage> {
+  const { access, processes, signal, ...rest } = options;
+  if (access !== undefined) return openNatsStage(plan, access);
+  const opening = new AbortController();
+  const interrupt = () => opening.abort();
+  signal.addEventListener("abort", interrupt, { once: true });
+  if (signal.aborted) interrupt();
+  try {
+    const many = processes === undefined ? {} : { processes };
+    return await openLocalStage(plan, { ...rest, ...many, signal: opening.signal });
+  } finally {
+    signal.removeEventListener("abort", interrupt);
+  }
 }

@@ -59,7 +59,7 @@ export async function runStudy(options: RunStudyOptions): Promise<StudyEnd> {
       if (stopping.signal.aborted) return { stopped: true, codes, error: null };
       if (step.kind === "run") number += 1;
       say(startLine(step, { number, total }));
-      const code = await carryOut(step, { ...options, hooks, stages });
+      const code = await carryOut(step, { ...options, hooks, stages, signal: stopping.signal });
       if (code === "stopped") return { stopped: true, codes, error: null };
       if (step.kind === "run") codes.push(code);
     }
@@ -74,7 +74,12 @@ export async function runStudy(options: RunStudyOptions): Promise<StudyEnd> {
   }
 }
 
-type World = RunStudyOptions & { readonly hooks: StudyHooks; readonly stages: RunStages };
+interface World extends RunStudyOptions {
+  readonly hooks: StudyHooks;
+  readonly stages: RunStages;
+  /** Somebody asked the study to stop. */
+  readonly signal: AbortSignal;
+}
 
 async function carryOut(step: StudyStep, world: World): Promise<number | "stopped"> {
   switch (step.kind) {
@@ -116,6 +121,7 @@ async function measured(run: StudyRun, world: World): Promise<number | "stopped"
   }
 }
 
+/** A run as it is kept. */
 interface DoneRun {
   readonly id: string;
   readonly directory: string;
@@ -127,6 +133,7 @@ interface DoneRun {
 async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped"> {
   const { hooks, stages, terminal, directory, strict } = world;
   const { stage, plan } = await stages.stageFor(run.plan);
+  if (world.signal.aborted) return "stopped";
   const viewer = createViewer(world.ui, terminal);
   const conducted = await conductRun(stage.cluster, {
     plan,

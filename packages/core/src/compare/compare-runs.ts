@@ -18,6 +18,8 @@ const CONFIDENCE = 0.95;
 /** One side of a comparison: a run, or repeats of one. */
 export interface Side {
   readonly label: string;
+  /** Of a study's condition. */
+  readonly name?: string;
   /** At least one. */
   readonly runs: readonly RunEvidence[];
 }
@@ -41,9 +43,10 @@ export function compareRuns(sides: readonly Side[]): Comparison {
   };
 }
 
-function sideOf({ label, runs }: Side): Comparison["sides"][number] {
+function sideOf({ label, name, runs }: Side): Comparison["sides"][number] {
   return {
     label,
+    ...(name === undefined ? {} : { name }),
     runs: runs.map(({ report: { run, verdict, agents } }) => ({
       id: run.id,
       name: run.name,

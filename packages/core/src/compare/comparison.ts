@@ -26,6 +26,8 @@ export interface Comparison {
 export interface ComparedSide {
   /** A, B, C ... */
   readonly label: string;
+  /** Of a study's condition. */
+  readonly name?: string;
   readonly runs: readonly {
     readonly id: string;
     readonly name: string;

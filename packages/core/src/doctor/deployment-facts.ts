@@ -119,6 +119,8 @@ function statedArg(flag: string, said: StatedDeployment | undefined): Fact<ArgVa
   const value = said?.args.get(flag);
   if (said === undefined || (value === undefined && !said.isWhole))
     return unknown("no endpoint of the server tells, and no command line is stated");
+  if (value === undefined && said.args.has("--config"))
+    return unknown("it may stand in the file of --config, which is not read");
   return stated(value ?? null, said.from);
 }
 

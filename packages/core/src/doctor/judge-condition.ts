@@ -17,7 +17,10 @@ export function judgeCondition(condition: RuleCondition, facts: DeploymentFacts)
     case "arg-is":
       return valueIs(condition.flag, facts.arg(condition.flag), { ...condition, facts });
     case "env-is":
-      return valueIs(condition.name, facts.env(condition.name), { ...condition, facts });
+      return valueIs(condition.name, asSwitch(condition.name, facts.env(condition.name)), {
+        ...condition,
+        facts,
+      });
     case "args-not-given":
       return allOf(condition.flags.map((flag) => notGiven(flag, facts.arg(flag))));
     case "arg-not-like":
@@ -91,6 +94,13 @@ function valueIs(
 export function isSame(a: ArgValue, b: ArgValue): boolean {
   const [one, other] = [String(a).trim().toLowerCase(), String(b).trim().toLowerCase()];
   return one === other || (one !== "" && other !== "" && Number(one) === Number(other));
+}
+
+/** vLLM reads its own switches as on for `1` and `true`, whatever their case; other programs want the number. */
+function asSwitch(name: string, fact: Fact<string | null>): Fact<string | null> {
+  if (fact.kind === "unknown" || fact.value === null || !name.startsWith("VLLM_")) return fact;
+  const word = fact.value.toLowerCase();
+  return { ...fact, value: word === "true" ? "1" : word === "false" ? "0" : fact.value };
 }
 
 function notGiven(flag: string, fact: Fact<ArgValue | null>): Judged {

@@ -165,3 +165,20 @@ test("an image's name tells platform and version where they are in it", () => {
   const kimi = line("docker run vllm/vllm-openai-rocm:v0.18.0 --model moonshotai/Kimi-K2.5 -tp 8");
   assert.equal(answersOf(kimi).get("kimi-tp4")?.outcome, "left-out");
 });
+
+test("vLLM's switches may be words, and those of others are numbers", () => {
+  const outcomes = (aiter: string, vskip: string) => {
+    const answers = answersOf(
+      line(`VLLM_ROCM_USE_AITER=${aiter} AITER_ENABLE_VSKIP=${vskip} vllm serve deepseek-ai/DeepSeek-V3.2`),
+    );
+    return [answers.get("deepseek-aiter-required")?.outcome, answers.get("deepseek-vskip")?.outcome];
+  };
+  assert.deepEqual(outcomes("True", "0"), ["holds", "holds"]);
+  assert.deepEqual(outcomes("false", "False"), ["broken", "broken"]);
+});
+
+test("what may stand in a file of options is unknown", () => {
+  const answers = answersOf(line("vllm serve moonshotai/Kimi-K2.5 --config c.yaml -tp 4"));
+  assert.equal(answers.get("mla-block-size")?.outcome, "unknown");
+  assert.equal(answers.get("kimi-tp4")?.outcome, "holds");
+});

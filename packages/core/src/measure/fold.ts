@@ -22,6 +22,8 @@ import { VitalsFold } from "./vitals-fold.js";
 export interface AggregateOptions {
   readonly stages: readonly ResolvedStage[];
   readonly shards: readonly ShardAssignment[];
+  /** Keeps the newest intervals for a live view; false where nobody looks. */
+  readonly live?: boolean;
 }
 
 /** An empty fold for one run. Its cost grows with intervals and buckets, never with requests. */
@@ -35,12 +37,13 @@ class Fold implements Aggregate {
   readonly #blocks = new Map<number, BlockFold>();
   readonly #vitals = new VitalsFold();
   readonly #probes = new ProbeFold();
-  readonly #recent = new RecentIntervals();
+  readonly #recent: RecentIntervals | null;
   readonly #series = new IntervalSeries();
   #samples = 0;
 
-  constructor({ stages, shards }: AggregateOptions) {
+  constructor({ stages, shards, live = true }: AggregateOptions) {
     this.#stages = stages.length;
+    this.#recent = live ? new RecentIntervals() : null;
     this.#agents = new Map(shards.map((shard) => [shard.agent, new AgentBook(shard)]));
   }
 
@@ -58,7 +61,7 @@ class Fold implements Aggregate {
     const vitals = intervalVitals(snapshot);
     this.#vitals.add(vitals);
     this.#probes.add(vitals);
-    this.#recent.add(snapshot);
+    this.#recent?.add(snapshot);
     this.#series.add(snapshot);
     return "folded";
   }
@@ -109,7 +112,7 @@ class Fold implements Aggregate {
   }
 
   recentIntervals(): readonly IntervalSummary[] {
-    return this.#recent.complete([...this.#agents.values()].map(({ endUs }) => endUs));
+    return this.#recent?.complete([...this.#agents.values()].map(({ endUs }) => endUs)) ?? [];
   }
 
   levelIntervals(stage: number): readonly LevelInterval[] {

@@ -1,6 +1,6 @@
 import float64 from "hdr-histogram-js/dist/Float64Histogram.js";
 import { assert } from "../errors.js";
-import { checkPayload, encodePayload, GEOMETRY, readPayload, refuse } from "./hdr-payload.js";
+import { checkPayload, decodePayload, encodePayload, GEOMETRY, refuse } from "./hdr-payload.js";
 import type { Histogram } from "./histogram.js";
 import type { EncodedHistogram } from "./snapshot.js";
 
@@ -110,7 +110,12 @@ export class HdrHistogram implements Histogram {
   /** As mergeEncoded, for one that passed `checkEncoded` before: the fold merges each of them twice. */
   mergeChecked(other: EncodedHistogram): void {
     if (other.count === 0) return;
-    readPayload(other.payload, (bucket, count) => this.#add(bucket, count));
+    const { size, buckets, counts } = decodePayload(other.payload);
+    for (let i = 0; i < size; i += 1) this.#hdr.addToCountAtIndex(buckets[i] ?? 0, counts[i] ?? 0);
+    if (size > 0) {
+      this.#firstBucket = Math.min(this.#firstBucket, buckets[0] ?? 0);
+      this.#lastBucket = Math.max(this.#lastBucket, buckets[size - 1] ?? 0);
+    }
     this.#addTotals(other);
   }
 
@@ -179,15 +184,20 @@ export function rankOf(percentile: number, count: number): number {
   return Math.max(1, isWhole ? nearest : Math.ceil(exact));
 }
 
+function refuseUncounted(name: string, value: number): void {
+  if (!(Number.isSafeInteger(value) && value >= 0)) refuse(`${name} ${value}`);
+}
+
 /**
  * Throws PROTOCOL_MALFORMED unless the payload is whole, of our geometry, and what stands beside it fits it: figures
  * that contradict each other would move means and percentiles without a trace.
  */
 export function checkEncoded(encoded: EncodedHistogram): void {
   const { count, sum, min, max, overflow } = encoded;
-  for (const [name, value] of Object.entries({ count, min, max, overflow })) {
-    if (!(Number.isSafeInteger(value) && value >= 0)) refuse(`${name} ${value}`);
-  }
+  refuseUncounted("count", count);
+  refuseUncounted("min", min);
+  refuseUncounted("max", max);
+  refuseUncounted("overflow", overflow);
   const inside = checkPayload(encoded.payload);
   if (inside.count + overflow !== count) refuse(`count ${count} beside ${inside.count} + ${overflow} in it`);
   const slack = 1e-9 * sum; // beyond 2^53 a sum is rounded

@@ -45,6 +45,8 @@ interface OpenBlock extends FoldedInterval {
 export class IntervalFold {
   readonly #agents: number;
   readonly #open = new Map<number, Open>();
+  /** Where the first interval that has not left begins: intervals follow each other from time zero on. */
+  #next = 0;
 
   constructor(agents: number) {
     this.#agents = agents;
@@ -83,9 +85,14 @@ export class IntervalFold {
 
   /** Those at the front that are complete, in the order of time; they are not kept. */
   takeComplete(): FoldedInterval[] {
-    const starts = this.#starts();
-    const firstOpen = starts.findIndex((start) => (this.#open.get(start)?.agents.size ?? 0) < this.#agents);
-    return this.#take(firstOpen < 0 ? starts : starts.slice(0, firstOpen));
+    const complete: number[] = [];
+    for (;;) {
+      const open = this.#open.get(this.#next);
+      if (open === undefined || open.agents.size < this.#agents) return this.#take(complete);
+      complete.push(this.#next);
+      if (open.toUs <= this.#next) return this.#take(complete);
+      this.#next = open.toUs;
+    }
   }
 
   /** All that is left, once there is nothing more to add. */

@@ -1,5 +1,5 @@
 import { rankOf } from "./hdr-histogram.js";
-import { encodePayload, GEOMETRY, readPayload } from "./hdr-payload.js";
+import { decodePayload, encodePayload, GEOMETRY } from "./hdr-payload.js";
 import type { EncodedHistogram } from "./snapshot.js";
 
 /** Buckets of a page: neighbours are used together, so few pages are half empty. */
@@ -24,7 +24,8 @@ export class SparseHistogram {
   /** One that passed `checkEncoded`. */
   mergeChecked(other: EncodedHistogram): void {
     if (other.count === 0) return;
-    readPayload(other.payload, (bucket, count) => this.#add(bucket, count));
+    const { size, buckets, counts } = decodePayload(other.payload);
+    for (let i = 0; i < size; i += 1) this.#add(buckets[i] ?? 0, counts[i] ?? 0);
     this.#count += other.count;
     this.#sum += other.sum;
     this.#min = Math.min(this.#min, other.min);

@@ -7,7 +7,7 @@ export interface HookPlaces {
   readonly repeat: number;
   readonly mode: string;
   readonly timeScale: number;
-  /** The study's seed plus the repeat: a server started anew for each repeat draws anew, and the same at every replay. */
+  /** Made of the study's: another for each condition and repeat, so that no two servers draw alike, and the same at every replay. */
   readonly seed: number;
 }
 

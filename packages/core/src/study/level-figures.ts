@@ -38,6 +38,7 @@ export function levelFigures(
     maxInFlight: row.inFlight.maxAtMost,
     serverRunning: row.server.runningMean,
     serverWaiting: row.server.waitingMean,
+    waitingShare: shareOf(latencyUs.ttft.mean, latencyUs.e2e.mean),
     requests: {
       offered: row.requests.offered,
       completed: row.requests.completed,
@@ -52,4 +53,8 @@ export function levelFigures(
     steady: row.steady,
     notes: row.notes,
   };
+}
+
+function shareOf(part: number | null, whole: number | null): number | null {
+  return part === null || whole === null || whole === 0 ? null : part / whole;
 }

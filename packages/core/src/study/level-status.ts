@@ -1,73 +1,115 @@
-import type { StudyStatus } from "../statistics/index.js";
-import type { StudySaturationReport } from "./study-report.js";
+import { type StudyStatusEstimate, saturationEstimate, studySaturation } from "../statistics/index.js";
+import type { StudyLevelReport, StudySaturationReport } from "./study-report.js";
 
-/** What the reference study's rule looks at: means over the repeats. */
-export interface StatusLevel {
-  readonly name: string;
-  readonly users: number | null;
-  readonly totalTokensPerS: number | null;
-  readonly e2eP99Us: number | null;
-  readonly successRate: number | null;
-  readonly measuredInFlight: number | null;
+export interface JudgedLevels {
+  /** One for each level. */
+  readonly statuses: readonly StudyLevelReport["status"][];
+  readonly saturation: StudySaturationReport;
 }
-
-const FAILING_SUCCESS = 0.95;
-const SATURATED_GROWTH = 1.05;
-const DEGRADED_TIMES = 2;
 
 /**
- * The reference study's status of a level: FAILING under 95 % success, else SATURATED under 1.05 x the throughput of the
- * level before, else DEGRADED with a p99 over 2 x the baseline's, else OK.
+ * Every level's status and the saturation point by the reference study's rule, from means over the repeats; and our own from
+ * what was measured in flight.
  */
-export function levelStatus(
-  level: StatusLevel,
-  { before, baselineP99Us }: { readonly before: StatusLevel | null; readonly baselineP99Us: number | null },
-): { word: StudyStatus | null; because: string } {
-  const { successRate, totalTokensPerS, e2eP99Us } = level;
-  if (successRate === null || totalTokensPerS === null) return { word: null, because: "no request ended" };
-  if (successRate < FAILING_SUCCESS) {
-    return { word: "FAILING", because: `${(successRate * 100).toFixed(2)} % success, under 95 %` };
-  }
-  if (before !== null && before.totalTokensPerS !== null) {
-    const growth = totalTokensPerS / before.totalTokensPerS;
-    if (growth < SATURATED_GROWTH) {
-      return {
-        word: "SATURATED",
-        because: `${growth.toFixed(3)} x the throughput of ${before.name}, under 1.05`,
-      };
-    }
-  }
-  if (baselineP99Us === null || e2eP99Us === null) {
+export function judgeLevels(levels: readonly StudyLevelReport[], baselineP99Us: number | null): JudgedLevels {
+  const byMeasuredInFlight = saturationEstimate(levels.map(measuredLevel));
+  if (levels.some(({ users }) => users === null)) {
+    const because = "the study's rule is for levels of users, not of arrivals";
     return {
-      word: null,
-      because: "neither FAILING nor SATURATED; without a baseline nothing is DEGRADED or OK",
+      statuses: levels.map(() => ({ word: null, because })),
+      saturation: {
+        byStudyRule: {
+          level: null,
+          users: null,
+          measuredInFlight: null,
+          sentence: `No saturation point: ${because}.`,
+        },
+        byMeasuredInFlight,
+      },
     };
   }
-  const times = e2eP99Us / baselineP99Us;
-  return times > DEGRADED_TIMES
-    ? { word: "DEGRADED", because: `its p99 is ${times.toFixed(2)} x the baseline's` }
-    : { word: "OK", because: `its p99 is ${times.toFixed(2)} x the baseline's` };
+  const found = studySaturation(
+    levels.map(({ users, statistics, successByStudy }) => ({
+      asked: users ?? 0,
+      success: successByStudy.rate,
+      totalTokensPerS: statistics.totalTokensPerS.mean,
+      e2eP99Us: statistics.e2eP99Us.mean,
+    })),
+    { baselineE2eP99Us: baselineP99Us },
+  );
+  return {
+    statuses: levels.map((level, i) =>
+      statusText(found.levels[i], { level, before: levels[i - 1], baselineP99Us }),
+    ),
+    saturation: { byStudyRule: pointOf(levels, found.point), byMeasuredInFlight },
+  };
 }
 
-/** The last level before the first that is SATURATED. */
-export function saturationByRule(
-  levels: readonly StatusLevel[],
-  words: readonly (StudyStatus | null)[],
-): StudySaturationReport["byStudyRule"] {
-  const at = words.indexOf("SATURATED");
-  const last = levels.at(-1);
-  if (at < 1) {
-    const upTo = last === undefined ? "there is no level" : `none up to ${last.name}`;
-    return { level: null, users: null, measuredInFlight: null, sentence: `By the study's rule: ${upTo}.` };
+/** The status with the figure that it follows from. */
+function statusText(
+  estimate: StudyStatusEstimate | undefined,
+  of: {
+    readonly level: StudyLevelReport;
+    readonly before: StudyLevelReport | undefined;
+    readonly baselineP99Us: number | null;
+  },
+): StudyLevelReport["status"] {
+  if (estimate === undefined) return { word: null, because: "not judged" };
+  if (estimate.kind === "unknown") return { word: null, because: estimate.because };
+  const { status: word } = estimate;
+  const { level, before, baselineP99Us } = of;
+  const ratio = (now: number | null | undefined, then: number | null | undefined) =>
+    now == null || !then ? "?" : (now / then).toFixed(3);
+  switch (word) {
+    case "FAILING":
+      return { word, because: `${((level.successByStudy.rate ?? 0) * 100).toFixed(2)} % success` };
+    case "SATURATED": {
+      const growth = ratio(level.statistics.totalTokensPerS.mean, before?.statistics.totalTokensPerS.mean);
+      return { word, because: `${growth} x the throughput of ${before?.name ?? "the level before"}` };
+    }
+    case "DEGRADED":
+    case "OK":
+      return {
+        word,
+        because: `its p99 is ${ratio(level.statistics.e2eP99Us.mean, baselineP99Us)} x the baseline's`,
+      };
   }
-  const [point, next] = [levels[at - 1], levels[at]];
-  const inFlight = point?.measuredInFlight ?? null;
+}
+
+function pointOf(
+  levels: readonly StudyLevelReport[],
+  point: ReturnType<typeof studySaturation>["point"],
+): StudySaturationReport["byStudyRule"] {
+  if (point.kind !== "found") {
+    const sentence =
+      point.kind === "none" ? point.sentence : `By the study's rule it cannot be told: ${point.because}.`;
+    return { level: null, users: null, measuredInFlight: null, sentence };
+  }
+  const level = levels.find(({ users }) => users === point.asked);
+  const measuredInFlight = level?.statistics.measuredInFlight.mean ?? null;
+  const seen =
+    measuredInFlight === null
+      ? ""
+      : ` There ${measuredInFlight.toFixed(1)} requests were in flight on average.`;
   return {
-    level: point?.name ?? null,
-    users: point?.users ?? null,
-    measuredInFlight: inFlight,
-    sentence:
-      `By the study's rule throughput stops growing at ${point?.name ?? ""}: ${next?.name ?? ""} has under 1.05 x as much` +
-      `${inFlight === null ? "" : `; ${inFlight.toFixed(1)} requests were in flight there on average`}.`,
+    level: level?.name ?? null,
+    users: point.asked,
+    measuredInFlight,
+    sentence: `${point.sentence}${seen}`,
+  };
+}
+
+/** A level by what was in flight, whatever it is called. */
+function measuredLevel({ statistics, repeats, success }: StudyLevelReport) {
+  const measured = repeats.flatMap(({ figures, waitingShare }) => {
+    const { totalTokensPerS } = figures;
+    return totalTokensPerS === null ? [] : [{ totalTokensPerS, waitingShare }];
+  });
+  const shares = measured.flatMap(({ waitingShare }) => waitingShare ?? []);
+  return {
+    inFlight: statistics.measuredInFlight.mean ?? 0,
+    throughput: measured.map(({ totalTokensPerS }) => totalTokensPerS),
+    success: success.rate,
+    waitingShare: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
   };
 }

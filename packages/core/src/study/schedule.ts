@@ -5,7 +5,7 @@ import { Random } from "../random/random.js";
 import { fillHookWords } from "./hook-words.js";
 import { conditionsOf, repeatsOf } from "./rules.js";
 import type { StudyCondition, StudySuite } from "./schema.js";
-import type { StudyMode, StudyPhase } from "./study-defaults.js";
+import { STUDY_BOUNDS, type StudyMode, type StudyPhase } from "./study-defaults.js";
 import { type Study, studyPlan } from "./study-plan.js";
 import { unknownName } from "./unknown-name.js";
 
@@ -183,7 +183,7 @@ function switchTo(
         repeat: run.repeat,
         mode,
         timeScale: run.timeScale,
-        seed: file.seed + run.repeat,
+        seed: file.seed + STUDY_BOUNDS.repeats * file.conditions.indexOf(condition) + run.repeat,
       };
       const filled = (words: readonly string[] | undefined) =>
         words === undefined ? null : fillHookWords(words, places);

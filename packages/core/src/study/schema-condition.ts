@@ -115,7 +115,7 @@ const healthKeys = {
 };
 
 const PLACES =
-  "`{condition}`, `{suite}`, `{repeat}`, `{mode}`, `{timeScale}` and `{seed}` (the study's seed plus the repeat) in it are filled in";
+  "`{condition}`, `{suite}`, `{repeat}`, `{mode}`, `{timeScale}` and `{seed}` (made of the study's, another for each condition and repeat) in it are filled in";
 
 export const Hooks = z.discriminatedUnion("kind", [
   z.strictObject({

@@ -52,12 +52,18 @@ export function studyBasis(of: {
 /** What stands out in a suite under one condition. */
 export function studySentences(
   levels: readonly StudyLevelReport[],
-  saturation: StudySaturationReport["byStudyRule"],
+  { byStudyRule, byMeasuredInFlight }: StudySaturationReport,
 ): string[] {
+  const ours =
+    byMeasuredInFlight.kind === "unknown"
+      ? `By what was measured in flight it cannot be told: ${byMeasuredInFlight.because}.`
+      : `By what was measured in flight: ${byMeasuredInFlight.sentence}`;
   return [
     ...neverInFlight(levels),
-    saturation.sentence,
-    ...pastTheRule(levels, saturation),
+    byStudyRule.sentence,
+    ...pointOfTheRequests(levels, byStudyRule),
+    ours,
+    ...pastTheRule(levels, byStudyRule, byMeasuredInFlight.kind === "none"),
     ...successes(levels),
   ];
 }
@@ -92,10 +98,27 @@ function neverInFlight(levels: readonly StudyLevelReport[]): string[] {
   ];
 }
 
+/** A point past which no level had more requests to send is one of the requests, not of the server. */
+function pointOfTheRequests(
+  levels: readonly StudyLevelReport[],
+  { level }: StudySaturationReport["byStudyRule"],
+): string[] {
+  const at = levels.findIndex(({ name }) => name === level);
+  const [point, ...after] = at < 0 ? [] : levels.slice(at);
+  const mostOf = ({ users, requests }: StudyLevelReport) =>
+    Math.min(users ?? Number.POSITIVE_INFINITY, requests ?? Number.POSITIVE_INFINITY);
+  if (point === undefined || after.length === 0 || !after.every((one) => mostOf(one) <= mostOf(point)))
+    return [];
+  return [
+    `That point is where the requests end: no level past ${point.name} had more than ${mostOf(point)} to have in flight, whatever the server could do.`,
+  ];
+}
+
 /** Where levels were really held, and throughput went on rising past the point that the rule names. */
 function pastTheRule(
   levels: readonly StudyLevelReport[],
   { level, users }: StudySaturationReport["byStudyRule"],
+  isStillGrowing: boolean,
 ): string[] {
   const point = levels.find(({ name }) => name === level);
   const last = levels.at(-1);
@@ -109,8 +132,6 @@ function pastTheRule(
   if (point === undefined || point === last || then == null || now == null || users === null) return held;
   const growth = 100 * (now / then - 1);
   if (!isHeld || growth <= 0) return held;
-  return [
-    ...held,
-    `Throughput there is ${growth.toFixed(1)} % above that of ${point.name}: it went on rising.`,
-  ];
+  const rising = isStillGrowing ? ": it went on rising" : "";
+  return [...held, `Throughput there is ${growth.toFixed(1)} % above that of ${point.name}${rising}.`];
 }

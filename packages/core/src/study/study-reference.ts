@@ -46,7 +46,7 @@ the variables that let tokenstorm in to NATS. What they write is kept in \`hooks
 **Switching.** The server is switched before the first run of a condition, and again whenever the filled-in words of its
 hooks differ from those that ran last: words with \`{repeat}\` or \`{seed}\` in them start it anew for each repeat. After a switch
 the health URL must answer 200. Where \`serve\` is used, nothing may answer there before it was started: what was left over would
-be measured in its place.
+be measured in its place. (A study that is killed outright cannot end what \`serve\` started: end it by hand before it is gone on with.)
 
 **Order.** \`sequential\` takes one condition after the other with all its suites and repeats; \`interleaved\` and \`random\` go repeat
 by repeat over all conditions of a suite, so that a drift of the machine falls on all of them alike. Suites with

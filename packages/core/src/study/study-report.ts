@@ -1,5 +1,5 @@
 import type { VerdictStatus } from "../run/report.js";
-import type { StudyStatus } from "../statistics/index.js";
+import type { SaturationEstimate, StudyStatus } from "../statistics/index.js";
 import type { DeploymentFacts } from "./schema.js";
 import type { StudyMode, StudyOrder, StudyPhase } from "./study-defaults.js";
 
@@ -11,6 +11,8 @@ export interface RepeatFigure {
   readonly ci95: { readonly low: number; readonly high: number } | null;
   /** Standard deviation (n - 1 below) over mean, a share. */
   readonly cov: number | null;
+  /** Where the true one lies, at 95 % and for normal values; an end is null where nothing bounds it. */
+  readonly cov95: { readonly low: number | null; readonly high: number | null } | null;
   readonly because: string | null;
 }
 
@@ -38,6 +40,8 @@ export interface StudyLevelFigures {
   readonly maxInFlight: number;
   readonly serverRunning: number | null;
   readonly serverWaiting: number | null;
+  /** Mean TTFT over mean E2E: the share of its time that a request waited; null where nothing completed. */
+  readonly waitingShare: number | null;
   readonly requests: {
     readonly offered: number;
     readonly completed: number;
@@ -108,6 +112,8 @@ export interface StudySaturationReport {
     readonly measuredInFlight: number | null;
     readonly sentence: string;
   };
+  /** Ours, from what was measured in flight and whether throughput went on growing with it (docs/statistics.md). */
+  readonly byMeasuredInFlight: SaturationEstimate;
 }
 
 export interface StudyRunReport {
@@ -142,6 +148,8 @@ export interface ConditionFigure {
   readonly differencePct: number | null;
   /** Welch's interval of that at 95 %; null with fewer than two repeats on a side. */
   readonly interval95Pct: { readonly low: number; readonly high: number } | null;
+  /** Two-sided, of equal means; null where there is no interval. */
+  readonly pValue: number | null;
   readonly sentence: string;
 }
 
@@ -150,6 +158,13 @@ export interface StudyComparison {
   readonly b: string;
   /** Facts of the deployments that are not alike: what a difference may come of, beside the named confounders. */
   readonly differs: readonly { readonly fact: string; readonly a: string; readonly b: string }[];
+  /** Whether the two spread alike over their repeats (Brown and Forsythe), over all levels together. */
+  readonly spread: {
+    readonly pValue: number | null;
+    /** Spread of b over that of a. */
+    readonly ratio: number | null;
+    readonly sentence: string;
+  };
   readonly levels: readonly { readonly level: string; readonly figures: readonly ConditionFigure[] }[];
 }
 

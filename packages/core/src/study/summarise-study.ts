@@ -5,7 +5,7 @@ import type { RunReport } from "../run/report.js";
 import { shareLowerBound } from "../statistics/index.js";
 import { compareConditions } from "./compare-conditions.js";
 import { levelFigures } from "./level-figures.js";
-import { levelStatus, type StatusLevel, saturationByRule } from "./level-status.js";
+import { judgeLevels } from "./level-status.js";
 import { type PublishedRow, type PublishedSeries, publishedRow } from "./published.js";
 import { repeatFigure } from "./repeat-figure.js";
 import type { StudyRun } from "./schedule.js";
@@ -134,22 +134,15 @@ function cellReport(
   const own = measured.find(({ users }) => users === 1)?.statistics.e2eP99Us.mean ?? null;
   const baselineP99Us =
     suite.baseline === undefined ? own : (baselines.get(`${suite.baseline}/${condition.name}`) ?? null);
-  const seen = measured.map(statusLevel);
-  const levels = measured.map((level, i) => {
-    const [now, before] = [seen[i], seen[i - 1] ?? null];
-    return now === undefined ? level : { ...level, status: levelStatus(now, { before, baselineP99Us }) };
-  });
-  const byStudyRule = saturationByRule(
-    seen,
-    levels.map(({ status }) => status.word),
-  );
+  const { statuses, saturation } = judgeLevels(measured, baselineP99Us);
+  const levels = measured.map((level, i) => ({ ...level, status: statuses[i] ?? level.status }));
   return {
     condition: condition.name,
     asked: runs.length,
     runs: results.map(runReport),
     levels,
-    saturation: { byStudyRule },
-    sentences: studySentences(levels, byStudyRule),
+    saturation,
+    sentences: studySentences(levels, saturation),
   };
 }
 
@@ -238,17 +231,6 @@ function beside(
       outputTokensPerS: percent(statistics.outputTokensPerS.mean, row.outputTokensPerS),
       e2eP99Us: percent(statistics.e2eP99Us.mean, row.e2eP99Us),
     },
-  };
-}
-
-function statusLevel({ name, users, statistics, successByStudy }: StudyLevelReport): StatusLevel {
-  return {
-    name,
-    users,
-    totalTokensPerS: statistics.totalTokensPerS.mean,
-    e2eP99Us: statistics.e2eP99Us.mean,
-    successRate: successByStudy.rate,
-    measuredInFlight: statistics.measuredInFlight.mean,
   };
 }
 

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
+import { createEngine } from "../engine/engine.js";
 import type { StepLoad } from "../engine/step-model.js";
+import { runInVirtualTime } from "../engine/virtual-run.js";
 import { type ProfileName, profiles } from "../profiles.js";
+import { resolveOptions } from "../resolve-options.js";
 import { accelerators } from "./accelerators.js";
 import { deriveServer } from "./derived-server.js";
 import { kvCapacityTokens, kvTokenBytes } from "./kv-cache.js";
@@ -153,6 +156,36 @@ test("the KV cache holds what memory leaves, and the profiles say the same", () 
   }
 });
 
+test("the KV limit that follows from the memory is met by the engine: about as many long requests run as fit", () => {
+  // By hand, 8,192 + 1,024 tokens each (vllm/wire-facts.md, section 11).
+  const fitting = {
+    "llama-3.1-405b": 319,
+    "deepseek-v3.2": 214,
+    "qwen3-vl-235b": 401,
+    "kimi-k2.5": 139,
+  } as const;
+  for (const name of models) {
+    const { kvBlocks, blockSize } = resolveOptions({ profile: name, hardware: "mi325x" }).engine;
+    near((kvBlocks * blockSize) / 9216, fitting[name], 0.025, `${name} requests that fit`);
+  }
+  const { engine: config } = resolveOptions({ profile: "kimi-k2.5", hardware: "mi325x", prefixCache: false });
+  const engine = createEngine({ ...config, vocabulary: [1], eosToken: 0 });
+  const promptTokens = new Uint8Array(8192);
+  const run = runInVirtualTime(
+    engine,
+    Array.from({ length: 170 }, (_, id) => ({
+      kind: "arrival" as const,
+      atUs: 0,
+      request: { id, promptTokens, maxTokens: 1024 },
+    })),
+  );
+  assert.equal(run.outputs.size, 170);
+  assert.ok(engine.stats().preemptions > 0, "prompts that fit grow into answers that do not");
+  const most = Math.max(...run.steps.map(({ plan }) => plan.sampled));
+  // Between those that fit whole, and those whose prompts alone do.
+  assert.ok(most >= 136 && most <= 154, `${most} at once`);
+});
+
 test("a batch touches 1 - (1 - k/E)^B of the experts", () => {
   const deepseek = modelShapes["deepseek-v3.2"];
   // By hand: 8 of 256; (31/32)^2 = 0.9385, (31/32)^32 = 0.3621, (31/32)^100 = 0.04179.
@@ -235,6 +268,24 @@ test("the estimates only add to the floor, and each is a share or a time", () =>
       const estimate = rooflineStep(serverOf(name, { efficiency: EFFICIENCY_ESTIMATES }), load).totalUs;
       assert.ok(estimate > floor, name);
     }
+  }
+});
+
+test("the floors and estimates that docs/simulator.md quotes are those of the code", () => {
+  const quoted = [
+    ["llama-3.1-405b", [8.5, 17.9], [8.9, 18.7], [13.3, 26.0], [32.4, 68.0]],
+    ["deepseek-v3.2", [1.1, 5.4], [4.6, 10.5], [16.4, 27.9], [26.2, 44.2]],
+    ["qwen3-vl-235b", [0.9, 6.2], [5.0, 12.0], [11.6, 22.0], [17.9, 33.3]],
+    ["kimi-k2.5", [1.7, 6.2], [5.9, 12.3], [24.4, 39.3], [35.5, 57.4]],
+  ] as const;
+  for (const [name, ...rows] of quoted) {
+    [1, 10, 100, 450].forEach((sequences, i) => {
+      const load = decoding(sequences, 1501);
+      const seen = [IDEAL, EFFICIENCY_ESTIMATES].map((efficiency) =>
+        Number((rooflineStep(serverOf(name, { efficiency }), load).totalUs / 1000).toFixed(1)),
+      );
+      assert.deepEqual(seen, rows[i], `${name} at ${sequences}`);
+    });
   }
 });
 

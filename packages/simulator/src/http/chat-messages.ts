@@ -1,3 +1,4 @@
+import type { Emulation } from "../emulation.js";
 import type { ChatMessage, ChatPart } from "../text/tokenizer.js";
 import { readImage, type VisionOptions } from "../vision/image-part.js";
 import { badRequest, invalidBody } from "./api-error.js";
@@ -7,6 +8,7 @@ export interface MessageLimits {
   readonly model: string;
   /** Absent where the model does not see images. */
   readonly vision: VisionOptions | undefined;
+  readonly emulation: Emulation;
 }
 
 /** Checks the messages of a chat. Throws ApiError. */
@@ -16,10 +18,9 @@ export function parseMessages(raw: readonly unknown[], limits: MessageLimits): C
     images++;
     const most = limits.vision?.mostPerPrompt ?? 0;
     if (images <= most) return;
-    throw badRequest(
-      `At most ${most} image(s) may be provided in one prompt. Set \`--limit-mm-per-prompt\` to increase this limit.`,
-      "image",
-    );
+    // vLLM points to its option only where the model itself has a limit, and these have none.
+    const suffix = limits.emulation.errorsTellParameter ? " (parameter=image)" : "";
+    throw badRequest(`At most ${most} image(s) may be provided in one prompt.${suffix}`, "image");
   };
   return raw.map((message) => parseMessage(message, limits, countImage));
 }

@@ -229,6 +229,7 @@ export class Generation {
       stream: request.stream,
       status: 200,
       promptTokens: request.promptTokens.length,
+      ...imagesOf(request),
       cachedTokens: this.#cachedTokens,
       promptDigest: request.promptDigest,
       maxTokens: request.maxTokens,
@@ -243,4 +244,9 @@ export class Generation {
       ...this.#stamps.take(),
     });
   }
+}
+
+function imagesOf({ images }: GenerationRequest): Pick<TruthRequest, "images" | "imageTokens"> {
+  if (images.length === 0) return {};
+  return { images: images.length, imageTokens: images.reduce((sum, { tokens }) => sum + tokens, 0) };
 }

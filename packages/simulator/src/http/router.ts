@@ -2,6 +2,7 @@ import { cautions } from "../cautions.js";
 import type { GenerationService } from "../generation-service.js";
 import { metricsPage } from "../metrics/metrics-page.js";
 import type { SimulatorConfig } from "../options.js";
+import { profiles } from "../profiles.js";
 import { answerJson, answerText } from "./answer.js";
 import { ApiError, errorJson } from "./api-error.js";
 import { parseTokenizeRequest } from "./api-request.js";
@@ -58,7 +59,11 @@ function describe(config: SimulatorConfig): string {
   const { profile, stepModel, hardware, engine, dataParallelSize } = config;
   const { maxNumSeqs, maxNumBatchedTokens, blockSize, kvBlocks, timeScale } = engine;
   const limits = { maxNumSeqs, maxNumBatchedTokens, blockSize, kvBlocks, timeScale, dataParallelSize };
-  return JSON.stringify({ simulator: true, profile, stepModel, notes: cautions(config), limits, hardware });
+  // Whose step times were given by hand has no rows behind them.
+  const isProfiles = stepModel === "table" && engine.decodeStepMs === profiles[profile].decodeStepMs;
+  const provenance = isProfiles ? profiles[profile].provenance : undefined;
+  const notes = cautions(config);
+  return JSON.stringify({ simulator: true, profile, stepModel, notes, provenance, limits, hardware });
 }
 
 function modelsJson(config: SimulatorConfig, created: number): string {
