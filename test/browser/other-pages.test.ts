@@ -13,9 +13,9 @@ import {
 } from "@tokenstorm/core";
 import {
   bakePage,
-  comparedRun,
   comparisonData,
   type ReportData,
+  rebuildEvidence,
   runData,
   studyData,
 } from "@tokenstorm/report";
@@ -35,7 +35,7 @@ async function comparison(sides: number, repeats: number): Promise<ReportData> {
       label: "ABC"[side] ?? "",
       runs: await Promise.all(
         Array.from({ length: repeats }, (_, repeat) =>
-          comparedRun(
+          rebuildEvidence(
             madeUpRun({
               ...{ agents: 2, levels: LEVELS, levelMs: 10_000, seed: 10 * side + repeat + 1 },
               name: HOSTILE,

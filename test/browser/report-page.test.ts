@@ -139,6 +139,7 @@ test("the theme follows the system until a reader chooses one, and paper is alwa
   await page.keyboard.press("ArrowRight");
   assert.equal(await ground(), dark, "dark was chosen");
   await page.emulateMedia({ media: "print" });
+  await drawn(page);
   assert.equal(await ground(), light);
   assert.equal(await page.isVisible(".theme"), false, "no toggle on paper");
   assert.ok(await page.isVisible("#throughput details tbody"), "short tables are open on paper");
@@ -147,6 +148,7 @@ test("the theme follows the system until a reader chooses one, and paper is alwa
   const pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
   assert.ok(pages >= 4 && pages <= 30, `${pages} pages`);
   await page.emulateMedia({ media: "screen" });
+  await drawn(page);
   assert.equal(await page.isVisible("#throughput details tbody"), false, "closed again afterwards");
   assert.deepEqual(faults, []);
 });

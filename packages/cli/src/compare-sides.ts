@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { LoadError, type Side } from "@tokenstorm/core";
+import { LoadError, type RunEvidence, type Side } from "@tokenstorm/core";
 import { z } from "zod";
 import { reasonOf } from "./plan-file.js";
 import { findLocalRun } from "./run-directory.js";
+import { evidenceFromDirectory } from "./run-files.js";
 
 export interface SidesOptions {
   /** Names of each side; several are its repeats. */
@@ -15,9 +16,6 @@ export interface SidesOptions {
   readonly suite: string | undefined;
 }
 
-/** A side whose runs were read in one way or another. */
-export type SideOf<Run> = Omit<Side, "runs"> & { readonly runs: readonly Run[] };
-
 /** A side with where its runs lie. */
 interface Named {
   readonly name: string | undefined;
@@ -26,23 +24,20 @@ interface Named {
 
 /**
  * Reads the runs of each side. A study's directory alone stands for its conditions, one a side; among others for the runs of its only
- * condition. `read` gives what a run's directory holds. Throws RUN_UNKNOWN and RESULTS_UNREADABLE.
+ * condition. Throws RUN_UNKNOWN and RESULTS_UNREADABLE.
  */
-export async function readSides<Run>(
-  { named, out, suite }: SidesOptions,
-  read: (directory: string) => Promise<Run>,
-): Promise<SideOf<Run>[]> {
+export async function readSides({ named, out, suite }: SidesOptions): Promise<Side[]> {
   const [first] = named;
   const alone = named.length === 1 && first?.length === 1 ? first[0] : undefined;
   const found =
     alone === undefined
       ? await Promise.all(named.map((names) => sideOf(names, { out, suite })))
       : await conditionsOf(alone, suite);
-  const sides: SideOf<Run>[] = [];
+  const sides: Side[] = [];
   for (const [i, { name, directories }] of found.entries()) {
-    const runs: Run[] = [];
+    const runs: RunEvidence[] = [];
     // One after the other: a run's intervals are large while they are folded.
-    for (const directory of directories) runs.push(await read(directory));
+    for (const directory of directories) runs.push(await evidenceFromDirectory(directory));
     const label = String.fromCharCode("A".charCodeAt(0) + i);
     sides.push({ label, runs, ...(name === undefined ? {} : { name }) });
   }

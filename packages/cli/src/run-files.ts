@@ -14,8 +14,6 @@ import {
 } from "@tokenstorm/core";
 import { lineToResult, RunRecordMessage, reportFromJson } from "@tokenstorm/protocol";
 import {
-  type ComparedRun,
-  comparedRun,
   foldIntervals,
   type IntervalsOfRun,
   type RunData,
@@ -69,13 +67,6 @@ export async function pageFromDirectory(directory: string): Promise<RunData> {
   const lines = await linesOf(directory);
   if (lines === null) return reportOnlyData(await readLocalReport(directory));
   return runData(lines, await keptProof(join(directory, "report.json")));
-}
-
-/** A run directory for the page of a comparison; of one that holds nothing but a report, that. */
-export async function comparedFromDirectory(directory: string): Promise<ComparedRun> {
-  const lines = await linesOf(directory);
-  if (lines !== null) return comparedRun(lines);
-  return { evidence: reportAlone(await readLocalReport(directory)), curves: {} };
 }
 
 /** Of all that a report says the proof alone does not stand in the run's own lines: it is about a second run too. */

@@ -3,6 +3,7 @@ import { fitFigures } from "./chart/figure.js";
 import { comparisonPage } from "./comparison-page.js";
 import { runPage } from "./run-page.js";
 import { studyPage } from "./study-page.js";
+import { makeTable } from "./table.js";
 
 /** The page in an element. `show` draws it anew from other data, as a live page does each second. */
 export interface Page {
@@ -52,7 +53,10 @@ function drawForPaper(): void {
   const before = () => {
     if (opened.length === 0) {
       opened = [...document.querySelectorAll<HTMLDetailsElement>("details.short:not([open])")];
-      for (const details of opened) details.open = true;
+      for (const details of opened) {
+        makeTable(details);
+        details.open = true;
+      }
     }
     fitFigures(true);
   };

@@ -56,15 +56,22 @@ export function table(options: {
   );
 }
 
+const makers = new WeakMap<HTMLDetailsElement, () => void>();
+
+/** The table of a `lazyTable`, at once: before printing there is no time for the event that opening fires. */
+export function makeTable(details: HTMLDetailsElement): void {
+  const make = makers.get(details);
+  makers.delete(details);
+  make?.();
+}
+
 /** Numbers behind a chart, made when they are first asked for: a page of 20 charts has 10,000 cells. */
 export function lazyTable(caption: string, spec: TableSpec): HTMLElement {
   const details = h("details", { class: spec.isShort === true ? "numbers short" : "numbers" });
   details.append(h("summary", {}, caption));
-  let isMade = false;
+  makers.set(details, () => details.append(table({ caption, columns: spec.columns, rows: spec.rows() })));
   details.addEventListener("toggle", () => {
-    if (!details.open || isMade) return;
-    isMade = true;
-    details.append(table({ caption, columns: spec.columns, rows: spec.rows() }));
+    if (details.open) makeTable(details);
   });
   return details;
 }

@@ -117,14 +117,18 @@ const LIMITS: Readonly<Record<NonNullable<RunReport["verdict"]["limitedBy"]>, st
 
 const ENDS = { failed: "failed before its end", aborted: "was stopped before its end" } as const;
 
+/** Who was the limit; empty where a report of an older version, which has no sentence of its own, names nobody. */
+export function limitText({ verdict: { limitedBy, limitSentence } }: RunReport): string {
+  return limitSentence ?? (limitedBy === null ? "" : LIMITS[limitedBy]);
+}
+
 function verdictLines(report: RunReport, width: number, colours: Paint): string[] {
-  const { status, thresholds, limitedBy, limitSentence, reasons } = report.verdict;
+  const { status, thresholds, reasons } = report.verdict;
   const colour = { valid: colours.green, degraded: colours.yellow, invalid: colours.red }[status];
   const parts = [`${status.toUpperCase()}.`];
   if (report.run.state !== "completed") parts.push(`The run ${ENDS[report.run.state]}.`);
   parts.push(thresholds === "none" ? "No thresholds were set." : `Thresholds ${thresholds}.`);
-  // Reports of older versions have no sentence of their own.
-  const sentence = limitSentence ?? (limitedBy === null ? "" : LIMITS[limitedBy]);
+  const sentence = limitText(report);
   const lines = wrap(parts.join(" "), { width }).map((line) => colours.bold(colour(line)));
   if (sentence !== "") lines.push(...wrap(printable(sentence), { width }).map(colour));
   for (const reason of reasons)

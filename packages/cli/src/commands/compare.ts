@@ -7,7 +7,6 @@ import { describeError } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT } from "../run-directory.js";
-import { comparedFromDirectory, evidenceFromDirectory } from "../run-files.js";
 import type { Terminal } from "../terminal.js";
 import { writePage } from "./report-html.js";
 
@@ -65,11 +64,10 @@ async function compare(
   const { terminal } = context;
   try {
     const { out, suite } = flags;
-    const of = { named, out, suite };
+    const sides = await readSides({ named, out, suite });
     if (flags.format === "html") {
-      const sides = await readSides(of, comparedFromDirectory);
       await writePage(comparisonData(sides), { to: flags.to, beside: "comparison.html" }, terminal);
-    } else await tell(await readSides(of, evidenceFromDirectory), flags, terminal);
+    } else await tell(sides, flags, terminal);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof LoadError && UNREADABLE.has(error.code))) throw error;

@@ -141,7 +141,7 @@ async function carryOut(
   });
   const report = await reportOf(loaded, directory, flags.mode);
   await directory.writeFile("study-report.json", `${JSON.stringify(report, null, 2)}\n`);
-  await writeStudyPage(report, directory, terminal);
+  await writeStudyPage(report, directory, context.terminal);
   await tellReport(report, flags, context);
   if (end.error !== null && !end.stopped) for (const line of errorLines(end.error)) terminal.say(line);
   const isWhole = !end.stopped && end.error === null;
@@ -151,6 +151,21 @@ async function carryOut(
       : `the study stopped; it goes on with: ${resumeCommand(loaded, directory, flags)}`,
   );
   return studyExitCode(end);
+}
+
+/** Beside the JSON; a study is worth no less where the page was not built. */
+async function writeStudyPage(
+  report: StudyReport,
+  directory: StudyDirectory,
+  terminal: CommandContext["terminal"],
+): Promise<void> {
+  try {
+    const page = bakePage(pageTemplate(), studyData(report));
+    await directory.writeFile("study-report.html", page);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    terminal.say(`no study-report.html: ${error.message}`);
+  }
 }
 
 async function tellReport(
@@ -180,21 +195,6 @@ function requireAllowed(
     `error: ${path} runs ${many}, such as ${hooks[0]}\nhint: --dry-run lists them; read them, then give --allow-hooks`,
     { exitCode: EXIT.usage },
   );
-}
-
-/** Beside the JSON; a study is worth no less where the page was not built. */
-async function writeStudyPage(
-  report: StudyReport,
-  directory: StudyDirectory,
-  terminal: CommandContext["terminal"],
-): Promise<void> {
-  try {
-    const page = bakePage(pageTemplate(), studyData(report));
-    await directory.writeFile("study-report.html", page);
-  } catch (error) {
-    if (!(error instanceof LoadError)) throw error;
-    terminal.say(`no study-report.html: ${error.message}`);
-  }
 }
 
 function scheduleOptions({ mode, only = [], condition = [] }: StudyFlags) {

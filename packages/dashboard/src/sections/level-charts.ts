@@ -188,6 +188,8 @@ function latencyChart(
       return { x: stage.inFlight.mean, y: us, ...label, ...bounds(data?.percentiles[metric][of]) };
     });
   const last = levels.findLast(({ stage }) => stage.latencyUs[metric].p50 !== null)?.stage;
+  const said = ({ latencyUs }: StageReport, of: "p50" | "p99") =>
+    `${latencyUs[metric].atLeast.includes(of) ? "at least " : ""}${orDash(latencyUs[metric][of], formatUs)}`;
   const isBounded = levels.some(({ stage }) => stage.latencyUs[metric].atLeast.length > 0);
   return {
     id: `level-${metric}`,
@@ -195,7 +197,7 @@ function latencyChart(
     summary:
       last === undefined
         ? "Nothing was measured."
-        : `At ${last.name} ${name} is ${orDash(last.latencyUs[metric].p50, formatUs)} at the median and ${orDash(last.latencyUs[metric].p99, formatUs)} at p99.`,
+        : `At ${last.name} ${name} is ${said(last, "p50")} at the median and ${said(last, "p99")} at p99.`,
     x,
     y: { label: name, scale: "log", format: axisUs },
     series: [

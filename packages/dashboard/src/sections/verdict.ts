@@ -9,8 +9,8 @@ const ENDS = {
 } as const;
 
 /** What the run is worth, and who was its limit: nothing stands above it. */
-export function verdict({ report }: RunData): HTMLElement {
-  const { status, reasons, limitSentence, thresholds } = report.verdict;
+export function verdict({ report, limit }: RunData): HTMLElement {
+  const { status, reasons, thresholds } = report.verdict;
   const { state, problem } = report.run;
   const said = [...reasons];
   if (problem !== null && !reasons.some((reason) => reason.includes(problem.message)))
@@ -27,7 +27,7 @@ export function verdict({ report }: RunData): HTMLElement {
     h(
       "div",
       {},
-      h("p", { class: "limit" }, limitSentence ?? "Who was the limit is not known."),
+      h("p", { class: "limit" }, limit === "" ? "Who was the limit is not known." : limit),
       h(
         "p",
         {},

@@ -1,36 +1,16 @@
-import { type Comparison, compareRuns, type RunEvidence, runEvidence, type Side } from "@tokenstorm/core";
+import { compareRuns, type RunEvidence, type Side } from "@tokenstorm/core";
 import {
   comparisonFigureTables,
   comparisonFindings,
   comparisonHeadline,
   comparisonNotes,
 } from "../compare-words.js";
-import { foldLines, type RunLines } from "../rebuild.js";
-import { levelData } from "./level-curves.js";
+import { curvesOf } from "./level-curves.js";
 import type { ComparisonData, LevelData } from "./report-data.js";
 
-/** One run of a side: what the comparison needs, and the curves of its levels by their names. */
-export interface ComparedRun {
-  readonly evidence: RunEvidence;
-  readonly curves: Readonly<Record<string, LevelData["curves"]>>;
-}
-
-export async function comparedRun(lines: RunLines): Promise<ComparedRun> {
-  const input = await foldLines(lines);
-  const curves = input.stages.flatMap(({ index, name }) => {
-    const block = input.aggregate.block(index, "measured");
-    return block === undefined ? [] : [[name, levelData(block, []).curves] as const];
-  });
-  return { evidence: runEvidence(input), curves: Object.fromEntries(curves) };
-}
-
 /** The page of a comparison: the same object that the other formats show, its words, and curves of each side's first run. */
-export function comparisonData(
-  sides: readonly (Omit<Side, "runs"> & { readonly runs: readonly ComparedRun[] })[],
-): ComparisonData {
-  const comparison: Comparison = compareRuns(
-    sides.map(({ runs, ...side }) => ({ ...side, runs: runs.map(({ evidence }) => evidence) })),
-  );
+export function comparisonData(sides: readonly Side[]): ComparisonData {
+  const comparison = compareRuns(sides);
   return {
     version: 1,
     kind: "comparison",
@@ -39,6 +19,10 @@ export function comparisonData(
     findings: comparisonFindings(comparison),
     tables: comparisonFigureTables(comparison),
     notes: comparisonNotes(comparison),
-    curves: sides.map(({ runs }) => runs[0]?.curves ?? {}),
+    curves: sides.map(({ runs }) => (runs[0] === undefined ? {} : curvesByLevel(runs[0]))),
   };
+}
+
+function curvesByLevel({ levels }: RunEvidence): Readonly<Record<string, LevelData["curves"]>> {
+  return Object.fromEntries([...levels].map(([name, { histograms }]) => [name, curvesOf(histograms)]));
 }

@@ -10,7 +10,7 @@ import {
   percentileInterval,
   withAges,
 } from "@tokenstorm/core";
-import type { CURVE_METRICS, Curve, CurveMetric, Interval, LevelData } from "./report-data.js";
+import type { Curve, CurveMetric, Interval, LevelData } from "./report-data.js";
 
 /** Parts of a window from which an interval of its rate is made, at least. */
 const FEWEST_PARTS = 3;
@@ -20,12 +20,8 @@ const AGES: Partial<Record<CurveMetric, MetricName>> = { ttft: "ttftCensored", e
 
 /** Curves and intervals of one level. `intervals`: the whole ones of its window. */
 export function levelData(block: FoldedBlock | undefined, intervals: readonly LevelInterval[]): LevelData {
-  const samples = (metric: CurveMetric) => samplesOf(block, metric);
-  const each = <T>(make: (metric: CurveMetric) => T) =>
-    ({ ttft: make("ttft"), itl: make("itl"), tpot: make("tpot"), e2e: make("e2e") }) satisfies Record<
-      (typeof CURVE_METRICS)[number],
-      T
-    >;
+  const histograms = block?.histograms ?? new Map<MetricName, Histogram>();
+  const samples = (metric: CurveMetric) => samplesOf(histograms, metric);
   // Gaps of one answer wait for the same steps: of them the requests are counted.
   const requests = samples("e2e").known.count;
   const bounds = (metric: CurveMetric, at: number) =>
@@ -35,9 +31,21 @@ export function levelData(block: FoldedBlock | undefined, intervals: readonly Le
     requestsPerS: rateInterval(intervals, ({ completed }) => completed),
     inFlight: rateInterval(intervals, ({ inFlightUs }) => inFlightUs / 1e6),
     percentiles: each((metric) => ({ p50: bounds(metric, 50), p99: bounds(metric, 99) })),
-    curves: each((metric) => curveOf(samples(metric))),
+    curves: curvesOf(histograms),
   };
 }
+
+/** Of a level's merged histograms. */
+export function curvesOf(histograms: ReadonlyMap<MetricName, Histogram>): LevelData["curves"] {
+  return each((metric) => curveOf(samplesOf(histograms, metric)));
+}
+
+const each = <T>(make: (metric: CurveMetric) => T): Record<CurveMetric, T> => ({
+  ttft: make("ttft"),
+  itl: make("itl"),
+  tpot: make("tpot"),
+  e2e: make("e2e"),
+});
 
 interface Samples {
   readonly known: Histogram;
@@ -45,10 +53,10 @@ interface Samples {
   readonly both: Histogram;
 }
 
-function samplesOf(block: FoldedBlock | undefined, metric: CurveMetric): Samples {
-  const known = block?.histograms.get(metric) ?? createHistogram();
+function samplesOf(histograms: ReadonlyMap<MetricName, Histogram>, metric: CurveMetric): Samples {
+  const known = histograms.get(metric) ?? createHistogram();
   const ages = AGES[metric];
-  const censored = ages === undefined ? undefined : block?.histograms.get(ages);
+  const censored = ages === undefined ? undefined : histograms.get(ages);
   return { known, both: censored === undefined ? known : withAges({ known, censored }) };
 }
 

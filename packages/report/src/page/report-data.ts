@@ -16,6 +16,8 @@ export interface RunData {
   readonly version: 1;
   readonly kind: "run";
   readonly report: RunReport;
+  /** Who was the limit; empty where a report of an older version does not say. */
+  readonly limit: string;
   /** The sentences of the text report, in its order. */
   readonly facts: readonly Fact[];
   readonly conditions: readonly Condition[];

@@ -12,6 +12,7 @@ import {
   summariseRun,
 } from "@tokenstorm/core";
 import { foldLines, type RunLines } from "../rebuild.js";
+import { limitText } from "../text-report.js";
 import { vitalsOverTime } from "./agent-lines.js";
 import { conditionsOf } from "./conditions.js";
 import { IntervalSums } from "./interval-sums.js";
@@ -37,6 +38,7 @@ export async function runData(lines: RunLines, proof?: RunReport["proof"]): Prom
     version: 1,
     kind: "run",
     report,
+    limit: limitText(report),
     facts: pageFacts(report),
     conditions: conditionsOf(facts, report),
     levels: levelsOf(report, input),
@@ -51,6 +53,7 @@ export function reportOnlyData(report: RunReport): RunData {
     version: 1,
     kind: "run",
     report,
+    limit: limitText(report),
     facts: pageFacts(report),
     conditions: [],
     levels: [],
