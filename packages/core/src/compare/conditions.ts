@@ -1,5 +1,5 @@
-import { isSalted, workloadMembers } from "../workload/members.js";
 import { resolveStages } from "../load/resolve-stages.js";
+import { isSalted, workloadMembers } from "../workload/members.js";
 import type { Condition } from "./comparison.js";
 import type { RunEvidence } from "./evidence.js";
 

@@ -52,9 +52,7 @@ function poolProblems(load: unknown): PlanProblem[] {
   if (!Array.isArray(stages)) return [];
   const message = "pool does not go with conversations, whose turns are one user's";
   return stages.flatMap((stage: unknown, i) =>
-    member(stage, "requestsFrom") === "pool"
-      ? [problem(["load", "stages", i, "requestsFrom"], message)]
-      : [],
+    member(stage, "requestsFrom") === "pool" ? [problem(["load", "stages", i, "requestsFrom"], message)] : [],
   );
 }
 
