@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import {
@@ -20,6 +20,7 @@ import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js"
 import { dataSetFolder } from "./data-set-folder.js";
 import { withDebugStamps } from "./debug-stamps.js";
 import { VERSION } from "./packaging.js";
+import { makeFolder } from "./run-directory.js";
 
 export interface AgentProcessOptions {
   readonly id: string;
@@ -87,7 +88,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     logger: plainLogger(options.log),
     writeSpool: async (name, bytes) => {
       const file = join(resolve(options.spool), name);
-      await mkdir(options.spool, { recursive: true });
+      await makeFolder(options.spool);
       // Nobody else has it: on the disk itself before the process says so.
       const handle = await open(file, "w");
       try {

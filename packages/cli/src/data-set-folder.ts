@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DataSetFolder } from "@tokenstorm/agent";
+import { makeFolder } from "./run-directory.js";
 
 /** Another folder than the usual one, for the data sets that agents of this host have fetched. */
 export const DATA_CACHE_ENV = "TOKENSTORM_DATA_CACHE";
@@ -25,7 +26,7 @@ export function dataSetFolder(env: Readonly<Record<string, string | undefined>>)
       }
     },
     write: async (name, data) => {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder, 0o700);
       const part = join(folder, `${name}.${randomUUID()}.part`);
       try {
         await writeFile(part, data, { mode: 0o600 });

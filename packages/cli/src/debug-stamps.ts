@@ -1,10 +1,10 @@
 import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { keepStamps, type TargetFactory } from "@tokenstorm/agent";
 import type { Logger } from "pino";
+import { makeFolder } from "./run-directory.js";
 
 /** Folder for the stamps of every event, for debugging; also of the agents that `run` starts. */
 export const DEBUG_STAMPS_ENV = "TOKENSTORM_DEBUG_STAMPS";
@@ -32,7 +32,7 @@ export function withDebugStamps(
       runs += 1;
       const file = join(resolve(folder), `${agent}-${runs}.jsonl`);
       try {
-        await mkdir(resolve(folder), { recursive: true });
+        await makeFolder(resolve(folder));
         await pipeline(Readable.from(withNewlines(lines)), createWriteStream(file));
         log.info({ file }, "stamps of every event are in a file");
       } catch (error) {

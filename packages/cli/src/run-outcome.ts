@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import type { RunRecord, RunReport } from "@tokenstorm/core";
 import { renderJson, renderText } from "@tokenstorm/report";
@@ -6,7 +6,7 @@ import type { Conducted } from "./conduct-run.js";
 import { errorLines } from "./errors.js";
 import { EXIT, runExitCode } from "./exit-codes.js";
 import { reasonOf } from "./plan-file.js";
-import { DEFAULT_OUT } from "./run-directory.js";
+import { DEFAULT_OUT, makeFolder } from "./run-directory.js";
 import type { Terminal } from "./terminal.js";
 
 export interface OutcomeOptions {
@@ -68,7 +68,7 @@ export async function keepReport(
 ): Promise<string | undefined> {
   const folder = join(out, name);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(join(folder, "report.json"), `${renderJson(report)}\n`);
     return shortPath(join(folder, "report.json"));
   } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LoadError } from "@tokenstorm/core";
 import { type Command, Option } from "commander";
@@ -6,6 +6,7 @@ import type { CommandContext } from "../context.js";
 import { EXAMPLE_PLANS, type ExamplePlan } from "../example-plans.js";
 import { EXIT } from "../exit-codes.js";
 import { reasonOf } from "../plan-file.js";
+import { makeFolder } from "../run-directory.js";
 
 interface InitFlags {
   readonly target: string;
@@ -44,7 +45,7 @@ async function init(
   await writeNew(file, text, flags.force === true);
   for (const { path, text: content } of example?.files ?? []) {
     const beside = join(dirname(file), path);
-    await mkdir(dirname(beside), { recursive: true });
+    await makeFolder(dirname(beside));
     await writeNew(beside, content, flags.force === true);
   }
   terminal.say(`wrote ${file}; next: tokenstorm validate ${file}, tokenstorm run ${file}`);

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { WireAnswer } from "@tokenstorm/agent";
 import {
@@ -8,6 +8,7 @@ import {
   type ContractFinding,
   LoadError,
 } from "@tokenstorm/core";
+import { makeFolder } from "../run-directory.js";
 
 interface Entry {
   readonly outcome: CheckOutcome;
@@ -89,7 +90,7 @@ async function writeEvidence(
 ): Promise<string> {
   const file = join(folder, `${id}.answer`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(join(folder, `${id}.request`), answer.request);
     // Some servers repeat a key in what they say of it.
     await writeFile(file, Buffer.from(shown(answer.received.toString("latin1")), "latin1"));
