@@ -36,7 +36,9 @@ setup() {
   say "node $(node --version), $("$NATS_SERVER_BIN" --version)"
 }
 
-lint() { npx --no-install biome check --error-on-warnings . && ./scripts/lint/check-text.sh; }
+lint() {
+  npx --no-install biome check --error-on-warnings . && ./scripts/lint/check-text.sh && ./scripts/lint/check-mutations.sh
+}
 
 docs() { node scripts/generate-docs.mjs --check; }
 
