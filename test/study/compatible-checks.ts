@@ -37,6 +37,8 @@ export async function checkCompatible(
       const text = `${where}: ${figure} ${ours.toFixed(2)}, published ${published}`;
       assert.ok(Math.abs(differencePct) <= LIMIT_PCT[series.model], text);
     }
+    const { completed, offered } = run.report.stages[i]?.requests ?? { completed: 0, offered: 0 };
+    assert.deepEqual([offered, completed], [row.requests, row.requests], `${where}: requests`);
     assert.equal(row.inFlight.max, series.levels[i]?.inferred_max_in_flight, `${where}: most in flight`);
     checkNotes(run.report.stages[i]?.notes ?? [], row, where);
     checkDefinitions(run.study.levels[i]?.values["total_tok_s"], row, where);
@@ -51,6 +53,7 @@ export function studyPointOf(rows: readonly ComparedRow[]): number | null {
   const { point } = studySaturation(
     rows.map(({ level, totalTokensPerS, p99S }) => ({
       asked: level,
+      // `checkCompatible` has seen that every request completed.
       success: 1,
       totalTokensPerS: totalTokensPerS.ours,
       e2eP99Us: p99S.ours * 1e6,

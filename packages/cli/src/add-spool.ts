@@ -41,7 +41,8 @@ export async function addSpoolFile(directory: string, file: string): Promise<Add
     const added = foldEntries(aggregate, entries, file);
     for (const { line } of added) opened.appendLine(SNAPSHOTS, line);
     await opened.sync();
-    if (added.length > 0) await writeReport(directory, opened);
+    // Also where nothing is new: the last time may have ended before the report was written.
+    await writeReport(directory, opened);
     return told(id, added, entries.length);
   } finally {
     await opened.close();

@@ -45,12 +45,21 @@ export function studyPage({ study: report, best }: StudyData): HTMLElement[] {
   });
 }
 
-function basisBox({ study, basis }: StudyReport, waiting: readonly string[]): HTMLElement {
+function basisBox({ study, basis, suites }: StudyReport, waiting: readonly string[]): HTMLElement {
   const isWhole = study.runsDone >= study.runsAsked;
+  const verdicts = suites.flatMap(({ cells }) =>
+    cells.flatMap(({ runs }) => runs.map(({ verdict }) => verdict)),
+  );
+  const bad = verdicts.filter((verdict) => verdict === "invalid").length;
+  const isDoubtful = !isWhole || verdicts.includes("degraded");
+  const colour = bad > 0 ? "invalid" : isDoubtful ? "degraded" : "valid";
+  const words = isWhole ? "Complete" : "Not complete";
+  const title =
+    bad > 0 ? `✕ ${words}, ${bad} of ${verdicts.length} runs invalid` : `${isDoubtful ? "!" : "✓"} ${words}`;
   return h(
     "section",
-    { class: `verdict ${isWhole ? "valid" : "degraded"}`, id: "verdict", "aria-labelledby": "verdict-title" },
-    h("h2", { id: "verdict-title" }, isWhole ? "✓ Complete" : "! Not complete"),
+    { class: `verdict ${colour}`, id: "verdict", "aria-labelledby": "verdict-title" },
+    h("h2", { id: "verdict-title" }, title),
     h(
       "div",
       {},

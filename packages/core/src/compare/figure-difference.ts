@@ -73,8 +73,17 @@ export function differenceOfRuns(
   confidence: number,
 ): Difference {
   if (kind.within.kind === "share") return differenceOfShares(endedOf(sides.a), endedOf(sides.b), confidence);
-  const [a, b] = [sides.a, sides.b].map((levels) => levels.flatMap(({ stage }) => kind.of(stage) ?? []));
-  return differenceOfMeans(a ?? [], b ?? [], confidence);
+  const [a = [], b = []] = [sides.a, sides.b].map((levels) =>
+    levels.flatMap(({ stage }) => kind.of(stage) ?? []),
+  );
+  if (a.length > 0 && b.length > 0 && [...sides.a, ...sides.b].some(({ stage }) => isBound(kind, stage)))
+    return point(meanOf(a), meanOf(b), "requests that were cut unfinished could move a run's figure");
+  return differenceOfMeans(a, b, confidence);
+}
+
+/** Whether a run's percentile is no more than a lower bound. */
+function isBound({ within }: FigureKind, { latencyUs }: StageReport): boolean {
+  return within.kind === "percentile" && latencyUs[within.metric].atLeast.includes(`p${within.at}`);
 }
 
 function differenceOfMeans(a: readonly number[], b: readonly number[], confidence: number): Difference {

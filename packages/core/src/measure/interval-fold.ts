@@ -28,13 +28,15 @@ export interface FoldedInterval {
 }
 
 interface Open {
-  readonly toUs: number;
+  /** The latest of the agents': who finished in it has a short one. */
+  toUs: number;
   readonly agents: Set<string>;
   readonly blocks: Map<number, OpenBlock>;
 }
 
 interface OpenBlock extends FoldedInterval {
   agents: number;
+  toUs: number;
   readonly histograms: Map<MetricName, SparseHistogram>;
 }
 
@@ -59,6 +61,7 @@ export class IntervalFold {
       this.#open.set(fromUs, open);
     }
     open.agents.add(agent);
+    open.toUs = Math.max(open.toUs, toUs);
     for (const { stage, phase, flow, due, histograms } of blocks) {
       const key = stage * PHASES.length + PHASES.indexOf(phase);
       let block = open.blocks.get(key);
@@ -68,6 +71,7 @@ export class IntervalFold {
         open.blocks.set(key, block);
       }
       block.agents += 1;
+      block.toUs = Math.max(block.toUs, toUs);
       addFlow(block.flow, flow);
       block.flow.durationUs = Math.max(block.flow.durationUs, flow.durationUs);
       block.flow.inFlightMin += flow.inFlightMin;

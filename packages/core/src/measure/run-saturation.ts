@@ -4,7 +4,6 @@ import {
   saturationEstimate,
 } from "../statistics/saturation-estimate.js";
 import type { Aggregate } from "./aggregate.js";
-import { total } from "./counts.js";
 import type { Histogram } from "./histogram.js";
 import { batchRates } from "./interval-series.js";
 import type { LevelData } from "./level-data.js";
@@ -20,13 +19,12 @@ export function runSaturation(levels: readonly LevelData[], aggregate: Aggregate
 function levelOf(level: LevelData, aggregate: Aggregate): SaturationLevel {
   const { stage, flow, due, windowUs, inFlightMean, histograms } = level;
   const parts = batchRates(aggregate.levelIntervals(stage.index), ({ outputTokens }) => outputTokens);
-  const failed = total(due.failed);
-  const ended = due.completed + failed;
   const [waiting, whole] = [meanOf(histograms.get("ttft")), meanOf(histograms.get("e2e"))];
   return {
     inFlight: inFlightMean,
     throughput: parts.length > 1 ? parts : [(flow.outputTokens * 1e6) / windowUs],
-    success: ended === 0 ? null : due.completed / ended,
+    // What was cut or never sent did not succeed.
+    success: due.offered === 0 ? null : due.completed / due.offered,
     waitingShare: waiting === null || whole === null || whole === 0 ? null : Math.min(1, waiting / whole),
   };
 }

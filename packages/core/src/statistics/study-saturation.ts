@@ -45,13 +45,14 @@ export interface StudySaturation {
 
 /**
  * Status of each level by the study's rule, the first that applies: FAILING, SATURATED, DEGRADED, OK. `baselineE2eP99Us` is the study's
- * one-at-a-time baseline; left out, it is the level of one user.
+ * one-at-a-time baseline, null where it was not measured; left out, it is the level of one user.
  */
 export function studySaturation(
   levels: readonly StudySaturationLevel[],
   options: { readonly baselineE2eP99Us?: number | null } = {},
 ): StudySaturation {
-  const baseline = options.baselineE2eP99Us ?? levels.find(({ asked }) => asked === 1)?.e2eP99Us ?? null;
+  const own = () => levels.find(({ asked }) => asked === 1)?.e2eP99Us ?? null;
+  const baseline = options.baselineE2eP99Us === undefined ? own() : options.baselineE2eP99Us;
   const statuses = levels.map((level, i) => statusOf(level, levels[i - 1], baseline));
   return { levels: statuses, point: pointOf(levels, statuses) };
 }

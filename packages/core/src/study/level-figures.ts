@@ -1,4 +1,5 @@
 import type { FailureReason } from "../measure/outcome.js";
+import type { LatencySummary, StageReport } from "../run/report.js";
 import type { StudyLevelFigures } from "./study-report.js";
 import type { StudyResult } from "./summarise-study.js";
 
@@ -29,11 +30,11 @@ export function levelFigures(
       outputTokensPerS: rate(rates.outputTokensPerS),
       requestsPerS: rate(rates.requestsPerS),
       measuredInFlight: isMeasured ? row.inFlight.mean : null,
-      e2eP50Us: time(latencyUs.e2e.p50),
-      e2eP99Us: time(latencyUs.e2e.p99),
-      ttftP50Us: time(latencyUs.ttft.p50),
-      ttftP99Us: time(latencyUs.ttft.p99),
-      tpotP50Us: time(latencyUs.tpot.p50),
+      e2eP50Us: time(exact(latencyUs.e2e, "p50")),
+      e2eP99Us: time(exact(latencyUs.e2e, "p99")),
+      ttftP50Us: time(exact(latencyUs.ttft, "p50")),
+      ttftP99Us: time(exact(latencyUs.ttft, "p99")),
+      tpotP50Us: time(exact(latencyUs.tpot, "p50")),
     },
     maxInFlight: row.inFlight.maxAtMost,
     serverRunning: row.server.runningMean,
@@ -51,8 +52,23 @@ export function levelFigures(
     cachedPromptTokens: row.tokens.cachedPrompt,
     windowMs: row.windowMs * timeScale,
     steady: row.steady,
-    notes: row.notes,
+    notes: [...row.notes, ...boundedNotes(row)],
   };
+}
+
+/** Null where requests that were cut unfinished could move it: a lower bound has no mean, no interval and no difference. */
+function exact(summary: LatencySummary, percentile: "p50" | "p99"): number | null {
+  return summary.atLeast.includes(percentile) ? null : summary[percentile];
+}
+
+function boundedNotes({ latencyUs }: StageReport): string[] {
+  const bounded = (["ttft", "tpot", "e2e"] as const).flatMap((metric) =>
+    (["p50", "p99"] as const)
+      .filter((percentile) => latencyUs[metric].atLeast.includes(percentile))
+      .map((percentile) => `${metric}.${percentile}`),
+  );
+  if (bounded.length === 0) return [];
+  return [`${bounded.join(", ")}: not given, requests that were cut unfinished could move them`];
 }
 
 function shareOf(part: number | null, whole: number | null): number | null {

@@ -71,11 +71,11 @@ export function studySentences(
 /** Over all levels and repeats, strictly and as the reference study counts. */
 function successes(levels: readonly StudyLevelReport[]): string[] {
   const sum = (of: (level: StudyLevelReport) => number) => levels.reduce((so, level) => so + of(level), 0);
-  const ended = sum(({ success }) => success.ended);
-  if (ended === 0) return [];
+  const due = sum(({ success }) => success.due);
+  if (due === 0) return [];
   const told = (completed: number) => {
-    const least = shareLowerBound(completed, ended) ?? 0;
-    return `${completed} of ${ended} requests (at least ${(Math.floor(least * 1e5) / 1e3).toFixed(3)} %, at 95 %)`;
+    const least = shareLowerBound(completed, due) ?? 0;
+    return `${completed} of ${due} requests (at least ${(Math.floor(least * 1e5) / 1e3).toFixed(3)} %, at 95 %)`;
   };
   const strict = sum(({ success }) => success.completed);
   const loose = sum(({ successByStudy }) => successByStudy.completed);

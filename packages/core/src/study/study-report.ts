@@ -59,11 +59,14 @@ export interface StudyLevelFigures {
   readonly notes: readonly string[];
 }
 
-/** Requests that succeeded, of those that ended, with the one-sided lower 95 % bound (Clopper and Pearson) of the share. */
+/**
+ * Requests that succeeded, of all that were due, with the one-sided lower 95 % bound (Clopper and Pearson) of the share. One that
+ * was never sent, was cut unfinished or was lost with its agent did not succeed.
+ */
 export interface StudySuccess {
   readonly completed: number;
-  readonly ended: number;
-  /** Null where none ended. */
+  readonly due: number;
+  /** Null where none was due. */
   readonly rate: number | null;
   readonly lower95: number | null;
 }

@@ -180,8 +180,8 @@ test("an answer that only its content or length fails is a success by the study'
   ]).suites[0]?.cells[0];
   assert.match(cell?.sentences.join() ?? "", /strict definition: 94 of 100 .* by the study's 99 of 100/);
   const row = cell?.levels[0];
-  assert.deepEqual([row?.success.completed, row?.success.ended], [94, 100]);
-  assert.deepEqual([row?.successByStudy.completed, row?.successByStudy.ended], [99, 100]);
+  assert.deepEqual([row?.success.completed, row?.success.due], [94, 100]);
+  assert.deepEqual([row?.successByStudy.completed, row?.successByStudy.due], [99, 100]);
   assert.notEqual(row?.status.word, "FAILING", "the status goes by the study's definition");
 });
 

@@ -159,7 +159,7 @@ function levelReport(
   const repeats = results.flatMap((result) => levelFigures(stage.name, result, suite.timeScale) ?? []);
   const statistics = statisticsOf(repeats);
   const completed = repeats.reduce((sum, { requests }) => sum + requests.completed, 0);
-  const ended = repeats.reduce((sum, { requests }) => sum + requests.completed + requests.failed, 0);
+  const due = repeats.reduce((sum, { requests }) => sum + requests.offered, 0);
   const withABody = repeats.reduce((sum, { requests }) => sum + requests.failedWithABody, 0);
   const users = stage.kind === "users" ? stage.users : null;
   const row = series === undefined ? undefined : publishedRow(series, { name: stage.name, users });
@@ -170,20 +170,20 @@ function levelReport(
     requests: stage.kind === "users" && stage.bound.kind === "requests" ? stage.bound.requests : null,
     repeats,
     statistics,
-    success: successOf(completed, ended),
-    successByStudy: successOf(completed + withABody, ended),
+    success: successOf(completed, due),
+    successByStudy: successOf(completed + withABody, due),
     status: { word: null, because: "not judged" },
     published:
       row === undefined || series === undefined ? null : beside(row, { series, condition, statistics }),
   };
 }
 
-function successOf(completed: number, ended: number): StudySuccess {
+function successOf(completed: number, due: number): StudySuccess {
   return {
     completed,
-    ended,
-    rate: ended === 0 ? null : completed / ended,
-    lower95: shareLowerBound(completed, ended),
+    due,
+    rate: due === 0 ? null : completed / due,
+    lower95: shareLowerBound(completed, due),
   };
 }
 

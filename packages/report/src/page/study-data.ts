@@ -11,7 +11,8 @@ function bestOf({ suites }: StudyReport, condition: string, gpus: number | undef
   let best: NonNullable<StudyData["best"][string]> | null = null;
   for (const suite of suites) {
     for (const cell of suite.cells.filter((one) => one.condition === condition)) {
-      for (const { name, statistics } of cell.levels) {
+      if (cell.runs.some(({ verdict }) => verdict === "invalid")) continue;
+      for (const { name, statistics } of cell.levels.filter(({ status: { word } }) => word !== "FAILING")) {
         const total = statistics.totalTokensPerS.mean;
         if (total === null || (best !== null && total <= best.totalTokensPerS)) continue;
         best = {
