@@ -130,6 +130,30 @@ test("groups of repeats are held against each other by their means, and their sp
   assert.equal(figure?.values[0]?.mean.kind, "interval");
 });
 
+test("a percentile that is a lower bound in one repeat gets no interval over the repeats", () => {
+  const bounded = (evidence: RunEvidence): RunEvidence => ({
+    ...evidence,
+    report: {
+      ...evidence.report,
+      stages: evidence.report.stages.map((stage) => ({
+        ...stage,
+        latencyUs: { ...stage.latencyUs, e2e: { ...stage.latencyUs.e2e, atLeast: ["p99"] } },
+      })),
+    },
+  });
+  const group = (label: string, mean: number) =>
+    [1, 2, 3].map((seed) => measured(`${label}${seed}`, mean + seed, { seed }));
+  const [one, ...others] = group("B", 800);
+  assert.ok(one !== undefined);
+  const comparison = compareRuns([side("A", ...group("A", 500)), side("B", bounded(one), ...others)]);
+  const difference = differenceOf(comparison, 0, "e2eP99Us");
+  assert.ok(
+    difference.kind === "point" && /cut unfinished/.test(difference.because),
+    JSON.stringify(difference),
+  );
+  assert.equal(signOf(differenceOf(comparison, 0, "e2eP50Us")), "higher");
+});
+
 test("failures show in the difference of success, by exact bounds", () => {
   const fails = (user: number, j: number) => (user + j) % 4 === 0;
   const comparison = compareRuns([

@@ -67,6 +67,22 @@ test("in whatever order snapshots come, the intervals are whole and follow each 
   }
 });
 
+test("an interval ends with the last of its agents, whoever came first", () => {
+  const [first, second] = snapshots.filter(({ seq }) => seq === 3);
+  assert.ok(first !== undefined && second !== undefined && first.agent !== second.agent);
+  // The one had nothing more to do in it.
+  const short = { ...first, toUs: first.fromUs + 300_000 };
+  for (const order of [
+    [short, second],
+    [second, short],
+  ]) {
+    const fold = new IntervalFold(2);
+    for (const snapshot of order) fold.add(snapshot);
+    const ends = new Set(fold.takeRest().map(({ toUs }) => toUs));
+    assert.deepEqual([...ends], [second.toUs]);
+  }
+});
+
 test("an interval waits for its last agent, and those behind it wait for it", () => {
   const fold = new IntervalFold(3);
   const [late, ...others] = snapshots;

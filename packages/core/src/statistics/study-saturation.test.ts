@@ -91,3 +91,17 @@ test("without a baseline nothing is OK, and a ladder that only grows has no poin
   assert.ok(found.point.kind === "none" && found.point.upTo === 20);
   assert.equal(studySaturation([]).point.kind, "unknown");
 });
+
+test("a baseline that was not measured is none, whatever the level of one user says", () => {
+  const level = (asked: number, e2eP99Us: number) => ({
+    asked,
+    success: 1,
+    totalTokensPerS: 100 * asked,
+    e2eP99Us,
+  });
+  const levels = [level(1, 1e6), level(2, 3e6)];
+  const statusOf = (baselineE2eP99Us: number | null | undefined) =>
+    studySaturation(levels, baselineE2eP99Us === undefined ? {} : { baselineE2eP99Us }).levels[1];
+  assert.deepEqual(statusOf(undefined), { kind: "status", status: "DEGRADED" });
+  assert.equal(statusOf(null)?.kind, "unknown");
+});

@@ -173,6 +173,18 @@ test("failures under 95 % success are FAILING, and all failed gives no NaN", () 
   assert.equal(of(0, 7)?.success.rate, 0);
 });
 
+test("requests that were cut unfinished did not succeed, and a percentile that they could move is no figure", () => {
+  const cell = summarise(aStudy({ repeats: 2, conditions: [{ name: "a", target }] }), () => [
+    { ...level("u10", 1000, 30e6), completed: 60, censored: 40, e2eAtLeast: ["p99"] },
+  ]).suites[0]?.cells[0];
+  const row = cell?.levels[0];
+  assert.deepEqual([row?.success.completed, row?.success.due, row?.success.rate], [120, 200, 0.6]);
+  assert.equal(row?.status.word, "FAILING");
+  assert.equal(row?.statistics.e2eP99Us.mean, null);
+  assert.equal(row?.statistics.e2eP50Us.mean, 15e6);
+  assert.match(row?.repeats[0]?.notes.join() ?? "", /e2e\.p99: not given/);
+});
+
 test("an answer that only its content or length fails is a success by the study's definition, and none by the strict one", () => {
   const failures = { "wrong-length": 3, "no-finish": 2, "http-5xx": 1 };
   const cell = summarise(aStudy({ conditions: [{ name: "a", target }] }), () => [

@@ -11,6 +11,10 @@ export interface ALevel {
   readonly maxInFlight?: number;
   readonly completed?: number;
   readonly failed?: number;
+  /** Cut unfinished at the grace limit. */
+  readonly censored?: number;
+  /** Percentiles of the end-to-end latency that these could move. */
+  readonly e2eAtLeast?: readonly string[];
   readonly failures?: Readonly<Record<string, number>>;
 }
 
@@ -74,8 +78,14 @@ export function aRunReport(levels: readonly ALevel[], id = "k3f9a2"): RunReport 
 }
 
 function stageOf(level: ALevel): StageReport {
-  const { completed = 100, failed = 0 } = level;
-  const e2e: LatencySummary = { ...none, count: completed, p50: level.e2eP99Us / 2, p99: level.e2eP99Us };
+  const { completed = 100, failed = 0, censored = 0 } = level;
+  const e2e: LatencySummary = {
+    ...none,
+    count: completed,
+    p50: level.e2eP99Us / 2,
+    p99: level.e2eP99Us,
+    atLeast: level.e2eAtLeast ?? [],
+  };
   return {
     name: level.name,
     steady: false,
@@ -97,7 +107,7 @@ function stageOf(level: ALevel): StageReport {
       preemptions: null,
       prefixHitTokens: null,
     },
-    requests: { ...counts, offered: completed + failed, completed, failed },
+    requests: { ...counts, offered: completed + failed + censored, completed, failed, censored },
     success: { rate: completed / (completed + failed), lower95: null },
     failures: level.failures ?? {},
     drops: {},
