@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createHistogram, type Final, LoadError, resolveStages, type Snapshot } from "@tokenstorm/core";
+import { createHistogram, type Final, LoadError, type Snapshot } from "@tokenstorm/core";
 import {
   encodeFinal,
   encodeSnapshot,
@@ -11,7 +11,7 @@ import {
   resultToLine,
   type SpoolEntry,
 } from "@tokenstorm/protocol";
-import { aPlan, aSnapshot } from "@tokenstorm/testkit";
+import { aPlan, aRunRecord, aSnapshot, runFacts } from "@tokenstorm/testkit";
 import { addedText, addSpoolFile } from "./add-spool.js";
 import { rebuildFromDirectory } from "./run-files.js";
 
@@ -63,50 +63,13 @@ function directoryOf(t: TestContext): { directory: string; spool: (entries: Spoo
   const folder = mkdtempSync(join(tmpdir(), "tokenstorm-add-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const plan = aPlan({ warmUp: { requests: 0 } });
-  const facts = {
-    schemaVersion: 1,
-    record: {
-      v: 1,
-      id: RUN,
-      name: "run",
-      createdAtMs: 1,
-      plan,
-      planDigest: "d",
-      salt: "s",
-      state: "completed",
-      term: 1,
-      leader: "l",
-      revision: 9,
-      shards: [
-        {
-          agent: "a1",
-          instance: "i",
-          epoch: 7,
-          index: 0,
-          host: "h",
-          version: "0",
-          clockOffsetUs: 0,
-          clockErrorUs: 5,
-        },
-      ],
-      start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a1: 0 } },
-      stageStartsUs: resolveStages(plan).map(() => 0),
-      stop: { level: "none", reason: "" },
-      problem: null,
-      result: null,
-    },
-    transport: "nats",
-    version: "0",
-    model: null,
-    wordsPerToken: null,
-    templateTokens: null,
-    serverVersion: null,
-    endedAtMs: 4000,
-    endUs: 4_000_000,
-    serverBefore: null,
-    serverAfter: null,
-    refusals: 0,
-  };
+  const shard = { agent: "a1", instance: "i", epoch: 7, index: 0, host: "h", version: "0" };
+  const record = aRunRecord(plan, {
+    id: RUN,
+    shards: [{ ...shard, clockOffsetUs: 0, clockErrorUs: 5 }],
+    start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_000_000, localUs: { a1: 0 } },
+  });
+  const facts = runFacts(record, { endUs: 4_000_000 });
   writeFileSync(join(folder, "run.json"), JSON.stringify({ schemaVersion: 1, facts }));
   const first = SNAPSHOTS[0] ?? assert.fail();
   writeFileSync(join(folder, "snapshots.ndjson"), `${resultToLine({ kind: "snapshot", snapshot: first })}\n`);
