@@ -13,10 +13,12 @@ export async function sweepLog({ transport, logger, clock }: CoordinatorDeps): P
     const entry = await readable(async () => transport.state.get(runKey(run)));
     const record = entry && (await readable(async () => decodeRunRecord(entry.value)));
     if (record === undefined || !isTerminal(record.state)) continue;
+    const isWhole = record.result?.isWhole === true;
     const isOld = clock.wallMs() - record.createdAtMs > COORDINATOR_LIMITS.unwholeKeptMs;
-    if (record.result?.isWhole !== true && !isOld) continue;
+    if (!isWhole && !isOld) continue;
     await transport.log.purge(run);
-    logger.info("the log forgets a run that is over", { run });
+    if (isWhole) logger.info("the log forgets a run that is over", { run });
+    else logger.warn("the log forgets a run after a week, with what its run directory lacks", { run });
   }
 }
 
