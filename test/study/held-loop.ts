@@ -7,6 +7,9 @@ export interface HeldLoop {
   readonly users: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
+  /** Both lengths of a request lie evenly between 1 - spread and 1 + spread of these; all alike without. */
+  readonly spread?: number;
+  readonly random?: () => number;
 }
 
 export interface HeldLoopResult {
@@ -15,7 +18,7 @@ export interface HeldLoopResult {
   readonly throughput: readonly number[];
   /** Sequences that got their turn, on average: what the server let run. */
   readonly runningMean: number;
-  readonly waitingShare: number;
+  readonly waitingShares: readonly number[];
 }
 
 const PARTS = 4;
@@ -57,8 +60,8 @@ class Client {
   readonly #engine: Engine;
   readonly #loop: HeldLoop;
   readonly #sentUs = new Map<number, number>();
-  /** Without a prefix cache it does not matter that all are one. */
-  readonly #prompt: readonly number[];
+  /** By length; without a prefix cache it does not matter that all of a length are one. */
+  readonly #prompts = new Map<number, readonly number[]>();
   #lastId = 0;
   #firstUs = 0;
   #wholeUs = 0;
@@ -68,14 +71,22 @@ class Client {
   constructor(engine: Engine, loop: HeldLoop) {
     this.#engine = engine;
     this.#loop = loop;
-    this.#prompt = Array.from({ length: loop.promptTokens }, (_, i) => i);
   }
 
-  send(nowUs: number, maxTokens = this.#loop.outputTokens): void {
+  send(nowUs: number, maxTokens = this.#scattered(this.#loop.outputTokens)): void {
     this.#lastId += 1;
     const id = this.#lastId;
     this.#sentUs.set(id, nowUs);
-    this.#engine.add({ id, promptTokens: this.#prompt, maxTokens });
+    const length = this.#scattered(this.#loop.promptTokens);
+    const promptTokens = this.#prompts.get(length) ?? Array.from({ length }, (_, i) => i);
+    this.#prompts.set(length, promptTokens);
+    this.#engine.add({ id, promptTokens, maxTokens });
+  }
+
+  #scattered(tokens: number): number {
+    const { spread = 0, random } = this.#loop;
+    if (spread === 0 || random === undefined) return tokens;
+    return Math.max(1, Math.round(tokens * (1 + spread * (2 * random() - 1))));
   }
 
   /** The window begins. */
@@ -98,7 +109,7 @@ class Client {
     }
   }
 
-  means(): Pick<HeldLoopResult, "runningMean" | "waitingShare"> {
-    return { runningMean: this.#runningUs / this.#windowUs, waitingShare: this.#firstUs / this.#wholeUs };
+  means(): Pick<HeldLoopResult, "runningMean" | "waitingShares"> {
+    return { runningMean: this.#runningUs / this.#windowUs, waitingShares: [this.#firstUs / this.#wholeUs] };
   }
 }

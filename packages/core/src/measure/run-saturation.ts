@@ -1,3 +1,4 @@
+import type { StageReport } from "../run/report.js";
 import {
   type SaturationEstimate,
   type SaturationLevel,
@@ -9,11 +10,19 @@ import { batchRates } from "./interval-series.js";
 import type { LevelData } from "./level-data.js";
 
 /** Where a run's ladder stops growing; null for a run that is no ladder. What varies is what varied within each window. */
-export function runSaturation(levels: readonly LevelData[], aggregate: Aggregate): SaturationEstimate | null {
+export function runSaturation(
+  levels: readonly LevelData[],
+  { aggregate, rows }: { readonly aggregate: Aggregate; readonly rows: readonly StageReport[] },
+): SaturationEstimate | null {
   // Too short a window has the wrong throughput for its number in flight.
   const fit = levels.filter(({ isTooShort, windowUs }) => !isTooShort && windowUs > 0);
   if (fit.length < 2) return null;
-  return saturationEstimate(fit.map((level) => levelOf(level, aggregate)));
+  return saturationEstimate(
+    fit.map((level) => {
+      const running = rows.find(({ name }) => name === level.stage.name)?.server.runningMean ?? null;
+      return { ...levelOf(level, aggregate), serverRunning: running === null ? [] : [running] };
+    }),
+  );
 }
 
 function levelOf(level: LevelData, aggregate: Aggregate): SaturationLevel {
@@ -25,7 +34,7 @@ function levelOf(level: LevelData, aggregate: Aggregate): SaturationLevel {
     throughput: parts.length > 1 ? parts : [(flow.outputTokens * 1e6) / windowUs],
     // What was cut or never sent did not succeed.
     success: due.offered === 0 ? null : due.completed / due.offered,
-    waitingShare: waiting === null || whole === null || whole === 0 ? null : Math.min(1, waiting / whole),
+    waitingShares: waiting === null || whole === null || whole === 0 ? [] : [Math.min(1, waiting / whole)],
   };
 }
 

@@ -46,7 +46,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
     return agentRow({ ...agent, shard }, colours.get(id));
   });
-  const saturation = runSaturation(levels, aggregate);
+  const saturation = runSaturation(levels, { aggregate, rows });
   return {
     schemaVersion: 1,
     run: runOf(facts, agents),

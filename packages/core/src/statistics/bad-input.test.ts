@@ -80,7 +80,8 @@ test("whatever numbers come in, no routine says NaN or infinity", () => {
       inFlight: number(),
       throughput: list(),
       success: maybe(),
-      waitingShare: maybe(),
+      waitingShares: list(),
+      serverRunning: list(),
     }));
     isTold(saturationEstimate(ladder), `saturation, seed ${seed}, ${JSON.stringify(ladder)}`);
     const experts = { bytes: number(), count: number(), perToken: number() };

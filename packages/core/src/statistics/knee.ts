@@ -6,7 +6,7 @@ export interface Knee {
   readonly low: number;
   readonly high: number;
   /**
-   * `service`: as many as were being answered on the plateau, the others waiting. `crossing`: where the rising levels, continued, reach
+   * `service`: as many as had their turn while the others waited. `crossing`: where the rising levels, continued, reach
    * the plateau's throughput.
    */
   readonly by: "service" | "crossing";
@@ -21,17 +21,15 @@ interface Parts {
   readonly noise: Noise;
 }
 
-/** Numbers being answered on the plateau that differ by more do not come from one limit. */
-const SAME_SERVICE = 1.1;
 /** Rising levels that are continued: nearer ones say more. */
 const CONTINUED = 3;
 /** Times as steep as it was, the time between the last rising level and the limit may grow. */
 const STEEPER = 1.1;
 
-/** Null without a level below the plateau, unless what is being answered tells it. */
+/** Null without a level below the plateau. */
 export function findKnee(parts: Parts): Knee | null {
   const bracket = bracketOf(parts);
-  return byService(parts, bracket) ?? (bracket === null ? null : byCrossing(parts, bracket));
+  return bracket === null ? null : byCrossing(parts, bracket);
 }
 
 interface Bracket {
@@ -49,24 +47,6 @@ function bracketOf({ rising, plateau, noise }: Parts): Bracket | null {
 }
 
 /**
- * Little's law for the phase in which a request receives tokens: of N in flight, N (1 - TTFT/E2E) are being answered. Where a fixed
- * number of places is the limit that is the same at every level of the plateau.
- */
-function byService({ plateau, error, noise }: Parts, bracket: Bracket | null): Knee | null {
-  const served = plateau.flatMap(({ inFlight, waitingShare }) =>
-    waitingShare === null ? [] : [inFlight * (1 - waitingShare)],
-  );
-  if (served.length < 2 || served.length < plateau.length) return null;
-  const [least, most] = [Math.min(...served), Math.max(...served)];
-  if (!(least > 0) || most / least > SAME_SERVICE) return null;
-  const inFlight = served.reduce((sum, value) => sum + value, 0) / served.length;
-  const slack = noise.factor * error;
-  if (bracket !== null && (inFlight < bracket.low / SAME_SERVICE || inFlight > bracket.high * SAME_SERVICE))
-    return null;
-  return { inFlight, low: least * (1 - slack), high: most * (1 + slack), by: "service" };
-}
-
-/**
  * Asymptotes of a closed system (Denning and Buzen 1978), with a time N / X that grows along a line below the limit, as a step's does
  * with the number of sequences in it; beyond, N / X = N / plateau. The interval holds both a time that grows no further and
  * one that grows a tenth faster than it did, each with the throughputs at the ends of their own intervals.
@@ -74,7 +54,9 @@ function byService({ plateau, error, noise }: Parts, bracket: Bracket | null): K
 function byCrossing({ rising, throughput, error, noise }: Parts, bracket: Bracket): Knee {
   const near = rising.slice(-CONTINUED);
   const last = near.at(-1);
-  const slope = timeSlope(near);
+  // What a single level leads to nobody knows: anything up to the first level of the plateau.
+  const isAlone = near.length < 2;
+  const slope = isAlone ? Number.POSITIVE_INFINITY : timeSlope(near);
   const cross = (growth: number, change: number): number => {
     if (last === undefined) return bracket.low;
     const time = last.inFlight / last.throughput / (1 + change * noise.factor * last.error);
@@ -85,7 +67,7 @@ function byCrossing({ rising, throughput, error, noise }: Parts, bracket: Bracke
   const within = (value: number) => Math.min(bracket.high, Math.max(bracket.low, value));
   // How the time goes on growing between the levels nobody measured: the middle of both.
   const middle = Math.sqrt(within(cross(0, 0)) * within(cross(slope, 0)));
-  const steepest = STEEPER * Math.max(slope, timeSlope(near.slice(-2)));
+  const steepest = STEEPER * (isAlone ? slope : Math.max(slope, timeSlope(near.slice(-2))));
   const ends = [cross(0, 1), cross(steepest, 1), cross(0, -1), cross(steepest, -1)].map(within);
   return {
     inFlight: middle,
@@ -95,7 +77,7 @@ function byCrossing({ rising, throughput, error, noise }: Parts, bracket: Bracke
   };
 }
 
-/** Of N / X over N, by least squares; never falling, and 0 for a single level. */
+/** Of N / X over N, by least squares; never falling. */
 function timeSlope(points: readonly Point[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [n, time] = [points.map((one) => one.inFlight), points.map((one) => one.inFlight / one.throughput)];

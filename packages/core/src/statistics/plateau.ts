@@ -18,6 +18,17 @@ export interface Point {
   /** Relative standard error of the throughput. */
   readonly error: number;
   readonly waitingShare: number | null;
+  readonly served: Readonly<Record<ServedSource, Served | null>>;
+}
+
+/** The server's own gauge, or what follows from the client's times. */
+export type ServedSource = "server" | "timing";
+
+/** Requests that had their turn, the others of those in flight waiting. */
+export interface Served {
+  readonly mean: number;
+  /** Relative standard error over the repeats; null where there was one. */
+  readonly error: number | null;
 }
 
 /** From what the values of each level differ by among themselves, pooled: a level alone has too few. */
@@ -25,18 +36,27 @@ export function levelNoise(
   levels: readonly SaturationLevel[],
   rule: { readonly assumedNoise: number; readonly leastNoise: number; readonly confidence: number },
 ): Noise {
-  let squares = 0;
-  let degrees = 0;
-  for (const { throughput } of levels) {
-    const { count, mean, variance } = momentsOf(throughput);
-    squares += (count - 1) * (Math.sqrt(variance) / mean) ** 2;
-    degrees += count - 1;
-  }
+  const { cov: spread, degrees } = pooledSpread(levels.map(({ throughput }) => throughput));
   if (degrees === 0) {
     return { cov: rule.assumedNoise, factor: studentTQuantile(rule.confidence, 1e6), isAssumed: true };
   }
-  const cov = Math.max(rule.leastNoise, Math.sqrt(squares / degrees));
+  const cov = Math.max(rule.leastNoise, spread);
   return { cov, factor: studentTQuantile(rule.confidence, degrees), isAssumed: false };
+}
+
+/** Relative standard deviation within groups of values, pooled over the groups. */
+function pooledSpread(groups: readonly (readonly number[])[]): {
+  readonly cov: number;
+  readonly degrees: number;
+} {
+  let squares = 0;
+  let degrees = 0;
+  for (const { count, mean, variance } of groups.map(momentsOf)) {
+    if (count < 2) continue;
+    squares += (count - 1) * (Math.sqrt(variance) / mean) ** 2;
+    degrees += count - 1;
+  }
+  return { cov: degrees === 0 ? 0 : Math.sqrt(squares / degrees), degrees };
 }
 
 /** By what was in flight, ascending; neighbours within `same` of the lowest of them are one. */
@@ -49,18 +69,64 @@ export function mergeLevels(levels: readonly SaturationLevel[], noise: Noise, sa
   }
   return groups.map((group) => {
     const values = group.flatMap(({ throughput }) => throughput);
-    const waiting = group.flatMap(({ waitingShare }) => (isShare(waitingShare) ? [waitingShare] : []));
+    const waiting = group.map(({ waitingShares = [] }) => waitingShares.filter(isShare));
     return {
       inFlight: momentsOf(group.map(({ inFlight }) => inFlight)).mean,
       throughput: momentsOf(values).mean,
       error: noise.cov / Math.sqrt(values.length),
-      waitingShare: waiting.length === group.length ? momentsOf(waiting).mean : null,
+      waitingShare: waiting.every(({ length }) => length > 0) ? momentsOf(waiting.flat()).mean : null,
+      served: {
+        // More than are in flight are somebody else's too: the gauge then tells nothing about this load.
+        server: servedOf(
+          group.map(({ inFlight, serverRunning = [] }) =>
+            serverRunning.every((count) => count > 0 && count <= same * inFlight) ? serverRunning : [],
+          ),
+        ),
+        // Little's law for the phase in which a request receives tokens.
+        timing: servedOf(
+          group.map(({ inFlight }, i) => (waiting[i] ?? []).map((share) => inFlight * (1 - share))),
+        ),
+      },
     };
   });
 }
 
-const isShare = (value: number | null | undefined): value is number =>
-  typeof value === "number" && value >= 0 && value <= 1;
+const isShare = (value: number): boolean => value >= 0 && value <= 1;
+
+/** Values of each of the levels that are one point; null unless all of them have some. */
+function servedOf(levels: readonly (readonly number[])[]): Served | null {
+  const values = levels.flat();
+  if (levels.some(({ length }) => length === 0) || !values.every((value) => value > 0)) return null;
+  const { cov, degrees } = pooledSpread(levels);
+  return {
+    mean: momentsOf(levels.map((level) => momentsOf(level).mean)).mean,
+    error: degrees === 0 ? null : cov / Math.sqrt(values.length),
+  };
+}
+
+/** Weighted by what each is worth. Relative error. */
+export function meanOf(points: readonly Point[]): { readonly throughput: number; readonly error: number } {
+  const weight = points.reduce((sum, { error }) => sum + 1 / error ** 2, 0);
+  const log =
+    points.reduce((sum, { error, throughput }) => sum + Math.log(throughput) / error ** 2, 0) / weight;
+  return { throughput: Math.exp(log), error: 1 / Math.sqrt(weight) };
+}
+
+/** Proven not to grow, and its lowest level not below the others: that one would still be rising. */
+export function isFlat(
+  points: readonly Point[],
+  noise: Noise,
+  { flatElasticity }: { readonly flatElasticity: number },
+): boolean {
+  const [first, ...rest] = points;
+  if (first === undefined || rest.length === 0) return false;
+  const slope = slopeOf(points);
+  if (slope.value + noise.factor * slope.error >= flatElasticity) return false;
+  const others = meanOf(rest);
+  const error = Math.hypot(first.error, others.error);
+  const isBelow = first.throughput < others.throughput * (1 - noise.factor * error);
+  return !isBelow && slope.worstResidual <= Math.max(0.02, 3 * error);
+}
 
 export const span = (low: Point, high: Point): number => high.inFlight / low.inFlight;
 

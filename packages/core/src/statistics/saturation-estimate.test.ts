@@ -74,7 +74,12 @@ function ladder(
     const exact = served / stepMs(table, served);
     const throughput = Array.from({ length: 5 }, () => exact * (1 + cov * normal()));
     const waitingShare = 1 - (served / inFlight) * (1 - 1 / LENGTH);
-    return { inFlight, throughput, success: 1, ...(isTimed === true ? { waitingShare } : {}) };
+    return {
+      inFlight,
+      throughput,
+      success: 1,
+      ...(isTimed === true ? { waitingShares: [waitingShare] } : {}),
+    };
   });
 }
 
@@ -153,6 +158,76 @@ test("a limit between the last two levels is not passed over where its queue sho
   const found = saturationEstimate(levels);
   assert.ok(found.kind === "none" && found.upTo === 200, JSON.stringify(found));
   assert.match(found.sentence, /None found up to 200 in flight: .* a higher level would tell/);
+});
+
+test("a level under the limit is not taken for a part of the plateau because throughput hardly grew from it", () => {
+  // Step times that leave little to gain, so that a line through 400 to 1,000 passes for flat.
+  const rates = [294.9, 394.2, 411.1, 416.7, 414.3];
+  const levels = [200, 400, 600, 800, 1000].map((inFlight, i) => ({
+    inFlight,
+    throughput: [0.999, 1, 1.001].map((factor) => factor * (rates[i] ?? 0)),
+    waitingShares: [1 - Math.min(1, 500 / inFlight) * 0.993],
+  }));
+  const found = saturationEstimate(levels);
+  assert.ok(found.kind === "found" && found.by === "service", JSON.stringify(found));
+  assert.ok(Math.abs(found.inFlight / 500 - 1) < 0.02, JSON.stringify(found));
+});
+
+test("where throughput had stopped growing long before the limit, that is where it ends, and the limit is told", () => {
+  // A step takes as much longer as there are more sequences in it.
+  const levels = [10, 25, 50, 100, 200, 400, 600, 1000].map((inFlight) => ({
+    inFlight,
+    throughput: [0.999, 1, 1.001].map((factor) => factor * Math.min(2 * inFlight, 120)),
+    waitingShares: [1 - Math.min(1, 300 / inFlight) * 0.99],
+  }));
+  const found = saturationEstimate(levels);
+  assert.ok(found.kind === "found" && found.by === "crossing", JSON.stringify(found));
+  assert.ok(found.low <= 60 && found.high >= 60 && found.high <= 110, JSON.stringify(found));
+  assert.match(found.sentence, /the server served about 297 at once \(by how long requests waited\)/);
+});
+
+test("the server's own count of running requests goes before times, unless it is more than were in flight", () => {
+  const users = [100, 200, 400, 600, 1000];
+  const timed = ladder(STEPS["llama"] ?? [], { users, limit: 256, isTimed: true });
+  const withRunning = (of: (users: number) => number) =>
+    saturationEstimate(timed.map((level) => ({ ...level, serverRunning: [of(level.inFlight)] })));
+  const own = withRunning((inFlight) => Math.min(240, inFlight));
+  assert.ok(own.kind === "found" && Math.round(own.inFlight) === 240, JSON.stringify(own));
+  assert.match(own.sentence, /by its own count/);
+  const others = withRunning((inFlight) => Math.min(240, inFlight) + 800);
+  assert.ok(others.kind === "found" && Math.round(others.inFlight) === 254, JSON.stringify(others));
+  assert.match(others.sentence, /by how long requests waited/);
+});
+
+test("the interval of a limit is one over repeats: it grows with what they differ by", () => {
+  const users = [100, 200, 400, 600, 1000];
+  const interval = (spread: number) => {
+    const levels = ladder(STEPS["llama"] ?? [], { users, limit: 256 }).map((level) => ({
+      ...level,
+      serverRunning: [1 - spread, 1, 1 + spread].map(
+        (factor) => factor * Math.min(256, 0.99 * level.inFlight),
+      ),
+    }));
+    const found = saturationEstimate(levels);
+    assert.ok(found.kind === "found" && Math.round(found.inFlight) === 256, JSON.stringify(found));
+    return found.high - found.low;
+  };
+  assert.ok(interval(0) < 0.01 * 256);
+  // Three levels with three values each and a deviation of 2 %; Student's t of ten degrees.
+  const wide = interval(0.02);
+  assert.ok(wide > 0.03 * 256 && wide < 0.06 * 256, String(wide));
+});
+
+test("a single rising level leaves open where the plateau begins", () => {
+  const levels = [
+    [100, 1950],
+    [200, 2500],
+    [400, 2480],
+    [1000, 2490],
+  ].map(([inFlight = 0, rate = 0]) => ({ inFlight, throughput: [rate * 0.995, rate, rate * 1.005] }));
+  const found = saturationEstimate(levels);
+  assert.ok(found.kind === "found", JSON.stringify(found));
+  assert.ok(found.low <= 130 && found.high >= 200, JSON.stringify(found));
 });
 
 test("throughput that falls past the limit is past it too", () => {

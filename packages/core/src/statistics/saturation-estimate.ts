@@ -1,6 +1,7 @@
 import { findKnee, type Knee } from "./knee.js";
 import { percentText, type Unknown, unknown } from "./outcome.js";
-import { levelNoise, mergeLevels, type Noise, type Point, slopeOf, span } from "./plateau.js";
+import { findPlaces, type Places } from "./places.js";
+import { isFlat, levelNoise, meanOf, mergeLevels, type Noise, type Point, slopeOf, span } from "./plateau.js";
 
 /**
  * The rule; docs/statistics.md says why. A doubling of what is in flight that brings less than 5 % more is no growth: an
@@ -34,8 +35,10 @@ export interface SaturationLevel {
   readonly throughput: readonly number[];
   /** Share of requests that succeeded; left out where it is not known. */
   readonly success?: number | null;
-  /** Mean time to first token over mean end-to-end time: the share of its time that a request waited. */
-  readonly waitingShare?: number | null;
+  /** Mean time to first token over mean end-to-end time of each repeat: the share of its time that a request waited. */
+  readonly waitingShares?: readonly number[];
+  /** Requests that the server said to be running, mean of each repeat. */
+  readonly serverRunning?: readonly number[];
 }
 
 /** Where throughput stops growing, in requests in flight. */
@@ -81,8 +84,14 @@ export function saturationEstimate(levels: readonly SaturationLevel[]): Saturati
       `all levels had about ${round(top?.inFlight ?? 0)} in flight: growth shows between different ones${note}`,
     );
   }
-  const flat = points.findIndex((_, i) => i <= pair && isFlat(points.slice(i), noise));
-  const found = flat < 0 ? notFlat(points, pair, noise) : saturated(points, flat, noise);
+  const flat = points.findIndex((_, i) => i <= pair && isFlat(points.slice(i), noise, SATURATION_RULE));
+  const places = findPlaces(points, noise, { ...SATURATION_RULE, isFlat: flat >= 0 });
+  const found =
+    places !== null
+      ? full(places, noise)
+      : flat < 0
+        ? notFlat(points, pair, noise)
+        : saturated(points, flat, noise);
   if (found.kind === "unknown") return unknown(found.because + note);
   return { ...found, sentence: `${found.sentence}${assumed(noise)}${note}.` };
 }
@@ -99,24 +108,31 @@ function isUsable({ inFlight, throughput, success }: SaturationLevel): boolean {
 /** No server handles more or fewer; within these nothing that is reckoned overflows. */
 const isMeasured = (value: number): boolean => value > 1e-9 && value < 1e15;
 
-/** Proven not to grow, and its lowest level not below the others: that one would still be rising. */
-function isFlat(points: readonly Point[], noise: Noise): boolean {
-  const slope = slopeOf(points);
-  if (slope.value + noise.factor * slope.error >= SATURATION_RULE.flatElasticity) return false;
-  const [first, ...rest] = points;
-  if (first === undefined) return false;
-  const others = meanOf(rest);
-  const error = Math.hypot(first.error, others.error);
-  const isBelow = first.throughput < others.throughput * (1 - noise.factor * error);
-  return !isBelow && slope.worstResidual <= Math.max(0.02, 3 * error);
-}
-
-/** Weighted by what each is worth. Relative error. */
-function meanOf(points: readonly Point[]): { readonly throughput: number; readonly error: number } {
-  const weight = points.reduce((sum, { error }) => sum + 1 / error ** 2, 0);
-  const log =
-    points.reduce((sum, { error, throughput }) => sum + Math.log(throughput) / error ** 2, 0) / weight;
-  return { throughput: Math.exp(log), error: 1 / Math.sqrt(weight) };
+/** Where a queue stands at the top: as many as are served then, unless throughput had stopped growing before that. */
+function full(places: Places, noise: Noise): SaturationEstimate {
+  const { below, limit, knee } = places;
+  const points = [...below, limit];
+  const flat = points.findIndex(
+    (point, i) =>
+      span(point, limit) >= SATURATION_RULE.leastSpan &&
+      isFlat(points.slice(i), noise, SATURATION_RULE) &&
+      // A fall to the limit is what the limit costs (work of preempted requests that is done again), and no plateau before it.
+      slopeOf(points.slice(i)).value > -SATURATION_RULE.flatElasticity,
+  );
+  const source = places.source === "server" ? "by its own count" : "by how long requests waited";
+  if (flat >= 0) {
+    const found = saturated(points, flat, noise);
+    if (found.kind === "unknown") return found;
+    const more = `; the server served about ${round(knee.inFlight)} at once (${source})`;
+    return { ...found, sentence: `${found.sentence}${more}` };
+  }
+  const [first, top] = [places.waiting[0], places.waiting.at(-1)];
+  const where =
+    first === undefined || top === undefined || first === top
+      ? `at ${round(top?.inFlight ?? 0)} in flight`
+      : `from ${round(first.inFlight)} to ${round(top.inFlight)} in flight`;
+  const sentence = `About ${round(knee.inFlight)} in flight (${round(knee.low)} to ${round(knee.high)}): ${where} the server served no more at once (${source}), and the throughput no longer grows`;
+  return { kind: "found", ...knee, throughput: limit.throughput, sentence };
 }
 
 function saturated(points: readonly Point[], flat: number, noise: Noise): SaturationEstimate {

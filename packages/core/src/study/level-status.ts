@@ -1,4 +1,10 @@
-import { type StudyStatusEstimate, saturationEstimate, studySaturation } from "../statistics/index.js";
+import {
+  type SaturationLevel,
+  type StudyStatusEstimate,
+  saturationEstimate,
+  studySaturation,
+} from "../statistics/index.js";
+import { knownOf } from "./repeat-figure.js";
 import type { StudyLevelReport, StudySaturationReport } from "./study-report.js";
 
 export interface JudgedLevels {
@@ -99,17 +105,21 @@ function pointOf(
   };
 }
 
-/** A level by what was in flight, whatever it is called. */
-function measuredLevel({ statistics, repeats, success }: StudyLevelReport) {
-  const measured = repeats.flatMap(({ figures, waitingShare }) => {
-    const { totalTokensPerS } = figures;
-    return totalTokensPerS === null ? [] : [{ totalTokensPerS, waitingShare }];
+/** A level by what was in flight, whatever it is called; every repeat counts on its own, so that the interval is one over repeats. */
+function measuredLevel({ statistics, repeats, success }: StudyLevelReport): SaturationLevel {
+  const measured = repeats.flatMap((repeat) => {
+    const { totalTokensPerS } = repeat.figures;
+    return totalTokensPerS === null ? [] : [{ ...repeat, totalTokensPerS }];
   });
-  const shares = measured.flatMap(({ waitingShare }) => waitingShare ?? []);
+  const known = (values: readonly (number | null)[]) => {
+    const found = knownOf(values);
+    return found.length === values.length ? found : [];
+  };
   return {
     inFlight: statistics.measuredInFlight.mean ?? 0,
     throughput: measured.map(({ totalTokensPerS }) => totalTokensPerS),
     success: success.rate,
-    waitingShare: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
+    waitingShares: known(measured.map(({ waitingShare }) => waitingShare)),
+    serverRunning: known(measured.map(({ serverRunning }) => serverRunning)),
   };
 }

@@ -89,6 +89,25 @@ test("published rows stand beside ours in percent, marked as calibrated or predi
   assert.equal(of([])?.mark, "predicted");
 });
 
+test("our saturation estimate is one over the repeats: each run's throughput and gauge count on their own", () => {
+  const cellOf = (spread: number) => {
+    const input = { ...ladder(null), repeats: 3 };
+    return summarise(input, (key) => {
+      const factor = 1 + spread * (Number(key.at(-1)) - 2);
+      return [1, 10, 100, 500, 1000].map((users) => {
+        const running = Math.min(200, users);
+        const row = level(`u${users}`, (10_000 * running * factor) / (running + 200), 1e6, users);
+        return { ...row, running: running * factor };
+      });
+    }).suites[0]?.cells[0]?.saturation.byMeasuredInFlight;
+  };
+  const [narrow, wide] = [cellOf(0.001), cellOf(0.02)];
+  assert.ok(narrow?.kind === "found" && wide?.kind === "found", JSON.stringify([narrow, wide]));
+  assert.ok(Math.abs(narrow.inFlight - 200) < 0.1 && Math.abs(wide.inFlight - 200) < 0.1);
+  assert.ok(narrow.high - narrow.low < 1, JSON.stringify(narrow));
+  assert.ok(wide.high - wide.low > 7 && wide.low < 200 && wide.high > 200, JSON.stringify(wide));
+});
+
 test("a run at a time scale is told in the server's own time", () => {
   const suites = [aSuite({ timeScale: 10 })];
   const report = summarise(aStudy({ suites, conditions: [{ name: "a", target }] }), () => [

@@ -9,6 +9,8 @@ export interface ALevel {
   readonly e2eP99Us: number;
   readonly inFlight: number;
   readonly maxInFlight?: number;
+  /** Mean of the server's gauge. */
+  readonly running?: number;
   readonly completed?: number;
   readonly failed?: number;
   /** Cut unfinished at the grace limit. */
@@ -101,7 +103,7 @@ function stageOf(level: ALevel): StageReport {
       maxAtMost: level.maxInFlight ?? Math.ceil(level.inFlight),
     },
     server: {
-      runningMean: null,
+      runningMean: level.running ?? null,
       waitingMean: null,
       kvUsageMax: null,
       preemptions: null,
