@@ -1,5 +1,6 @@
 import { inOtherState, profiles, runFactor, type StepTable } from "@tokenstorm/simulator";
 import { runClosedLoop, startedEngine } from "./closed-loop.js";
+import type { Published } from "./data.js";
 
 /** One condition of an A/B: the step times of that state, and how much its servers differ from start to start. */
 export interface Arm {
@@ -46,4 +47,20 @@ export function createRuns(arm: Arm, level: AbLevel): (seed: number) => number {
 export function aiterTables(): { readonly off: StepTable; readonly on: StepTable } {
   const { decodeStepMs: off, aiter } = profiles["llama-3.1-405b"];
   return { off, on: inOtherState(off, aiter.otherFactors ?? []) };
+}
+
+/** A number that really was in flight, with the published rows of the ablation that are it. */
+export interface AiterLoad {
+  readonly inFlight: number;
+  readonly rows: Published["aiter_ablation"]["levels"];
+  /** Throughput with AITER on against off, %; the mean of the rows. */
+  readonly differencePct: number;
+}
+
+/** The rows by what was in flight: with a hundred requests a level, those from 100 up are one and the same burst. */
+export function aiterLoads({ aiter_ablation: { levels } }: Published): AiterLoad[] {
+  return [...new Set(levels.map((row) => row.inferred_max_in_flight))].map((inFlight) => {
+    const rows = levels.filter((row) => row.inferred_max_in_flight === inFlight);
+    return { inFlight, rows, differencePct: rows.reduce((sum, row) => sum + row.diff_pct, 0) / rows.length };
+  });
 }

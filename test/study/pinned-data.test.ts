@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AITER_ABLATION, MULTI_RUN_FITS, profiles } from "@tokenstorm/simulator";
+import { aiterLoads } from "./aiter.js";
 import { DATA_FOLDER, type PublishedSeries, readCalibration, readPublished } from "./data.js";
 
 /** The bytes that every result of the study rests on. A change here is a finding, and says so in its commit. */
@@ -53,9 +54,22 @@ test("the simulator's profiles are the calibration, number for number", () => {
     const noise = Object.values(model.noise_cov_pct).map((percent) => Number((percent / 100).toPrecision(6)));
     assert.deepEqual(Object.values(profile.runNoiseCov).toSorted(), noise.toSorted(), `${name}, noise`);
   }
-  const factors = Object.fromEntries(profiles["llama-3.1-405b"].aiter.otherFactors ?? []);
+});
+
+test("AITER's factors follow from the published differences alone, and the calibration's are these, coarser", () => {
+  const factors = profiles["llama-3.1-405b"].aiter.otherFactors ?? [];
+  assert.deepEqual(
+    factors,
+    aiterLoads(published).map(({ inFlight, differencePct }) => [
+      inFlight,
+      Number((1 / (1 + differencePct / 100)).toFixed(4)),
+    ]),
+  );
   const { "1": one, "5..50": middle, "100+": from100 } = calibrated("llama-3.1-405b").aiter_on_factor ?? {};
-  assert.deepEqual(factors, { 1: one, 5: middle, 50: middle, 100: from100 });
+  for (const [inFlight, factor] of factors) {
+    const coarse = inFlight === 1 ? one : inFlight >= 100 ? from100 : middle;
+    assert.ok(Math.abs(factor / (coarse ?? 0) - 1) < 0.01, `${inFlight}: ${factor} beside ${coarse}`);
+  }
 });
 
 test("each profile names the published rows behind it, and there are as many as the fit says", () => {
