@@ -22,7 +22,8 @@ const { timeouts } = requirePlan({
 });
 const clock = { ...systemClock(), at: () => () => undefined };
 const reads = new RawReads(clock);
-const buffer = Buffer.allocUnsafeSlow(64 * 1024);
+/** Nothing is asked of it. */
+const SOCKET = {};
 const head =
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
 let events = 0;
@@ -44,7 +45,10 @@ let best = Number.POSITIVE_INFINITY;
 for (let round = 0; round < rounds; round++) {
   events = 0;
   const startNs = process.hrtime.bigint();
-  for (let i = 0; i < EVENTS; i++) for (const stream of streams) read(stream, token);
+  for (let i = 0; i < EVENTS; i++) {
+    for (const stream of streams) read(stream, token);
+    reads.settle();
+  }
   best = Math.min(best, Number(process.hrtime.bigint() - startNs) / (EVENTS * STREAMS));
   if (events !== EVENTS * STREAMS) throw new Error(`${events} events were heard of`);
 }
@@ -65,7 +69,9 @@ function event(delta) {
 /** A stream whose head and first events have been read. */
 function open() {
   const carrier = { dispatch: nothing, discard: nothing, released: nothing };
-  const stream = { parser: new HttpParser(), exchange: new Exchange({ carrier, clock, reads, timeouts }) };
+  const parser = new HttpParser();
+  const exchange = new Exchange({ carrier, clock, reads, timeouts });
+  const stream = { exchange, understand: (_socket, ...part) => understand(parser, exchange, part) };
   const request = { key: null, id: "r", url: 0, body: Buffer.alloc(0), exactOutputTokens: null };
   stream.exchange.begin(request, sink);
   stream.exchange.started(false);
@@ -73,18 +79,21 @@ function open() {
   read(stream, Buffer.from(head));
   read(stream, event({ role: "assistant", content: "" }));
   read(stream, token);
+  reads.settle();
   return stream;
 }
 
 /** As the connection does it with what the kernel has put into the shared buffer. */
-function read({ parser, exchange }, bytes) {
-  bytes.copy(buffer);
-  reads.begin();
-  parser.take(buffer, bytes.length);
+function read(stream, bytes) {
+  bytes.copy(reads.buffer);
+  reads.made(stream, SOCKET, bytes.length);
+}
+
+function understand(parser, exchange, [bytes, from, to]) {
+  parser.take(bytes, from, to);
   for (let what = parser.next(); what !== "more"; what = parser.next()) {
     if (what === "head") exchange.head(parser.head.status, parser.head.contentType);
-    else if (what === "body") exchange.body(buffer.subarray(parser.from, parser.to));
+    else if (what === "body") exchange.body(bytes.subarray(parser.from, parser.to));
     else throw new Error(`the parser says ${what}`);
   }
-  reads.end();
 }

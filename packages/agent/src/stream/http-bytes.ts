@@ -42,3 +42,9 @@ function createClasses(): Uint8Array {
   }
   return classes;
 }
+
+/** Whether bytes `from` to `to` are nothing but CR and LF, which some servers put behind a body. */
+export function isLineEnds(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 13 && bytes[at] !== 10) return false;
+  return true;
+}

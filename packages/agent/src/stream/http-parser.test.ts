@@ -21,7 +21,7 @@ function read(parts: readonly Buffer[], closes = false, parser = new HttpParser(
   for (const part of parts) {
     if (end === "broken") break;
     part.copy(shared);
-    parser.take(shared, part.length);
+    parser.take(shared, 0, part.length);
     if (end === "complete") {
       leftover ||= parser.hasLeftover;
       continue;

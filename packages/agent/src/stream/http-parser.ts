@@ -1,6 +1,6 @@
 import { ChunkExtensions } from "./chunk-extensions.js";
 import { GrowingBytes } from "./growing-bytes.js";
-import { hexValue, isDigit, isText, isToken } from "./http-bytes.js";
+import { hexValue, isDigit, isLineEnds, isText, isToken } from "./http-bytes.js";
 import { HttpHead, MAX_HEAD_BYTES, UNKNOWN_LENGTH } from "./http-head.js";
 
 /**
@@ -65,7 +65,7 @@ export class HttpParser {
 
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
-  #length = 0;
+  #end = 0;
   #state = BEFORE;
   /** The final head has been told of: further header lines are trailers. */
   #isPastHead = false;
@@ -81,31 +81,28 @@ export class HttpParser {
 
   /** After `complete`: bytes follow that nobody asked for. Line ends are none: some servers close a body with one. */
   get hasLeftover(): boolean {
-    for (let at = this.#at; at < this.#length; at++) {
-      if (this.#bytes[at] !== CR && this.#bytes[at] !== LF) return true;
-    }
-    return false;
+    return !isLineEnds(this.#bytes, this.#at, this.#end);
   }
 
   /** Makes it ready for the answer to another request. */
   reset(): void {
     this.#begin();
     this.#at = 0;
-    this.#length = 0;
+    this.#end = 0;
     this.hasBegun = false;
     this.problem = "";
     this.isUnasked = false;
   }
 
-  /** The first `length` bytes are what was read; they must stay as they are until `next` says `more`. */
-  take(bytes: Uint8Array, length: number): void {
+  /** Bytes `from` to `to` are what was read; they must stay as they are until `next` says `more`. */
+  take(bytes: Uint8Array, from: number, to: number): void {
     this.#bytes = bytes;
-    this.#at = 0;
-    this.#length = length;
+    this.#at = from;
+    this.#end = to;
   }
 
   next(): HttpEvent {
-    while (this.#at < this.#length) {
+    while (this.#at < this.#end) {
       switch (this.#state) {
         case CHUNK:
         case BODY:
@@ -146,9 +143,9 @@ export class HttpParser {
   #piece(): HttpEvent {
     this.from = this.#at;
     if (this.#state === BODY_TO_CLOSE) {
-      this.#at = this.#length;
+      this.#at = this.#end;
     } else {
-      const bytes = Math.min(this.#left, this.#length - this.#at);
+      const bytes = Math.min(this.#left, this.#end - this.#at);
       this.#at += bytes;
       this.#left -= bytes;
       if (this.#left === 0) this.#state = this.#state === CHUNK ? CHUNK_CR : HEAD_DONE;
@@ -183,7 +180,7 @@ export class HttpParser {
 
   /** All bytes of heads and of chunks' frames, one by one. */
   #framing(): HttpEvent {
-    while (this.#at < this.#length) {
+    while (this.#at < this.#end) {
       const byte = this.#bytes[this.#at] ?? 0;
       this.#at++;
       switch (this.#state) {

@@ -100,7 +100,10 @@ export class Exchange implements SseListener {
     this.#patience = new Patience(options.timeouts);
     this.#deadline = new Deadline({
       clock: options.clock,
-      dueUs: () => this.#dueUs(),
+      dueUs: () => {
+        this.#reads.settle();
+        return this.#dueUs();
+      },
       onOverdue: () => this.#overdue(),
     });
   }
@@ -144,6 +147,7 @@ export class Exchange implements SseListener {
 
   /** Ends request `serial`, unless it has ended. One whose failure is known already stays failed. */
   cancel(serial: number): void {
+    this.#reads.settle();
     if (serial !== this.#serial || this.#phase === "idle") return;
     this.#abandon(this.#clock.nowUs(), this.#decided ?? { kind: "cancelled" });
   }
@@ -182,6 +186,7 @@ export class Exchange implements SseListener {
 
   /** The kernel has taken the last byte of request `serial`. */
   flushed(serial: number): void {
+    this.#reads.settle();
     if (serial === this.#serial && this.#phase !== "idle") this.#markSent(this.#clock.nowUs());
   }
 

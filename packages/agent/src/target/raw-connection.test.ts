@@ -16,7 +16,7 @@ import {
   VirtualClock,
 } from "@tokenstorm/testkit";
 import { testBoth } from "../testing/both-readers.js";
-import { outcomeWord, send } from "../testing/recording-sink.js";
+import { outcomeWord, RecordingSink, send } from "../testing/recording-sink.js";
 import { createRawTarget } from "./targets.js";
 
 const token = (content: string, finish: string | null = null) =>
@@ -114,4 +114,37 @@ testBoth("over TLS a small request counts as sent when it is written", async (t,
   assert.equal(outcomeWord(await sink.ended()), "completed");
   assert.deepEqual(sink.calls.slice(0, 2), ["connected", "sent"]);
   assert.equal((sink.stampsUs[1] ?? 0) - (sink.stampsUs[0] ?? 0), 1);
+});
+
+test("bytes that were read before a request was written are not taken for its answer", async (t) => {
+  let speak: () => void = () => undefined;
+  const until = new Promise<void>((resolve) => {
+    speak = resolve;
+  });
+  const answer = Buffer.concat(GOOD.map((step) => Buffer.from(step as string | Uint8Array)));
+  const server = await startScriptedServer(({ connection }) =>
+    connection === 0
+      ? [answer, { kind: "wait", until }, "HTTP/1.1 500 Nobody Asked\r\ncontent-length: 0\r\n\r\n"]
+      : GOOD,
+  );
+  t.after(() => server.close());
+  // The answer has been read, and is about to be understood: what the server adds now is read before that.
+  const nowUs = () => {
+    if (server.writtenBytes > 0) speak();
+    return 0;
+  };
+  const plan = aPlan({ target: { urls: [server.url], model: "m" } });
+  const target = createRawTarget({ plan, slots: 1, env: {} }, { nowUs, at: () => () => undefined });
+  t.after(() => target.close());
+  const next = new RecordingSink();
+  class SendsAtOnce extends RecordingSink {
+    override onEnd(...end: Parameters<RecordingSink["onEnd"]>): void {
+      super.onEnd(...end);
+      send(target, { sink: next });
+    }
+  }
+  const { sink } = send(target, { sink: new SendsAtOnce() });
+  assert.equal(outcomeWord(await sink.ended()), "completed");
+  assert.equal(outcomeWord(await next.ended()), "completed");
+  assert.deepEqual([next.staleRetries, server.accepted], [1, 2]);
 });

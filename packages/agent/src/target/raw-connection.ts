@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Cancel, Clock } from "@tokenstorm/core";
+import { isLineEnds } from "../stream/http-bytes.js";
 import { HttpParser } from "../stream/http-parser.js";
 import {
   type Channel,
@@ -12,7 +13,7 @@ import {
 import { type Answer, type Carrier, Exchange } from "./exchange.js";
 import { type Idler, IdleSweep } from "./idle-sweep.js";
 import { openSocket } from "./open-socket.js";
-import { RawReads, READ_BUFFER } from "./raw-reads.js";
+import { RawReads, type ReadOwner } from "./raw-reads.js";
 import { RequestHead } from "./request-head.js";
 import type { PreparedRequest, RequestSink } from "./target.js";
 
@@ -33,7 +34,7 @@ interface Shared {
   readonly idle: IdleSweep;
 }
 
-class RawConnection implements Channel, Carrier, Idler {
+class RawConnection implements Channel, Carrier, Idler, ReadOwner {
   readonly #options: ChannelOptions;
   readonly #shared: Shared;
   readonly #exchange: Exchange;
@@ -44,6 +45,9 @@ class RawConnection implements Channel, Carrier, Idler {
   #socketUses = 0;
   /** A request is on the socket, or its answer. */
   #isBusy = false;
+  /** Reads of the socket that are not understood yet, and those of them made before the request was written. */
+  #keptReads = 0;
+  #earlierReads = 0;
   #idleSinceUs = 0;
   #idleLimitUs = 0;
 
@@ -91,6 +95,7 @@ class RawConnection implements Channel, Carrier, Idler {
   }
 
   dropIdle(nowUs: number): boolean {
+    this.#shared.reads.settle();
     if (this.#isIdleTooLong(nowUs)) this.discard();
     return this.#socket !== null && !this.#isBusy;
   }
@@ -112,7 +117,7 @@ class RawConnection implements Channel, Carrier, Idler {
         clock,
         sockets,
         limitUs: wiring.timeouts.connectMs * 1000,
-        onread: { buffer: READ_BUFFER, callback: (length) => this.#onRead(length) },
+        onread: { buffer: this.#shared.reads.buffer, callback: (length) => this.#onRead(length) },
       },
       (error, socket) => {
         isOver = true;
@@ -142,6 +147,7 @@ class RawConnection implements Channel, Carrier, Idler {
 
   #write(socket: Socket, request: PreparedRequest): void {
     this.#isBusy = true;
+    this.#earlierReads = this.#keptReads;
     this.#parser.reset();
     this.#exchange.started(this.#socketUses++ > 0);
     const { serial } = this.#exchange;
@@ -163,18 +169,24 @@ class RawConnection implements Channel, Carrier, Idler {
   }
 
   #onRead(length: number): boolean {
-    this.#shared.reads.begin();
-    this.#read(length);
-    this.#shared.reads.end();
+    // What still comes on a socket that was given up. (A read of one that is being opened cannot be.)
+    if (this.#socket === null) return true;
+    this.#keptReads++;
+    this.#shared.reads.made(this, this.#socket, length);
     return true;
   }
 
-  #read(length: number): void {
-    const socket = this.#socket;
-    // What still comes on a socket that was given up. (A read of one that is being opened cannot be.)
-    if (socket === null) return;
+  understand(socket: Socket, bytes: Buffer, from: number, to: number): void {
+    this.#keptReads--;
+    // Given up since it was read.
+    if (this.#socket !== socket) return;
     const parser = this.#parser;
-    parser.take(READ_BUFFER, length);
+    if (this.#earlierReads > 0) {
+      this.#earlierReads--;
+      this.#beforeRequest(bytes, from, to);
+      return;
+    }
+    parser.take(bytes, from, to);
     if (!this.#isBusy) {
       // Nobody asked: the next answer could not be told from it.
       if (parser.hasLeftover) this.discard();
@@ -191,7 +203,7 @@ class RawConnection implements Channel, Carrier, Idler {
           this.#exchange.head(parser.head.status, parser.head.contentType);
           break;
         case "body":
-          this.#exchange.body(READ_BUFFER.subarray(parser.from, parser.to));
+          this.#exchange.body(bytes.subarray(parser.from, parser.to));
           break;
         case "complete":
           this.#complete(socket);
@@ -206,6 +218,13 @@ class RawConnection implements Channel, Carrier, Idler {
     }
   }
 
+  /** It was read before the request in hand was written, so that it cannot be of its answer. */
+  #beforeRequest(bytes: Buffer, from: number, to: number): void {
+    if (isLineEnds(bytes, from, to)) return;
+    this.discard();
+    this.#exchange.broken(new AnswerError("bytes that nobody asked for"), false);
+  }
+
   #complete(socket: Socket): void {
     const { head, hasLeftover } = this.#parser;
     const promisedMs = head.keepAliveMs === null ? IDLE_SOCKET_MS : head.keepAliveMs - KEEP_ALIVE_MARGIN_MS;
@@ -217,6 +236,7 @@ class RawConnection implements Channel, Carrier, Idler {
 
   /** The socket has ended, by an error or (null) by the server's closing its side. */
   #lost(socket: Socket, error: Error | null): void {
+    this.#shared.reads.settle();
     if (this.#socket !== socket) return;
     this.discard();
     if (!this.#isBusy) return;

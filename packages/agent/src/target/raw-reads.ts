@@ -1,41 +1,137 @@
+import type { Socket } from "node:net";
 import type { Clock } from "@tokenstorm/core";
 import type { Reads } from "./read-stamps.js";
 
 /** As much as the kernel hands out in one call. */
 const READ_BYTES = 64 * 1024;
+/** Room for what was read and not yet understood: a burst of a token on some thousands of streams. */
+const KEPT_BYTES = 1024 * 1024;
+const MOST_KEPT = 8192;
+/** A larger read is understood at once: to copy it would cost more than the others gain by its waiting. */
+const MOST_BYTES_KEPT = 4096;
+
+/** As long as a burst on a thousand streams takes to be read; sockets that are never quiet must not hold up what follows. */
+const LONGEST_KEPT_US = 5000;
+
+/** Whoever can make sense of what was read on a socket. */
+export interface ReadOwner {
+  /** Bytes `from` to `to`; they may be used again by others when this has returned. */
+  understand(socket: Socket, bytes: Buffer, from: number, to: number): void;
+}
 
 /**
- * What every socket of the process is read into. One is enough: a read is dealt with before the next is made, whichever
- * socket that is on, and what an unfinished line or head needs of it is copied.
+ * Stamps socket reads where they are made, and has them understood when no socket is readable any more; one for a whole
+ * target. When a server writes the tokens of many streams at once, a stamp must not wait until all the streams before
+ * it have been parsed: each read costs its stamp and a copy, and the parsing follows in the order of the reads, when a
+ * turn of the event loop has found nothing more to read.
+ *
+ * Whatever else may end or judge a request calls `settle` first, so that it meets the state that the reads have led to.
  */
-export const READ_BUFFER: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-
-/** Stamps socket reads where they are made; one for a whole target. */
 export class RawReads implements Reads {
   read = 0;
+  /** What every socket is read into: one is enough, since each read is copied or understood before the next is made. */
+  readonly buffer: Buffer;
   readonly #clock: Pick<Clock, "nowUs">;
+  /** The buffer of reads and, behind it, what is kept of them: in one piece, so that keeping is one move of memory. */
+  readonly #bytes = Buffer.allocUnsafeSlow(READ_BYTES + KEPT_BYTES);
+  readonly #owners: (ReadOwner | null)[] = new Array<ReadOwner | null>(MOST_KEPT).fill(null);
+  readonly #sockets: (Socket | null)[] = new Array<Socket | null>(MOST_KEPT).fill(null);
+  readonly #stampsUs = new Float64Array(MOST_KEPT);
+  /** Where the bytes of each kept read end; they begin where those of the one before it end. */
+  readonly #ends = new Uint32Array(MOST_KEPT);
+  #kept = 0;
+  #end = READ_BYTES;
+  /** How many were kept at the end of the last turn. */
+  #keptBefore = 0;
+  #oldestUs = 0;
   #tUs = 0;
   #isReading = false;
+  #isSettling = false;
+  /** The end of this turn is looked at. */
+  #isWatching = false;
+
+  /** At the end of a turn of the event loop: another turn is waited for as long as there is more to read. */
+  readonly #endTurn = (): void => {
+    this.#isWatching = false;
+    if (this.#kept === 0) return;
+    const isQuiet = this.#kept === this.#keptBefore;
+    if (isQuiet || this.#clock.nowUs() - this.#oldestUs >= LONGEST_KEPT_US) {
+      this.settle();
+      return;
+    }
+    this.#keptBefore = this.#kept;
+    this.#watch();
+  };
 
   constructor(clock: Pick<Clock, "nowUs">) {
     this.#clock = clock;
+    this.buffer = this.#bytes.subarray(0, READ_BYTES);
   }
 
-  /** A read has just been made. */
-  begin(): void {
-    this.#tUs = this.#clock.nowUs();
-    this.#isReading = true;
-    this.read++;
+  /** A read of `length` bytes into `buffer` has just been made. */
+  made(owner: ReadOwner, socket: Socket, length: number): void {
+    const tUs = this.#clock.nowUs();
+    const kept = this.#kept;
+    const end = this.#end + length;
+    if (length > MOST_BYTES_KEPT || end > this.#bytes.length || kept === MOST_KEPT) {
+      this.settle();
+      this.#understand(owner, socket, tUs, 0, length);
+      return;
+    }
+    this.#bytes.copyWithin(this.#end, 0, length);
+    this.#owners[kept] = owner;
+    this.#sockets[kept] = socket;
+    this.#stampsUs[kept] = tUs;
+    this.#ends[kept] = end;
+    this.#end = end;
+    this.#kept = kept + 1;
+    if (kept > 0) return;
+    this.#oldestUs = tUs;
+    this.#keptBefore = 0;
+    this.#watch();
   }
 
-  /** It has been dealt with. */
-  end(): void {
-    this.#isReading = false;
+  settle(): void {
+    if (this.#kept === 0 || this.#isSettling) return;
+    this.#isSettling = true;
+    let from = READ_BYTES;
+    try {
+      for (let i = 0; i < this.#kept; i++) {
+        const owner = this.#owners[i];
+        const socket = this.#sockets[i];
+        const to = this.#ends[i] ?? from;
+        this.#owners[i] = null;
+        this.#sockets[i] = null;
+        if (owner && socket) this.#understand(owner, socket, this.#stampsUs[i] ?? 0, from, to);
+        from = to;
+      }
+    } finally {
+      this.#kept = 0;
+      this.#end = READ_BYTES;
+      this.#isSettling = false;
+    }
   }
 
   stampUs(): number {
     if (this.#isReading) return this.#tUs;
     this.read++;
     return this.#clock.nowUs();
+  }
+
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    setImmediate(this.#endTurn);
+  }
+
+  #understand(owner: ReadOwner, socket: Socket, tUs: number, from: number, to: number): void {
+    this.#tUs = tUs;
+    this.#isReading = true;
+    this.read++;
+    try {
+      owner.understand(socket, this.#bytes, from, to);
+    } finally {
+      this.#isReading = false;
+    }
   }
 }

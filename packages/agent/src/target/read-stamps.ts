@@ -6,6 +6,8 @@ export interface Reads {
   readonly read: number;
   /** Monotonic us of the read that is being handled; now, where none is. */
   stampUs(): number;
+  /** Has all that was read so far understood, before anything is judged by the state of a request. */
+  settle(): void;
 }
 
 /**
@@ -36,4 +38,7 @@ export class ReadStamps implements Reads {
     }
     return this.#tUs;
   }
+
+  /** Nothing is ever kept: the client shows its pieces as it reads them. */
+  settle(): void {}
 }

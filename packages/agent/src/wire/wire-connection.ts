@@ -129,7 +129,7 @@ export class WireConnection {
     exchange.received.push(bytes);
     exchange.receivedBytes += bytes.length;
     const parser = this.#parser;
-    parser.take(bytes, bytes.length);
+    parser.take(bytes, 0, bytes.length);
     for (;;) {
       switch (parser.next()) {
         case "more":
