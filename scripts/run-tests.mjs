@@ -22,6 +22,8 @@ const PARTS = {
   // The wire contract on the simulator, and with the wire spoilt in every way.
   conformance: { folders: ["test/dist/conformance"], concurrency: 1 },
   integration: { folders: ["test/dist/integration"], concurrency: 2 },
+  // Real processes, killed, stopped and cut off; scripts/chaos.mjs has more of it than CI.
+  chaos: { folders: ["test/dist/chaos"], concurrency: 1 },
   // What is held against the time of this machine, each with the machine to itself.
   timed: { folders: ["test/dist/timed"], concurrency: 1 },
   browser: { folders: ["test/dist/browser"], concurrency: 1 },

@@ -1,5 +1,10 @@
 import type { TestContext } from "node:test";
-import { type NatsUser, type RunningNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
+import {
+  type NatsServerOptions,
+  type NatsUser,
+  type RunningNatsServer,
+  startNatsServer,
+} from "@tokenstorm/protocol/nats";
 import { natsServerOrSkip, tempDir } from "@tokenstorm/testkit";
 import { type CliOptions, type Running, startCli } from "./cli.js";
 
@@ -8,6 +13,7 @@ export interface TestNats {
   readonly url: string;
   readonly dataDir: string;
   readonly server: RunningNatsServer;
+  readonly options: NatsServerOptions;
 }
 
 /** Undefined where there is no nats-server; the test is skipped then. Ends with the test. */
@@ -18,9 +24,18 @@ export async function startNats(
   const bin = await natsServerOrSkip(t);
   if (bin === undefined) return undefined;
   const dataDir = await tempDir(t);
-  const server = await startNatsServer({ bin, dataDir, users });
+  const options = { bin, dataDir, users };
+  const server = await startNatsServer(options);
   t.after(() => server.close());
-  return { url: server.url, dataDir, server };
+  return { url: server.url, dataDir, server, options };
+}
+
+/** Kills the server, and starts another one on its port with what it had written. */
+export async function killAndRestartNats(t: TestContext, { server, options }: TestNats): Promise<void> {
+  process.kill(server.pid, "SIGKILL");
+  await server.ended;
+  const next = await startNatsServer({ ...options, port: server.port });
+  t.after(() => next.close());
 }
 
 /** A process that has said that it does its work. */

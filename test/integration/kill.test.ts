@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isTerminal } from "@tokenstorm/core";
 import { getReport } from "@tokenstorm/protocol";
-import { scratch, startCli } from "./cli.js";
+import { signalFamily } from "@tokenstorm/testkit";
+import { scratch } from "./cli.js";
 import { startCoordinator } from "./cluster.js";
 import {
   assertJoined,
@@ -16,49 +17,6 @@ import {
   until,
   untilState,
 } from "./killed-cluster.js";
-
-/** A process and those that it started: an agent's may be a child with room of its own for the heap. */
-function familyOf(pid: number): number[] {
-  const family = [pid];
-  for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
-    try {
-      const stat = readFileSync(join("/proc", name, "stat"), "utf8");
-      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      if (parent === pid) family.push(Number(name));
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  return family;
-}
-
-for (const state of ["preparing", "running", "draining"] as const) {
-  test(`a coordinator that is killed while the run is ${state} is replaced by the one that stands by, and nothing is lost`, {
-    timeout: 2 * LIMIT_MS,
-  }, async (t) => {
-    const cluster = await openCluster(t);
-    if (cluster === undefined) return;
-    const first = await startCoordinator(t, cluster.nats, ["--no-http", "--out", scratch(t)]);
-    const out = scratch(t);
-    const second = startCli(t, ["coordinator", "--no-http", "--out", out], {
-      env: { NATS_URL: cluster.nats.url },
-      limitMs: 300_000,
-    });
-    await second.line(/standing by: coordinator .* leads \(term 1\)/);
-    await submit(cluster);
-    await untilState(cluster, state);
-    first.signal("SIGKILL");
-    await first.finished;
-    const record = await until(cluster, ({ state: now }) => isTerminal(now), "over");
-    assert.deepEqual([record.state, record.problem, record.term], ["completed", null, 2]);
-    const report = await getReport(cluster.transport, record);
-    assertWhole(report);
-    assert.equal(report.leading?.leaders.length, 2);
-    await assertJoined(cluster, report);
-    const [folder = ""] = readdirSync(out);
-    assert.ok(existsSync(join(out, folder, "run.json")), "the second one keeps the run");
-  });
-}
 
 test("a coordinator that is killed and started again goes on with its own run directory", {
   timeout: 2 * LIMIT_MS,
@@ -102,7 +60,7 @@ test("an agent that is killed in mid-run ends the run by name; what is missing o
     );
   });
   await seen;
-  for (const pid of familyOf(cluster.agents[1]?.pid ?? 0)) process.kill(pid, "SIGKILL");
+  signalFamily(cluster.agents[1]?.pid ?? 0, "SIGKILL");
   const record = await until(cluster, ({ state }) => isTerminal(state), "over");
   assert.deepEqual([record.state, record.problem?.code], ["failed", "AGENT_LOST"]);
   assert.match(record.problem?.message ?? "", /agent a2 on .* was lost/);

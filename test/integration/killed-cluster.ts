@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import {
   isTerminal,
+  LoadError,
   type PlanInput,
   type RunRecord,
   type RunReport,
@@ -25,14 +26,19 @@ export interface Cluster {
   readonly agents: readonly Running[];
 }
 
+export interface ClusterOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly simulatorArgs?: readonly string[];
+}
+
 export async function openCluster(
   t: TestContext,
-  { env = {} }: { readonly env?: Readonly<Record<string, string>> } = {},
+  { env = {}, simulatorArgs = [] }: ClusterOptions = {},
 ): Promise<Cluster | undefined> {
   const nats = await startNats(t);
   if (nats === undefined) return undefined;
   // Requests of some 300 ms: a drain lasts long enough to be seen.
-  const simulator = await startSimulator(t, ["--time-scale", "4"]);
+  const simulator = await startSimulator(t, ["--time-scale", "4", ...simulatorArgs]);
   const transport = await connectNats({ servers: [nats.url], role: "coordinator", name: "test" });
   t.after(() => transport.close());
   const agents = await Promise.all(
@@ -42,7 +48,7 @@ export async function openCluster(
 }
 
 export async function submit(
-  { transport, simulator }: Cluster,
+  { transport, simulator }: Pick<Cluster, "transport" | "simulator">,
   change: Partial<PlanInput> = {},
 ): Promise<void> {
   const plan = requirePlan({
@@ -60,25 +66,40 @@ export async function submit(
 
 /** Looks until the store shows it: what follows hangs on what was seen, not on how long something took. */
 export async function until(
-  { transport }: Cluster,
+  { transport }: Pick<Cluster, "transport">,
   holds: (record: RunRecord) => boolean,
   what: string,
+  lookMs = LOOK_MS,
 ): Promise<RunRecord> {
   const untilMs = performance.now() + LIMIT_MS;
   for (;;) {
-    const { record } = await readRun(transport, RUN);
-    if (holds(record)) return record;
+    const record = await readWhenThere(transport);
+    if (record !== undefined && holds(record)) return record;
+    const state = record?.state ?? "not to be read";
     assert.ok(
-      !isTerminal(record.state),
-      `the run is ${record.state}, not ${what}: ${record.problem?.message}`,
+      record === undefined || !isTerminal(record.state),
+      `the run is ${state}, not ${what}: ${record?.problem?.message}`,
     );
-    assert.ok(performance.now() < untilMs, `not within ${LIMIT_MS} ms: ${what}; it is ${record.state}`);
-    await wait(LOOK_MS);
+    assert.ok(performance.now() < untilMs, `not within ${LIMIT_MS} ms: ${what}; it is ${state}`);
+    await wait(lookMs);
   }
 }
 
-export const untilState = (cluster: Cluster, state: RunState) =>
+/** Undefined while NATS does not answer. */
+async function readWhenThere(transport: Transport): Promise<RunRecord | undefined> {
+  try {
+    return (await readRun(transport, RUN)).record;
+  } catch (error) {
+    if (error instanceof LoadError && error.code === "BUS_UNAVAILABLE") return undefined;
+    throw error;
+  }
+}
+
+export const untilState = (cluster: Pick<Cluster, "transport">, state: RunState) =>
   until(cluster, (record) => record.state === state, state);
+
+export const untilOver = (cluster: Pick<Cluster, "transport">) =>
+  until(cluster, ({ state }) => isTerminal(state), "over", 20 * LOOK_MS);
 
 /** Every request that the simulator finished is in the report, and no other: joined by request id. */
 export async function assertJoined({ simulator }: Cluster, report: RunReport): Promise<void> {

@@ -372,3 +372,40 @@ test("a disk that fills up in mid-run ends the run, and the report is in the blo
   await full.submit();
   assert.equal((await full.untilOver("r2")).state, "completed");
 });
+
+test("a log that is away when a run is to be kept is asked again, and nothing is missing", async () => {
+  const away = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = away.hub.connect();
+  let refusals = 3;
+  const follow: typeof transport.log.follow = (...args) => {
+    refusals -= 1;
+    if (refusals >= 0) throw new LoadError("BUS_UNAVAILABLE", "NATS did not answer in time");
+    return transport.log.follow(...args);
+  };
+  away.coordinate({ transport: { ...transport, log: { ...transport.log, follow } } });
+  for (const id of ["a1", "a2"]) away.agent(id);
+  await away.pass(100);
+  await away.submit();
+  const record = await away.untilOver("r1");
+  assert.deepEqual([record.state, record.problem], ["completed", null]);
+  assert.ok(refusals < 0);
+  const { completeness } = await getReport(away.transport, record);
+  assert.equal(completeness.intervalsReceived, completeness.intervalsExpected);
+  assert.match(away.logged.join("\n"), /the results cannot be followed at the moment: NATS did not answer/);
+});
+
+test("an agent that was killed and is there again under its id is admitted as the process that lives", async () => {
+  const replaced = await cluster({});
+  const gone = replaced.agent("a2");
+  await replaced.pass(1500);
+  gone.kill();
+  replaced.agent("a2", { instance: "a2-2" });
+  await replaced.pass(1100);
+  await replaced.submit();
+  const record = await replaced.untilOver("r1");
+  assert.deepEqual([record.state, record.problem], ["completed", null]);
+  assert.deepEqual(
+    record.shards.map(({ instance }) => instance),
+    ["a1-1", "a2-2"],
+  );
+});

@@ -26,6 +26,7 @@ import {
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { ResendRequests } from "./resend-requests.js";
 import type { RunDirectory } from "./run-directory.js";
+import { pause } from "./ticker.js";
 
 export const SNAPSHOT_FILE = "snapshots.ndjson";
 export const EVENT_FILE = "events.ndjson";
@@ -65,6 +66,8 @@ export class ResultFold {
   readonly #gapsTold = new Map<string, string>();
   #confirmed: ReadonlyMap<string, Confirmed> = new Map();
   #subscription: Subscription | undefined;
+  /** Ends the pause before the log is asked again. */
+  #hurry: () => void = () => undefined;
   #syncing: Promise<void> | undefined;
   #timer: Cancel | undefined;
   #syncedAtUs = Number.NEGATIVE_INFINITY;
@@ -94,14 +97,39 @@ export class ResultFold {
     this.#schedule();
   }
 
-  /** Begins with the first result that the log has. Throws BUS_UNAVAILABLE, BUS_DENIED. */
+  /**
+   * Begins with the first result that the log has; while nobody answers it asks again, as for all else that it hears.
+   * Throws BUS_UNAVAILABLE where that lasts for storeGiveUpMs, BUS_DENIED.
+   */
   async follow(): Promise<void> {
-    const { log, run, onNote } = this.#options;
+    const { clock } = this.#options;
+    const untilUs = clock.nowUs() + COORDINATOR_LIMITS.storeGiveUpMs * 1000;
+    for (let tries = 1; !this.#isClosed; tries += 1) {
+      try {
+        await this.#subscribe();
+        return;
+      } catch (error) {
+        const mayCome = error instanceof LoadError && error.code === "BUS_UNAVAILABLE";
+        if (!mayCome || clock.nowUs() >= untilUs) throw error;
+        if (tries === 1) this.#noteUnheard(error);
+      }
+      const { over, hurry } = pause(clock, COORDINATOR_LIMITS.storeRetryMs);
+      this.#hurry = hurry;
+      await over;
+    }
+  }
+
+  async #subscribe(): Promise<void> {
+    const { log, run } = this.#options;
     const subscription = await log.follow(run, (entry) => this.#take(entry), {
-      onError: (error) => onNote(`the results cannot be followed at the moment: ${error.message}`),
+      onError: (error) => this.#noteUnheard(error),
     });
     if (this.#isClosed) subscription.close();
     else this.#subscription = subscription;
+  }
+
+  #noteUnheard(error: Error): void {
+    this.#options.onNote(`the results cannot be followed at the moment: ${error.message}`);
   }
 
   /** What the agents' heartbeats say that they cut: at least so much is expected of them. */
@@ -164,6 +192,7 @@ export class ResultFold {
   /** Follows nothing any more. May be called twice. */
   close(): void {
     this.#isClosed = true;
+    this.#hurry();
     this.#subscription?.close();
     this.#timer?.();
   }

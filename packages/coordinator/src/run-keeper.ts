@@ -107,6 +107,8 @@ export class RunKeeper {
     this.#isClosed = true;
     this.#caughtUp();
     this.journal.close();
+    // Before what is being opened is waited for: it may wait for the log.
+    this.#fold?.close();
     await this.#opening;
     this.#fold?.close();
     try {

@@ -58,6 +58,7 @@ function viewOf({ host, planned, reader = "raw", capacity }: Agent, index: numbe
     capacity,
     heardAtUs: 0,
     silentUs: 0,
+    isContested: false,
   };
 }
 

@@ -83,6 +83,21 @@ test("a process that comes back under its old id takes the place of the one that
   assert.deepEqual(registry.refused(), ["a-1"]);
 });
 
+test("while two processes speak under one id it is contested, and then no more, whoever stays", () => {
+  const registry = new AgentRegistry();
+  const isContested = (nowUs: number) => registry.views(nowUs).get("a")?.isContested;
+  registry.heard(report("a"), 0);
+  assert.equal(isContested(0), false);
+  registry.heard(report("a", { instance: "a-2" }), S);
+  assert.equal(isContested(S), true);
+  registry.heard(report("a"), 1.5 * S);
+  assert.equal(isContested(1.5 * S), false);
+  registry.heard(report("a", { instance: "a-3" }), 2 * S);
+  assert.equal(isContested(2 * S), true);
+  for (const s of [3, 4, 5]) registry.heard(report("a", { instance: "a-3" }), s * S);
+  assert.equal(isContested(5 * S), false);
+});
+
 test("news is what a decision may hang on", () => {
   const registry = new AgentRegistry();
   assert.equal(registry.heard(report("a"), 0).isNews, true);

@@ -65,12 +65,13 @@ export class AgentRegistry {
   views(nowUs: number): ReadonlyMap<string, AgentView> {
     const views = new Map<string, AgentView>();
     const isLoopWhole = this.#hearsBeacons(nowUs);
-    for (const [agent, { report, heardAtUs }] of this.#entries) {
+    for (const [agent, { report, heardAtUs, challenger }] of this.#entries) {
       const silentSinceUs = Math.max(heardAtUs, this.#beaconsSinceUs);
       views.set(agent, {
         ...report,
         heardAtUs,
         silentUs: isLoopWhole ? Math.max(0, nowUs - silentSinceUs) : 0,
+        isContested: challenger !== null,
       });
     }
     return views;

@@ -65,6 +65,8 @@ export interface AgentView extends AgentReport {
    * it is the bus that is silent, not the agent.
    */
   readonly silentUs: number;
+  /** Another process speaks under this id: one of the two is gone, or will be refused; which is not known yet. */
+  readonly isContested: boolean;
 }
 
 /** `a1 on host-3`. */

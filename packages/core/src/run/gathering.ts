@@ -42,6 +42,7 @@ function unfitReason(record: RunRecord, agent: AgentView): string | null {
   if (agent.silentUs > LEADER_LIMITS.freshUs) {
     return `it has been silent for ${Math.round(agent.silentUs / 1e6)} s`;
   }
+  if (agent.isContested) return "two processes use this id";
   const lacking = Object.entries(record.plan.agents.labels ?? {}).find(
     ([key, value]) => agent.labels[key] !== value,
   );

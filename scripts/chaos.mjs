@@ -1,0 +1,51 @@
+// Every case of test/chaos with more load: node scripts/chaos.mjs [--users 1000] [--seconds 10] [--repeats 3] [--side-by-side 2]
+//   [--only "kill matrix"] [--limit-minutes 120] [--small]
+// --small: as CI has it, 8 users for 4 s, but every case. Build first: npx tsc -b.
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    users: { type: "string", default: "1000" },
+    seconds: { type: "string", default: "10" },
+    repeats: { type: "string", default: "1" },
+    "side-by-side": { type: "string", default: "2" },
+    only: { type: "string" },
+    seed: { type: "string", default: "1" },
+    "limit-minutes": { type: "string", default: "180" },
+    small: { type: "boolean", default: false },
+  },
+});
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = join(root, "test/dist/chaos");
+const files = readdirSync(folder).filter((name) => name.endsWith(".test.js"));
+const load = values.small
+  ? {}
+  : { CHAOS_USERS: values.users, CHAOS_MEASURED_MS: String(Number(values.seconds) * 1000) };
+const env = {
+  ...process.env,
+  ...load,
+  REQUIRE_NATS: "1",
+  CHAOS_WHOLE: "1",
+  CHAOS_REPEATS: values.repeats,
+  CHAOS_CONCURRENCY: values["side-by-side"],
+  CHAOS_SEED: values.seed,
+};
+const only = values.only === undefined ? [] : [`--test-name-pattern=${values.only}`];
+const args = ["--enable-source-maps", "--test", "--test-concurrency=1", "--test-reporter=spec", ...only];
+const child = spawn(process.execPath, [...args, ...files.map((name) => join(folder, name))], {
+  cwd: root,
+  env,
+  stdio: "inherit",
+});
+// Each case has a limit of its own; this one is for all of them together. The tests end what they have started.
+const limit = setTimeout(() => {
+  console.error(`not over within ${values["limit-minutes"]} minutes`);
+  child.kill("SIGTERM");
+}, Number(values["limit-minutes"]) * 60_000);
+const [code, signal] = await new Promise((resolve) => child.on("close", (...end) => resolve(end)));
+clearTimeout(limit);
+process.exitCode = signal === null ? code : 1;

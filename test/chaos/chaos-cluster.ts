@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import type { PlanInput, RunRecord, RunReport } from "@tokenstorm/core";
+import { decodeBeacon, decodeHeartbeat, getReport, subjects, type Transport } from "@tokenstorm/protocol";
+import { connectNats } from "@tokenstorm/protocol/nats";
+import { startTcpProxy, type TcpProxy } from "@tokenstorm/testkit";
+import {
+  type CliOptions,
+  type Running,
+  type Simulator,
+  scratch,
+  startCli,
+  startSimulator,
+} from "../integration/cli.js";
+import {
+  killAndRestartNats,
+  startAgent,
+  startCoordinator,
+  startNats,
+  type TestNats,
+} from "../integration/cluster.js";
+import { submit } from "../integration/killed-cluster.js";
+import { type Joined, joinTruth } from "./joined-truth.js";
+
+/** Of one wait; a case has several. */
+export const WAIT_LIMIT_MS = 90_000;
+/** Of a whole case. */
+export const CASE_LIMIT = { timeout: 240_000 } as const;
+
+/** As the image starts an agent: one process, which has room for its heap already. */
+const HEAP_ROOM = ["--min-semi-space-size=16", "--max-semi-space-size=32", "--initial-old-space-size=256"];
+/** Each look at the target's counters takes so much longer, so that what comes before and after a load can be seen. */
+const SCRAPE_DELAY_MS = 400;
+
+/** How much load; the script asks for more than CI does. */
+export const SIZE = {
+  /** Every case, not only those that CI has time for. */
+  isWhole: process.env["CHAOS_WHOLE"] === "1",
+  users: Number(process.env["CHAOS_USERS"] ?? 8),
+  measuredMs: Number(process.env["CHAOS_MEASURED_MS"] ?? 4000),
+  repeats: Number(process.env["CHAOS_REPEATS"] ?? 1),
+  /** Cases side by side: each is mostly waiting. */
+  concurrency: Number(process.env["CHAOS_CONCURRENCY"] ?? 4),
+  seed: Number(process.env["CHAOS_SEED"] ?? 1),
+};
+
+/** Real processes on loopback, and the means to hold them against the target's log at the end. */
+export class ChaosCluster {
+  readonly t: TestContext;
+  readonly nats: TestNats;
+  readonly transport: Transport;
+  readonly simulator: Simulator;
+  /** Before the target's counters. */
+  readonly metrics: TcpProxy;
+  readonly agents = new Map<string, Running>();
+  readonly stampsFolder: string;
+  readonly #ended = new Set<string>();
+  readonly #processes: Running[] = [];
+
+  private constructor(
+    t: TestContext,
+    world: { nats: TestNats; transport: Transport; simulator: Simulator; metrics: TcpProxy },
+  ) {
+    this.t = t;
+    this.nats = world.nats;
+    this.transport = world.transport;
+    this.simulator = world.simulator;
+    this.metrics = world.metrics;
+    this.stampsFolder = scratch(t);
+  }
+
+  /** Undefined where there is no nats-server; the test is skipped then. */
+  static async open(t: TestContext, given?: TestNats): Promise<ChaosCluster | undefined> {
+    const nats = given ?? (await startNats(t));
+    if (nats === undefined) return undefined;
+    // Requests of a second or so: a drain lasts long enough to be seen.
+    const simulator = await startSimulator(t, ["--time-scale", "2"]);
+    const metrics = await startTcpProxy({ port: portOf(simulator.url), seed: SIZE.seed });
+    t.after(() => metrics.close());
+    metrics.setBoth({ delayMs: SCRAPE_DELAY_MS / 2 });
+    const transport = await connectNats({ servers: nats.url.split(","), role: "coordinator", name: "test" });
+    t.after(() => transport.close());
+    return new ChaosCluster(t, { nats, simulator, transport, metrics });
+  }
+
+  async startAgent(
+    id: string,
+    options: { readonly natsUrl?: string; readonly cli?: CliOptions } = {},
+  ): Promise<Running> {
+    const nats = { ...this.nats, url: options.natsUrl ?? this.nats.url };
+    const running = await startAgent(this.t, nats, ["--id", id], {
+      nodeArgs: HEAP_ROOM,
+      cwd: scratch(this.t),
+      ...options.cli,
+      env: { TOKENSTORM_DEBUG_STAMPS: this.stampsFolder, ...options.cli?.env },
+    });
+    this.agents.set(id, running);
+    this.#processes.push(running);
+    return running;
+  }
+
+  async startCoordinator(natsUrl = this.nats.url): Promise<Running> {
+    const args = ["--no-http", "--out", scratch(this.t)];
+    const running = await startCoordinator(this.t, { ...this.nats, url: natsUrl }, args);
+    this.#processes.push(running);
+    return running;
+  }
+
+  /** Another one, which waits for the first to fall silent. */
+  async startStandby(natsUrl = this.nats.url): Promise<Running> {
+    const args = ["coordinator", "--no-http", "--out", scratch(this.t)];
+    const running = startCli(this.t, args, { env: { NATS_URL: natsUrl }, limitMs: 300_000 });
+    this.#processes.push(running);
+    await running.line(/standing by: coordinator .* leads \(term 1\)/);
+    return running;
+  }
+
+  async submit(change: Partial<PlanInput> = {}): Promise<void> {
+    const { users, measuredMs } = SIZE;
+    await submit(this, {
+      load: { kind: "users", stages: [{ users, rampUpMs: 0, settleMs: 0, durationMs: measuredMs }] },
+      workload: { inputTokens: 32, outputTokens: 48 },
+      metricsUrls: [`http://127.0.0.1:${this.metrics.port}/metrics`],
+      ...change,
+    });
+  }
+
+  restartNats(): Promise<void> {
+    return killAndRestartNats(this.t, this.nats);
+  }
+
+  /** Nobody expects anything of it any more: it is dead. */
+  forget(id: string): void {
+    this.agents.delete(id);
+  }
+
+  /** So many beacons, about one a second, from now on. */
+  async beacons(count: number): Promise<void> {
+    let left = count;
+    await this.heard(subjects().beacon, `${count} beacons`, (data) => {
+      decodeBeacon(data);
+      left -= 1;
+      return left === 0;
+    });
+  }
+
+  /** Each agent has cut an interval; false where it is over by then. */
+  async cutting(): Promise<boolean> {
+    const waiting = new Set(this.agents.keys());
+    let isRunning = true;
+    await this.heard(subjects().heartbeats, "agents that cut intervals", (data) => {
+      const { agent, lastCut, state } = decodeHeartbeat(data);
+      if (lastCut > 0 && waiting.delete(agent)) isRunning &&= state === "running";
+      return waiting.size === 0;
+    });
+    return isRunning;
+  }
+
+  /** Ends everything before its time. */
+  async close(): Promise<void> {
+    for (const process of this.#processes) {
+      process.signal("SIGKILL");
+      await process.finished;
+    }
+    await this.simulator.stop();
+    await this.transport.close();
+    await this.nats.server.close();
+  }
+
+  /** The agent says that it is in no run. */
+  async idle(id: string): Promise<void> {
+    await this.heard(subjects().heartbeats, `agent ${id} being idle`, (data) => {
+      const { agent, run } = decodeHeartbeat(data);
+      return agent === id && run === null;
+    });
+  }
+
+  async heard(subject: string, what: string, isIt: (data: Uint8Array) => boolean): Promise<void> {
+    let close: () => void = () => undefined;
+    await new Promise<void>((resolve, reject) => {
+      const limit = setTimeout(
+        () => reject(new Error(`not within ${WAIT_LIMIT_MS} ms: ${what}`)),
+        WAIT_LIMIT_MS,
+      );
+      const subscription = this.transport.bus.subscribe(subject, ({ data }) => {
+        if (!isIt(data)) return;
+        clearTimeout(limit);
+        resolve();
+      });
+      close = () => subscription.close();
+    }).finally(() => close());
+  }
+
+  /** Ends the agents, so that they write their stamps, and the target; then everything is joined. */
+  async join(
+    record: RunRecord,
+    more: { readonly isWayBroken?: boolean; readonly clockAheadUs?: Record<string, number> } = {},
+  ): Promise<{ readonly report: RunReport; readonly joined: Joined }> {
+    const report = await getReport(this.transport, record);
+    for (const [id, agent] of this.agents) {
+      if (this.#ended.has(id)) continue;
+      this.#ended.add(id);
+      agent.signal("SIGTERM");
+      await agent.finished;
+    }
+    const truth = await this.simulator.truth();
+    const joined = joinTruth({ record, report, truth, stampsFolder: this.stampsFolder, ...more });
+    return { report, joined };
+  }
+
+  /** The target never saw a request of the plan. */
+  async assertNothingSent(run: string): Promise<void> {
+    const sent = (await this.simulator.truth()).filter(({ id }) => id.startsWith(`ts-${run}-s`));
+    assert.equal(sent.length, 0, "nothing was to be sent");
+  }
+}
+
+export function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
+
+/** Looks until it holds. */
+export async function untilHolds(holds: () => boolean, what: string): Promise<void> {
+  const untilMs = performance.now() + WAIT_LIMIT_MS;
+  while (!holds()) {
+    assert.ok(performance.now() < untilMs, `not within ${WAIT_LIMIT_MS} ms: ${what}`);
+    await wait(5);
+  }
+}
