@@ -58,11 +58,14 @@ test("an unknown plan version and an unreadable plan exit 104", async (t) => {
   assertClearFailure(await runCli(t, ["run", "-"], { input: "{ : [" }), { code: 104, says: /error: / });
 });
 
-test("policies that this version does not know are refused with 104", async (t) => {
-  for (const lossPolicy of ["continue", "reshard"]) {
-    const result = await runCli(t, ["validate", planFile(t, planFor("http://h:8000", { lossPolicy }))]);
-    assertClearFailure(result, { code: 104, says: /lossPolicy/ });
-  }
+test("resharding is refused with 104 where the plan has no stage at whose edge a shard could change hands", async (t) => {
+  const plan = planFor("http://h:8000", { lossPolicy: "reshard", warmUp: { requests: 0 } });
+  assertClearFailure(await runCli(t, ["validate", planFile(t, plan)]), {
+    code: 104,
+    says: /lossPolicy.*single stage/,
+  });
+  const later = planFile(t, planFor("http://h:8000", { lossPolicy: "reshard", warmUp: { requests: 4 } }));
+  assert.equal((await runCli(t, ["validate", later])).code, 0);
 });
 
 test("wrong use of the command line exits 2", async (t) => {

@@ -4,6 +4,7 @@ import {
   createAggregate,
   factsOf,
   isTerminal,
+  ownedShards,
   quotaOf,
   type ResolvedStage,
   RunHistory,
@@ -23,6 +24,8 @@ export async function checkInvariants(world: World): Promise<void> {
   assert.deepEqual(world.violations, []);
   assert.deepEqual(world.ended(), [], "processes ended by themselves");
   checkTruthIsUnique(world);
+  checkOwners(world, record);
+  checkNoFlood(world, record);
   if (record.result === null) return;
   const kept = keptResults(world, record);
   checkLedgers(kept.snapshots);
@@ -47,6 +50,36 @@ function checkTruthIsUnique({ truth }: World): void {
   for (const { id, agent } of truth) {
     assert.ok(!ids.has(id), `${id} was sent twice, the second time by ${agent}`);
     ids.add(id);
+  }
+}
+
+/** Whoever sent a key had it by the shard map, in that stage. */
+function checkOwners({ truth }: World, record: RunRecord): void {
+  for (const { id, agent, key } of truth) {
+    const place = key.kind === "open" ? key.k : key.user;
+    const isOwn = ownedShards(record, agent, key.stage).some(
+      ({ index, count }) => place % count === index % count && place >= index,
+    );
+    const wasOwn = record.shards.some(
+      (one) => one.agent === agent && place % record.shards.length === one.index,
+    );
+    // One that was lost may have gone on with its own until it stopped; nobody else had it by then.
+    const wasLost = (record.losses ?? []).some((loss) => loss.agent === agent);
+    assert.ok(isOwn || (wasOwn && wasLost), `${id} was sent by ${agent}, whose it was not`);
+  }
+}
+
+/** However long an agent was stopped: what was overdue then is dropped, and never sent at once. */
+function checkNoFlood({ truth }: World, record: RunRecord): void {
+  const { start, plan, stageStartsUs } = record;
+  const firstRate = resolveStages(plan).findIndex(({ kind }) => kind === "rate");
+  const loadUs = stageStartsUs[firstRate];
+  if (start === null || loadUs == null) return;
+  for (const { id, agent, sentUs } of truth) {
+    const due = /-d(\d+)$/.exec(id)?.[1];
+    if (due === undefined) continue;
+    const lateUs = sentUs - (start.localUs[agent] ?? 0) - loadUs - Number(due);
+    assert.ok(lateUs <= plan.maxLatenessMs * 1000, `${id} was sent ${lateUs} us after it was due`);
   }
 }
 
@@ -148,10 +181,17 @@ function checkNothingLost({ scenario }: World, record: RunRecord, { completeness
   assert.equal(record.result?.isWhole, true);
 }
 
-/** Together the agents sent the plan's keys, and no others. */
-function checkUnion({ truth }: World, record: RunRecord): void {
+/** Together the agents sent the plan's keys, and no others, in stages of which everybody's shard was somebody's. */
+function checkUnion({ truth, scenario }: World, record: RunRecord): void {
   const stages = resolveStages(record.plan);
+  const losses = record.losses ?? [];
+  const wasStopped = scenario.faults.some(({ fault }) => fault.kind === "pause-agent");
   for (const [index, stage] of stages.entries()) {
+    const isMoved = (agent: string) =>
+      (record.moves ?? []).some((move) => move.lost === agent && move.fromStage <= index);
+    if (!losses.every(({ agent }) => isMoved(agent))) continue;
+    // What was overdue when it went on was dropped.
+    if (stage.kind === "rate" && wasStopped) continue;
     const sent = truth.filter(({ key }) => key.stage === index).map(({ key }) => key);
     const planned = plannedKeys(stage);
     if (planned !== null) {

@@ -54,6 +54,9 @@ export class CoverageSum {
       "NATS restarts": others.natsRestarts,
       stops: others.stops,
       "spooled results": others.spooled,
+      "agents gone on without": others.goneOnWithout,
+      "agents found again": others.found,
+      "shards taken over": others.moved,
       ...Object.fromEntries(FAULT_STATES.map((state) => [`leader killed in ${state}`, killedIn[state]])),
     };
     for (const [name, count] of Object.entries(named))

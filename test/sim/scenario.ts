@@ -49,14 +49,15 @@ export interface Scenario {
 /** All of it from one seed. */
 export function drawScenario(random: Random): Scenario {
   const agents = random.int(2, 3);
+  const lossPolicy = random.pick(["fail", "fail", "continue", "reshard"] as const);
   const faults = Array.from({ length: random.bool(0.1) ? 0 : random.int(1, 3) }, () =>
-    drawFault(random, agents),
+    drawFault(random, agents, lossPolicy),
   );
   // Somebody must be left to lead.
   const isLeaderMortal = faults.some(({ fault }) => fault.kind === "kill-leader" && fault.backMs === null);
   const isTroubled = random.bool(0.7);
   return {
-    plan: drawPlan(random, agents),
+    plan: drawPlan(random, agents, lossPolicy),
     agents,
     standbys: isLeaderMortal ? random.int(1, 2) + faults.length : random.int(0, 1),
     link: {
@@ -74,18 +75,21 @@ export function drawScenario(random: Random): Scenario {
   };
 }
 
-function drawPlan(random: Random, agents: number): PlanInput {
+type LossPolicy = NonNullable<PlanInput["lossPolicy"]>;
+
+function drawPlan(random: Random, agents: number, lossPolicy: LossPolicy): PlanInput {
   return {
     version: 1,
     target: { urls: ["http://127.0.0.1:8000"], model: "sim" },
     workload: { inputTokens: 8, outputTokens: 2 },
-    load: drawLoad(random),
+    lossPolicy,
+    load: lossPolicy === "reshard" ? drawLadder(random) : drawLoad(random),
     warmUp: { requests: random.pick([0, 4]), users: 2 },
     agents: { min: agents, waitMs: 30_000 },
     seed: random.int(1, 1000),
     gracePeriodMs: 3000,
     deliverMs: random.pick([5000, 30_000]),
-    orphanMs: random.pick([15_000, 60_000]),
+    orphanMs: lossPolicy === "reshard" ? 13_000 : random.pick([15_000, 60_000]),
     intervalMs: random.pick([500, 1000]),
   };
 }
@@ -119,7 +123,40 @@ function drawLoad(random: Random): PlanInput["load"] {
   }
 }
 
-function drawFault(random: Random, agents: number): Planned {
+/** Long enough that a shard can change hands: stages before, in and after the time in which nobody has it. */
+function drawLadder(random: Random): PlanInput["load"] {
+  const durationMs = random.int(8, 14) * 1000;
+  switch (random.pick(["users", "requests", "arrivals"] as const)) {
+    case "users":
+      return {
+        kind: "users",
+        stages: [5, 3, 4, 6].map((users) => ({ users, rampUpMs: 500, settleMs: 0, durationMs })),
+      };
+    case "requests":
+      return {
+        kind: "users",
+        stages: [
+          { users: 4, rampUpMs: 0, settleMs: 0, requests: random.int(60, 120), maxDurationMs: 60_000 },
+          { users: 3, rampUpMs: 0, settleMs: 0, requests: random.int(60, 120), maxDurationMs: 60_000 },
+          { users: 5, rampUpMs: 500, settleMs: 0, durationMs },
+        ],
+      };
+    case "arrivals":
+      return {
+        kind: "arrival-rate",
+        spacing: random.pick(["poisson", "even"]),
+        maxInFlight: 60,
+        stages: [12, 6, 9, 12].map((fromRps) => ({ durationMs, fromRps })),
+      };
+  }
+}
+
+function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Planned {
+  // Where a run survives its agents, they are lost while it runs.
+  if (lossPolicy !== "fail" && random.bool(0.6)) {
+    const fault = drawLoss(random, random.int(0, agents - 1));
+    return { state: "running", afterMs: random.int(0, 10_000), fault };
+  }
   const state = random.pick(FAULT_STATES);
   return {
     state,
@@ -127,6 +164,18 @@ function drawFault(random: Random, agents: number): Planned {
     afterMs: random.bool(0.3) ? 0 : random.int(0, state === "arming" ? 4 : 4000),
     fault: drawKind(random, agents),
   };
+}
+
+function drawLoss(random: Random, agent: number): Fault {
+  const forMs = random.int(1000, 40_000);
+  switch (random.pick(["kill", "pause", "partition"] as const)) {
+    case "kill":
+      return { kind: "kill-agent", agent };
+    case "pause":
+      return { kind: "pause-agent", agent, forMs };
+    case "partition":
+      return { kind: "partition", of: agent, direction: random.pick(["in", "out", "both"]), forMs };
+  }
 }
 
 function drawKind(random: Random, agents: number): Fault {

@@ -54,6 +54,10 @@ export interface Coverage {
   readonly natsRestarts: number;
   readonly stops: number;
   readonly spooled: number;
+  /** Agents that a run went on without, that came back to it, and whose shards went to others. */
+  readonly goneOnWithout: number;
+  readonly found: number;
+  readonly moved: number;
 }
 
 /** A cluster in virtual time: processes, their hosts' disks, and the server between them, with faults from one seed. */
@@ -99,6 +103,9 @@ export class World {
       killedIn: this.#killedIn,
       takeovers: Math.max(0, this.terms.size - 1),
       spooled: this.spooled.length,
+      goneOnWithout: this.record?.losses?.length ?? 0,
+      found: this.record?.losses?.filter(({ foundUs }) => foundUs !== null).length ?? 0,
+      moved: this.record?.moves?.length ?? 0,
       ...this.#happened,
     };
   }

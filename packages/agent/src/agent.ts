@@ -5,6 +5,7 @@ import {
   type Cancel,
   IDLE_AGENT,
   type LoadError,
+  orphanMsOf,
   type RunRecord,
   stepAgent,
   type Vitals,
@@ -112,6 +113,8 @@ class AgentProcess implements Agent {
 
   #heedBeacon(beacon: Beacon): void {
     const { id, instance, clock } = this.#deps;
+    // Whoever was silent for too long has been given up by now, whatever is still on its way to say otherwise.
+    this.#lookForLeader();
     if (!this.#leadership.heed(beacon, { nowUs: clock.nowUs(), isIdle: this.#machine.run === null })) return;
     if (beacon.refused.includes(instance)) {
       this.#endWith({ error: takenIdError(id, "as another process") }, true);
@@ -208,6 +211,7 @@ class AgentProcess implements Agent {
       onUndelivered: () => this.#undelivered.add(record.id),
       onDelivered: () => this.#undelivered.delete(record.id),
       unled: () => this.#leadership.silences(this.#deps.clock.nowUs()),
+      mayOffer: () => this.#leadership.silentUs(this.#deps.clock.nowUs()) <= orphanMsOf(record.plan) * 1000,
       onBug: (error) => this.#endWith({ error }, true),
     });
     return run;
@@ -236,7 +240,7 @@ class AgentProcess implements Agent {
     const { state, record } = this.#machine;
     if (state !== "running" || record === null) return;
     const silentUs = this.#leadership.silentUs(this.#deps.clock.nowUs());
-    if (silentUs <= record.plan.orphanMs * 1000) return;
+    if (silentUs <= orphanMsOf(record.plan) * 1000) return;
     this.#stopSending(`no leader was heard for ${Math.round(silentUs / 1000)} ms`);
   }
 

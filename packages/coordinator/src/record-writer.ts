@@ -81,11 +81,18 @@ export class RecordWriter {
     const { clock } = this.#options;
     const giveUpUs = clock.nowUs() + COORDINATOR_LIMITS.storeGiveUpMs * 1000;
     let conflicts = 0;
+    let tried: Uint8Array | null = null;
     while (!this.#isClosed) {
-      if (notAfterUs !== null && clock.nowUs() > notAfterUs) return this.#options.onLate();
+      if (notAfterUs !== null && clock.nowUs() > notAfterUs) {
+        // It may have been written in time, and only the answer been lost: agents have begun then.
+        if (tried !== null && (await this.#hasWritten(tried)))
+          return this.#options.onWritten(change, this.record);
+        return this.#options.onLate();
+      }
       const next = applyChange(this.record, change);
       if (next === null) return this.#explainRefusal();
       try {
+        tried = encodeRunRecord(next);
         if (await this.#tryWrite(next)) return this.#options.onWritten(change, this.record);
         conflicts += 1;
         if (conflicts >= COORDINATOR_LIMITS.writeAttempts) throw contended(this.record.id);
@@ -110,6 +117,17 @@ export class RecordWriter {
     }
     const found = await this.#read();
     return found !== undefined && isSameBytes(found, value);
+  }
+
+  /** False where the store cannot be asked: nobody knows. */
+  async #hasWritten(value: Uint8Array): Promise<boolean> {
+    try {
+      const found = await this.#read();
+      return found !== undefined && isSameBytes(found, value);
+    } catch (error) {
+      if (error instanceof LoadError) return false;
+      throw error;
+    }
   }
 
   async #read(): Promise<Uint8Array | undefined> {

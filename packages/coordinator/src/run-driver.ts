@@ -6,6 +6,7 @@ import {
   type Cancel,
   type ClockOffset,
   candidatesFor,
+  givenUpAgents,
   isTerminal,
   type LeaderConfig,
   type LeaderEffect,
@@ -14,6 +15,7 @@ import {
   type LiveUpdate,
   LoadError,
   leadRun,
+  openLosses,
   type Problem,
   type QuiescentScrape,
   type RecordChange,
@@ -162,7 +164,7 @@ export class RunDriver {
       stop: stop.level,
       confirmed: fold?.confirmed() ?? {},
       resend: fold === undefined || isTerminal(state) ? {} : fold.wanted(this.#views()),
-      givenUp: [...this.#state.givenUp],
+      givenUp: [...givenUpAgents(this.#state)],
     };
   }
 
@@ -185,7 +187,7 @@ export class RunDriver {
       // The run's time ends with its load, however long its results take.
       runTimeUs: this.#state.endUs > 0 ? this.#state.endUs : runTimeUs(this.record, nowUs),
       agents: isGathering ? candidatesFor(this.record, agents) : own,
-      givenUp: this.#state.givenUp,
+      givenUp: [...this.#state.givenUp, ...openLosses(this.#state.record).map(({ agent }) => agent)],
       aggregate: this.#keeper.fold?.aggregate ?? null,
       server: this.#scraper.latest,
       notes: [
@@ -222,7 +224,7 @@ export class RunDriver {
   }
 
   #step({ state, effects }: Transition): void {
-    const isNews = state.givenUp !== this.#state.givenUp;
+    const isNews = state.givenUp !== this.#state.givenUp || state.record.losses !== this.#state.record.losses;
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
     if (isNews) this.#options.onChange();

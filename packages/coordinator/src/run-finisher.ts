@@ -50,6 +50,8 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
     aggregate: fold.aggregate,
     serverSamples: findings.serverSamples,
   });
+  // What comes from now on is in the directory, and not in the report: of such a run the log still has to tell.
+  const isDelivered = record.shards.every(({ agent }) => fold.delivered.has(agent));
   const json = JSON.stringify(report, null, 2);
   let problem: Problem | null = null;
   if (!input.isLeading()) return { problem: null, result: null };
@@ -63,10 +65,7 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
     problem = problemOf(error);
   }
   const blob = await putReport(input, json);
-  const isWhole =
-    problem === null &&
-    !state.isKeepingNothing &&
-    record.shards.every(({ agent }) => fold.delivered.has(agent));
+  const isWhole = problem === null && !state.isKeepingNothing && isDelivered;
   return { problem, result: { directory: directory.path, reportBlob: blob, isWhole } };
 }
 

@@ -482,6 +482,30 @@ export const RunRecordMessage = z.object({
       clockErrorUs: us,
     }),
   ),
+  // Leaders of the first version lose none on the way.
+  losses: z
+    .array(
+      z.object({
+        agent: id,
+        epoch: count,
+        lastHeardUs: count,
+        lostUs: count,
+        reason: text,
+        foundUs: count.nullable(),
+      }),
+    )
+    .max(100_000)
+    .optional(),
+  moves: z
+    .array(
+      z.object({
+        lost: id,
+        fromStage: count,
+        to: z.array(z.object({ agent: id, index: count, count: z.int().min(1) })),
+      }),
+    )
+    .max(10_000)
+    .optional(),
   start: z
     .object({
       attempt: count,

@@ -325,6 +325,18 @@ export const RunReportMessage = z.looseObject({
       result: z.enum(["passed", "failed", "inconclusive"]),
     }),
   ),
+  losses: z
+    .array(
+      z.looseObject({
+        agent: text,
+        lastHeardMs: number,
+        lostAtMs: number,
+        foundAtMs: maybe,
+        reason: text,
+        takenOver: z.looseObject({ fromStage: text, by: z.array(text) }).nullable(),
+      }),
+    )
+    .optional(),
   saturation: Saturation.optional(),
   proof: Proof.optional(),
 });
@@ -367,7 +379,7 @@ function unreadable(
 
 /** An optional key that is absent is no key, not one with undefined. */
 function withoutUndefined(report: Wire): RunReport {
-  const { start, proof, saturation, ...rest } = report;
+  const { start, losses, proof, saturation, ...rest } = report;
   const stages = report.stages.map(({ users, rps, goodput, stimulus, stampUncertainty, ...stage }) => ({
     ...stage,
     ...(stimulus === undefined ? {} : { stimulus }),
@@ -380,6 +392,7 @@ function withoutUndefined(report: Wire): RunReport {
   return {
     ...rest,
     ...(start === undefined ? {} : { start }),
+    ...(losses === undefined ? {} : { losses }),
     ...(proof === undefined ? {} : { proof }),
     ...(saturation === undefined ? {} : { saturation }),
     stages,

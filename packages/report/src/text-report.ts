@@ -12,6 +12,7 @@ import {
 } from "./facts-text.js";
 import { leadingText } from "./leading-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
+import { lossTexts } from "./loss-text.js";
 import { answerTexts, failureTimeTexts, outlierTexts, renderTargets } from "./member-text.js";
 import { type Paint, paint } from "./paint.js";
 import { proofTexts } from "./proof-text.js";
@@ -69,6 +70,7 @@ export function renderText(report: RunReport, options: TextOptions): string {
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
   const leading = leadingText(report);
   if (leading !== undefined) facts.add("leading", leading, colours.yellow);
+  for (const text of lossTexts(report)) facts.add("lost", text, colours.yellow);
   for (const text of outlierTexts(report.stages)) facts.add("outliers", text, colours.yellow);
   for (const { text, isSame } of report.proof === undefined ? [] : proofTexts(report.proof)) {
     facts.add("proof", text, isSame === false ? colours.yellow : undefined);

@@ -51,6 +51,8 @@ test("requests that were built for a stage in which they are not sent after all 
   const load: ClosedLoad = new ClosedLoad({
     stages,
     shard: { index: 0, count: 1 },
+    fromStage: 0,
+    firstSlot: 0,
     recorder,
     sender,
     ahead,

@@ -17,6 +17,10 @@ import { sendingLengthUs } from "./stage-times.js";
 export interface ClosedLoadOptions {
   readonly stages: readonly ResolvedStage[];
   readonly shard: Shard;
+  /** The shard is this agent's from this stage on; 0 for its own. */
+  readonly fromStage: number;
+  /** Its users' slots are numbered from here on. */
+  readonly firstSlot: number;
   readonly recorder: Recorder;
   readonly sender: Sender;
   readonly ahead: RequestsAhead;
@@ -75,7 +79,7 @@ export class ClosedLoad {
 
   constructor(options: ClosedLoadOptions) {
     this.#options = options;
-    this.#stages = options.stages.map((stage) => ownStage(stage, options.shard));
+    this.#stages = options.stages.map((stage) => ownStage(stage, options));
     const slots = Math.max(0, ...this.#stages.map((stage) => stage?.members.length ?? 0));
     this.#users = Array.from({ length: slots }, (_, slot) => ({
       user: options.shard.index + slot * options.shard.count,
@@ -102,9 +106,9 @@ export class ClosedLoad {
     if (!this.#isStopped) for (const slot of parked) this.#planNext(slot);
   }
 
-  /** Every user of the shard has left this stage. */
+  /** Every user of the shard has left this stage; true where it has none. */
   isPassed(stage: number): boolean {
-    return this.#stages[stage]?.left === 0;
+    return (this.#stages[stage]?.left ?? 0) === 0;
   }
 
   /** Asks for the first request of every member of a stage to be built. */
@@ -123,7 +127,8 @@ export class ClosedLoad {
   }
 
   /** The slot's request has ended. */
-  ended({ slot, tUs, isUnanswered, text }: EndedRequest): void {
+  ended({ slot: number, tUs, isUnanswered, text }: EndedRequest): void {
+    const slot = number - this.#options.firstSlot;
     const user = this.#user(slot);
     this.#conversations.ended(slot, text);
     if (this.#isStopped) return;
@@ -189,7 +194,7 @@ export class ClosedLoad {
       images: built.asked.images,
       url: built.request.url,
     });
-    sender.send(slot, sample, built);
+    sender.send(this.#options.firstSlot + slot, sample, built);
     this.#wantAfter(slot, key, user.taken);
   }
 
@@ -229,9 +234,14 @@ function hasAnother(user: User, member: StageUser, pool: RequestPool | null): bo
   return user.taken !== null;
 }
 
-function ownStage(stage: ResolvedStage, shard: Shard): OwnStage | null {
-  if (stage.kind !== "users") return null;
-  const members = usersOfShard(stage, shard);
+function ownStage(
+  stage: ResolvedStage,
+  { shard, fromStage }: Pick<ClosedLoadOptions, "shard" | "fromStage">,
+): OwnStage | null {
+  if (stage.kind !== "users" || stage.index < fromStage) return null;
+  // Users that are taken over in mid-run go on from nowhere: they begin over the stage's ramp, as added ones do.
+  const isTaken = fromStage > 0 && stage.index === fromStage;
+  const members = usersOfShard(isTaken ? { ...stage, staying: 0 } : stage, shard);
   return {
     members,
     pool: stage.bound.kind === "requests" && stage.bound.isPool === true ? new RequestPool(members) : null,

@@ -8,8 +8,9 @@ const LOOKAHEAD_ARRIVALS = 512;
 export interface OpenLoadOptions {
   /** The shard's arrivals, in order; due since the start of the first rate stage. */
   readonly arrivals: Iterator<Arrival>;
-  /** This shard's part of `maxInFlight`: the slots 0 to this, less one. */
+  /** This shard's part of `maxInFlight`: so many slots from `firstSlot` on. */
   readonly maxInFlight: number;
+  readonly firstSlot: number;
   readonly maxLatenessUs: number;
   readonly recorder: Recorder;
   readonly sender: Sender;
@@ -28,7 +29,8 @@ export class OpenLoad {
 
   constructor(options: OpenLoadOptions) {
     this.#options = options;
-    this.#free = Array.from({ length: options.maxInFlight }, (_, i) => options.maxInFlight - 1 - i);
+    const { maxInFlight, firstSlot } = options;
+    this.#free = Array.from({ length: maxInFlight }, (_, i) => firstSlot + maxInFlight - 1 - i);
   }
 
   /** Start of the first rate stage, run time; null while it is not known. */

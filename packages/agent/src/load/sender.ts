@@ -26,19 +26,25 @@ export interface EndedRequest {
 /** Hands requests to the target and what is heard of them to the recorder, in run time. One object per slot, reused. */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #sinks: readonly SlotSink[];
+  readonly #sinks: SlotSink[] = [];
   #inFlight = 0;
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.#sinks = Array.from(
-      { length: options.slots },
-      (_, slot) =>
-        new SlotSink(options, (ended) => {
+    this.addSlots(options.slots);
+  }
+
+  /** Further slots, numbered on from those that there are; gives the first one's number. */
+  addSlots(count: number): number {
+    const first = this.#sinks.length;
+    for (let slot = first; slot < first + count; slot += 1)
+      this.#sinks.push(
+        new SlotSink(this.#options, (ended) => {
           this.#inFlight -= 1;
-          options.onEnd({ slot, ...ended });
+          this.#options.onEnd({ slot, ...ended });
         }),
-    );
+      );
+    return first;
   }
 
   /** Requests that were handed to the target and have not ended. */

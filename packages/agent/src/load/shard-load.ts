@@ -1,21 +1,18 @@
-import {
-  type Arrival,
-  arrivals,
-  type Cancel,
-  type Clock,
-  type Recorder,
-  type ResolvedStage,
-  type Shard,
-  type TestPlan,
-  type TraceEntry,
-  traceArrivals,
+import type {
+  Cancel,
+  Clock,
+  Recorder,
+  ResolvedStage,
+  Shard,
+  TakenShard,
+  TestPlan,
+  TraceEntry,
 } from "@tokenstorm/core";
 import type { Target } from "../target/target.js";
-import { ClosedLoad } from "./closed-load.js";
-import { OpenLoad } from "./open-load.js";
 import type { RequestsAhead } from "./requests-ahead.js";
 import { type EndedRequest, Sender } from "./sender.js";
-import { maxInFlightOf, sendingLengthUs, slotsOf } from "./stage-times.js";
+import { ShardPart } from "./shard-part.js";
+import { earliest, sendingLengthUs } from "./stage-times.js";
 
 /** The first requests of a stage are built so long before it begins. */
 const PREPARE_AHEAD_US = 5_000_000;
@@ -37,6 +34,8 @@ export interface ShardLoadOptions {
   /** Time zero on the agent's clock, us. */
   readonly startUs: number;
   readonly stageStartsUs: readonly (number | null)[];
+  /** False: nothing more is sent, for others may send it. */
+  readonly mayOffer: () => boolean;
   /** This shard has done a stage bounded by requests, and is idle. */
   readonly onStageDone: (stage: number) => void;
   /** The last stage is over at this run time: nothing becomes due any more. */
@@ -57,8 +56,8 @@ interface TimelineEvent {
 export class ShardLoad {
   readonly sender: Sender;
   readonly #options: ShardLoadOptions;
-  readonly #closed: ClosedLoad;
-  readonly #open: OpenLoad | null;
+  /** The shard's own, and those that it has taken over. */
+  readonly #parts: ShardPart[] = [];
   /** By time. */
   #events: TimelineEvent[] = [];
   readonly #planned = new Set<number>();
@@ -70,29 +69,18 @@ export class ShardLoad {
   #isPumping = false;
 
   constructor(options: ShardLoadOptions) {
-    const { plan, stages, shard, recorder, ahead } = options;
+    const { shard, recorder } = options;
     this.#options = options;
     this.#startsUs = options.stageStartsUs;
     this.sender = new Sender({
       clock: options.clock,
       target: options.target,
       recorder,
-      slots: slotsOf(plan, stages, shard),
+      slots: 0,
       startUs: options.startUs,
       onEnd: (ended) => this.#ended(ended),
     });
-    const sending = { recorder, sender: this.sender, ahead };
-    this.#closed = new ClosedLoad({ stages, shard, ...sending });
-    const due = arrivalsOf(options);
-    this.#open =
-      due !== null
-        ? new OpenLoad({
-            arrivals: due,
-            maxInFlight: maxInFlightOf(plan, shard),
-            maxLatenessUs: plan.maxLatenessMs * 1000,
-            ...sending,
-          })
-        : null;
+    this.#parts.push(this.#partOf({ ...shard, fromStage: 0 }));
     this.#plan();
   }
 
@@ -111,14 +99,29 @@ export class ShardLoad {
     this.#pump();
   }
 
+  /** Sends another shard too, from a stage on. */
+  takeOver(shard: TakenShard): void {
+    if (this.#isStopped) return;
+    this.#options.recorder.takeOver(shard);
+    const part = this.#partOf(shard);
+    this.#parts.push(part);
+    part.commit(this.#startsUs);
+    // What has been prepared already was prepared without it.
+    for (const { index } of this.#options.stages) {
+      const startUs = this.#startsUs[index] ?? null;
+      const isPast = startUs !== null && startUs <= this.sender.nowUs() + PREPARE_AHEAD_US;
+      if (index >= shard.fromStage && isPast) part.prepareStage(index);
+    }
+    this.#pump();
+  }
+
   /** Nothing is sent any more. May be called twice. */
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#events = [];
-    this.#closed.stop();
-    this.#open?.stop();
+    for (const part of this.#parts) part.stop();
     this.#options.ahead.close();
   }
 
@@ -132,17 +135,23 @@ export class ShardLoad {
       this.#planStage(stage, startUs);
     }
     this.#events.sort((one, other) => one.tUs - other.tUs);
-    this.#closed.commit(this.#startsUs);
-    const firstRate = stages.findIndex((stage) => stage.kind === "rate");
-    this.#open?.commit(this.#startsUs[firstRate] ?? null);
+    for (const part of this.#parts) part.commit(this.#startsUs);
+  }
+
+  #partOf(shard: TakenShard): ShardPart {
+    return new ShardPart({ ...this.#options, shard, sender: this.sender, onDue: () => this.#pump() });
+  }
+
+  #prepareStage(stage: number): void {
+    for (const part of this.#parts) part.prepareStage(stage);
   }
 
   #planStage(stage: ResolvedStage, startUs: number): void {
     const { recorder, plan, stages } = this.#options;
     const edgeUs = startUs + sendingLengthUs(stage);
     const at = (tUs: number, run: () => void) => this.#events.push({ tUs, run });
-    if (startUs <= this.sender.nowUs() + PREPARE_AHEAD_US) this.#closed.prepareStage(stage.index);
-    else at(startUs - PREPARE_AHEAD_US, () => this.#closed.prepareStage(stage.index));
+    if (startUs <= this.sender.nowUs() + PREPARE_AHEAD_US) this.#prepareStage(stage.index);
+    else at(startUs - PREPARE_AHEAD_US, () => this.#prepareStage(stage.index));
     if (stage.kind === "users" && stage.bound.kind === "requests") {
       // A shard may own no request of it: then it is done when it begins.
       at(startUs, () => this.#checkDone(stage.index, startUs));
@@ -157,8 +166,7 @@ export class ShardLoad {
 
   #ended(ended: EndedRequest): void {
     const { slot, stage, tUs } = ended;
-    if (this.#options.stages[stage]?.kind === "rate") this.#open?.ended(slot);
-    else this.#closed.ended(ended);
+    this.#parts.find((part) => part.holds(slot))?.ended(ended);
     if (!this.#isStopped) this.#checkDone(stage, tUs);
     this.#options.onRequestEnd();
     this.#pump();
@@ -170,8 +178,8 @@ export class ShardLoad {
     for (const { index, ...rest } of stages.slice(stage)) {
       if (rest.kind !== "users" || rest.bound.kind !== "requests") continue;
       const startUs = this.#startsUs[index] ?? null;
-      if (startUs === null || tUs < startUs || this.#done.has(index) || !this.#closed.isPassed(index))
-        continue;
+      if (startUs === null || tUs < startUs || this.#done.has(index)) continue;
+      if (!this.#parts.every((part) => part.isPassed(index))) continue;
       this.#done.add(index);
       recorder.stageDone(index, tUs);
       this.#options.onStageDone(index);
@@ -187,7 +195,7 @@ export class ShardLoad {
 
   /** Does what is due, in the order of time, and waits for what comes next. */
   #pump(): void {
-    if (this.#isPumping || !this.#hasStarted) return;
+    if (this.#isPumping || !this.#hasStarted || !this.#options.mayOffer()) return;
     this.#isPumping = true;
     try {
       const untilUs = this.sender.nowUs() + SLICE_US;
@@ -204,7 +212,7 @@ export class ShardLoad {
   /** False when nothing is due. */
   #doNext(nowUs: number): boolean {
     const event = this.#events[0];
-    const nextUs = earliest(this.#closed.firstDueUs(), this.#open?.firstDueUs());
+    const nextUs = this.#firstDueUs();
     // What is due at the very edge belongs to what follows it.
     if (event !== undefined && event.tUs <= nowUs && (nextUs === undefined || event.tUs <= nextUs)) {
       this.#events.shift();
@@ -212,15 +220,18 @@ export class ShardLoad {
       return true;
     }
     if (nextUs === undefined || nextUs > nowUs) return false;
-    return this.#closed.sendNext(nextUs) || this.#open?.sendNext(nextUs) === true;
+    return this.#parts.some((part) => part.sendNext(nextUs));
+  }
+
+  #firstDueUs(): number | undefined {
+    let firstUs: number | undefined;
+    for (const part of this.#parts) firstUs = earliest(firstUs, part.firstDueUs());
+    return firstUs;
   }
 
   #wait(): void {
     const { clock, startUs } = this.#options;
-    const nextUs = earliest(
-      this.#events[0]?.tUs,
-      earliest(this.#closed.firstDueUs(), this.#open?.firstDueUs()),
-    );
+    const nextUs = earliest(this.#events[0]?.tUs, this.#firstDueUs());
     if (this.#timer?.tUs === nextUs) return;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -231,22 +242,4 @@ export class ShardLoad {
     });
     this.#timer = { tUs: nextUs, cancel };
   }
-}
-
-/** Null of a closed load. */
-function arrivalsOf({ plan, stages, shard, trace = [] }: ShardLoadOptions): Iterator<Arrival> | null {
-  const { load, seed } = plan;
-  switch (load.kind) {
-    case "users":
-      return null;
-    case "arrival-rate":
-      return arrivals({ stages, spacing: load.spacing, seed, shard });
-    case "trace":
-      return traceArrivals({ entries: trace, stages, shard });
-  }
-}
-
-function earliest(one: number | undefined, other: number | undefined): number | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return Math.min(one, other);
 }

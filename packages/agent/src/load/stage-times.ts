@@ -27,3 +27,8 @@ export function maxInFlightOf(plan: TestPlan, shard: Shard): number {
 function partOf(whole: number, { index, count }: Shard): number {
   return Math.max(0, Math.ceil((whole - index) / count));
 }
+
+export function earliest(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
+}

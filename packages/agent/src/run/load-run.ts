@@ -9,6 +9,7 @@ import {
   type Recorder,
   type RunRecord,
   type Snapshot,
+  type TakenShard,
   type Vitals,
 } from "@tokenstorm/core";
 import { RequestsAhead } from "../load/requests-ahead.js";
@@ -39,6 +40,8 @@ export interface LoadRunOptions {
   /** Intervals given up so far; goes into the final. */
   readonly evicted: () => number;
   /** Times in which no leader was heard, us of the agent's clock; go into the final too. */
+  /** False: nothing more is sent. */
+  readonly mayOffer?: () => boolean;
   readonly unled: () => readonly { readonly fromUs: number; readonly toUs: number }[];
   readonly onSnapshot: (snapshot: Snapshot) => void;
   readonly onStarted: () => void;
@@ -110,6 +113,7 @@ export class LoadRun {
       trace: preparation.trace,
       startUs: atUs,
       stageStartsUs: record.stageStartsUs,
+      mayOffer: options.mayOffer ?? (() => true),
       onStageDone: (stage) => {
         this.#stageDone = Math.max(this.#stageDone, stage);
         options.onStageDone();
@@ -150,6 +154,12 @@ export class LoadRun {
     if (this.#isDraining) return;
     this.#stageStartsUs = stageStartsUs;
     this.#load.commit(stageStartsUs);
+  }
+
+  /** Sends what another agent was to send as well. */
+  takeOver(shards: readonly TakenShard[]): void {
+    if (this.#isDraining) return;
+    for (const shard of shards) this.#load.takeOver(shard);
   }
 
   /** Sends nothing new; `cut` ends what is in flight too. */

@@ -45,14 +45,26 @@ export function checkShard(
   const plan = requirePlan(record.plan);
   const stages = resolveStages(plan);
   const slots = slotsOf(plan, stages, shard);
-  if (descriptorLimit > 0 && slots + OTHER_DESCRIPTORS > descriptorLimit)
+  const needed = Math.max(slots, slotsOf(plan, stages, withOneLess(plan, shard)));
+  if (descriptorLimit > 0 && needed + OTHER_DESCRIPTORS > descriptorLimit)
     throw new LoadError(
       "AGENT_NOT_READY",
-      `this agent's share is ${slots} connections, which takes ${slots + OTHER_DESCRIPTORS} file descriptors; ` +
+      `this agent's share is ${slots} connections${needed > slots ? `, and ${needed} when another is lost` : ""}, ` +
+        `which takes ${needed + OTHER_DESCRIPTORS} file descriptors; ` +
         `the process may open ${descriptorLimit}`,
       { hint: "raise the hard limit (ulimit -Hn) on its host, or share the plan among more agents" },
     );
   return { plan, stages, shard, slots };
+}
+
+/** A shard's size when one of the agents is lost and the others take its shard over. */
+function withOneLess({ lossPolicy }: TestPlan, shard: Shard): Shard {
+  return lossPolicy === "reshard" && shard.count > 1 ? { index: 0, count: shard.count - 1 } : shard;
+}
+
+/** Slots that a run could come to need here: of the whole plan, where this agent may be the last that is left. */
+export function mostSlotsOf({ plan, stages, slots }: ShardPlan): number {
+  return plan.lossPolicy === "reshard" ? slotsOf(plan, stages, { index: 0, count: 1 }) : slots;
 }
 
 /** Asks the target what it is, and computes what this agent would send. Throws what the target throws. */

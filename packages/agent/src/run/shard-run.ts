@@ -16,7 +16,7 @@ import { Delivery } from "../results/delivery.js";
 import type { Target } from "../target/target.js";
 import { loadDataSets } from "./load-data-sets.js";
 import { LoadRun } from "./load-run.js";
-import { checkShard, type Preparation, prepareShard } from "./preparation.js";
+import { checkShard, mostSlotsOf, type Preparation, prepareShard } from "./preparation.js";
 
 export interface ShardRunOptions {
   readonly deps: AgentDeps;
@@ -29,6 +29,8 @@ export interface ShardRunOptions {
   readonly onStageDone: () => void;
   /** Times in which no leader was heard, us of the agent's clock. */
   readonly unled: () => readonly { readonly fromUs: number; readonly toUs: number }[];
+  /** A leader has been heard lately; without one nothing more is sent, even before the machine says so. */
+  readonly mayOffer: () => boolean;
   readonly onSpooled: (file: string) => void;
   readonly onUndelivered: () => void;
   /** All is confirmed, also what had been spooled. */
@@ -136,6 +138,9 @@ export class ShardRun {
       case "start":
         this.#start(effect.record, effect.atUs);
         return;
+      case "take-over":
+        this.#load?.takeOver(effect.shards);
+        return;
       case "commit-stages":
         this.#load?.commitStages(effect.stageStartsUs);
         return;
@@ -166,11 +171,11 @@ export class ShardRun {
     const { deps, agentOptions, record, place, onEvent, onBug } = this.#options;
     try {
       const checked = checkShard(record, { shard: place, descriptorLimit: agentOptions.descriptorLimit });
-      const { plan, stages, slots } = checked;
+      const { plan, stages } = checked;
       const planned = plannedEventsPerS(plan, stages, place);
       const target = deps.targets({
         plan,
-        slots,
+        slots: mostSlotsOf(checked),
         env: deps.env,
         plannedEventsPerS: planned,
         capacity: deps.capacity,
@@ -233,6 +238,7 @@ export class ShardRun {
       logger,
       evicted: () => delivery.evicted,
       unled: () => this.#options.unled(),
+      mayOffer: () => this.#options.mayOffer(),
       onSnapshot: (snapshot) => {
         this.#vitals = snapshot.vitals;
         delivery.add(snapshot);

@@ -93,6 +93,8 @@ export interface Aggregate {
   block(stage: number, phase: Phase): FoldedBlock | undefined;
   /** By agent, for outliers. */
   agentBlock(agent: string, stage: number, phase: Phase): Block["flow"] | undefined;
+  /** Requests that an agent's intervals say were due: in all, or in one (stage, phase). */
+  offeredBy(agent: string, stage?: number, phase?: Phase): number;
   blocks(): readonly FoldedBlock[];
   /** Colours of each agent's measured intervals, by the factor of each stage (`vitalsFactor`). */
   colours(factorOf: (stage: number) => number): ReadonlyMap<string, IntervalColours>;

@@ -31,6 +31,7 @@ export class BlockFold {
   readonly #flows = new Map<string, FlowCounts>();
   /** By agent: offered less ended. */
   readonly #open = new Map<string, number>();
+  readonly #offered = new Map<string, number>();
   readonly #due = emptyDue();
   readonly #histograms = new Map<MetricName, HdrHistogram>();
   /** Of a measured block, by shard and by URL. */
@@ -53,6 +54,7 @@ export class BlockFold {
     }
     addInterval(flow, block.flow);
     addDue(this.#due, block.due);
+    this.#offered.set(agent, (this.#offered.get(agent) ?? 0) + block.due.offered);
     this.#open.set(agent, (this.#open.get(agent) ?? 0) + block.due.offered - endedIn(block.due));
     this.#noteEnd(block.due, interval);
     if (this.phase === "measured") {
@@ -85,6 +87,10 @@ export class BlockFold {
 
   flowOf(agent: string): FlowCounts | undefined {
     return this.#flows.get(agent);
+  }
+
+  offeredBy(agent: string): number {
+    return this.#offered.get(agent) ?? 0;
   }
 
   folded(): FoldedBlock {

@@ -13,12 +13,14 @@ export function fillReasons(level: LevelData): string[] {
   return level.stage.kind === "rate" ? openReasons(level) : closedReasons(level);
 }
 
-/** Arrivals of the plan that no agent says it was offered. Nobody can say where intervals are missing. */
+/** Requests of the plan that no agent says it was offered. Nobody can say where intervals are missing. */
 export function neverOffered({
   stimulus: { open },
   missing,
-}: Pick<LevelData, "stimulus" | "missing">): number {
-  if (open === null || open.planned === null || missing.requests > 0) return 0;
+  lost,
+}: Pick<LevelData, "stimulus" | "missing" | "lost">): number {
+  if (open === null) return lost.neverSent;
+  if (open.planned === null || missing.requests > 0) return 0;
   return Math.max(0, open.planned - open.offered);
 }
 
@@ -33,13 +35,26 @@ function openReasons(level: LevelData): string[] {
   return [
     ...((late ?? 0) > 0 ? [`${late} dropped late: ${DROPS.late}`] : []),
     ...((limited ?? 0) > 0 ? [`${limited} dropped at the in-flight limit: ${DROPS["in-flight-limit"]}`] : []),
-    ...(lost > 0 ? [`${lost} never offered: an agent ended before they were due`] : []),
+    ...(lost > 0 ? [`${lost} never offered: ${lostAgents(level)} before they were due`] : []),
   ];
 }
 
+function lostAgents({ lost: { agents } }: LevelData): string {
+  if (agents.length === 0) return "an agent ended";
+  return `${agents.slice(0, 3).join(", ")}${agents.length > 3 ? ", ..." : ""} ${agents.length === 1 ? "was" : "were"} lost`;
+}
+
 function closedReasons(level: LevelData): string[] {
+  if (neverOffered(level) > 0) return [`${lostAgents(level)} before it could send them`];
   if (!level.isNeverFull || level.windowUs === 0) return [];
-  const found = [...startReasons(level), ...unansweredReasons(level), ...waitReasons(level)];
+  const { lost, stage } = level;
+  const left =
+    lost.users > 0 && stage.kind === "users"
+      ? [
+          `${lost.users} of ${stage.users} users were of agents that were lost: ${lost.agents.slice(0, 3).join(", ")}`,
+        ]
+      : [];
+  const found = [...left, ...startReasons(level), ...unansweredReasons(level), ...waitReasons(level)];
   return found.length === 0 ? ["none of the known reasons shows in the counts"] : found;
 }
 

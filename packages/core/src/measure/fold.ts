@@ -113,6 +113,15 @@ class Fold implements Aggregate {
     return this.#blocks.get(keyOf(stage, phase))?.flowOf(agent);
   }
 
+  offeredBy(agent: string, stage?: number, phase?: Phase): number {
+    let offered = 0;
+    for (const block of this.#blocks.values()) {
+      const isMeant = (stage ?? block.stage) === block.stage && (phase ?? block.phase) === block.phase;
+      if (isMeant) offered += block.offeredBy(agent);
+    }
+    return offered;
+  }
+
   blocks(): readonly FoldedBlock[] {
     const keys = [...this.#blocks.keys()].sort((a, b) => a - b);
     return keys.flatMap((key) => this.#blocks.get(key)?.folded() ?? []);

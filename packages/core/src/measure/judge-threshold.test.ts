@@ -30,6 +30,7 @@ function level(change: Partial<LevelData> = {}, values: Values = {}): LevelData 
     due: emptyDue(),
     histograms,
     missing: { requests: 0, samples: 0 },
+    lost: { unknown: 0, neverSent: 0, users: 0, agents: [], counted: new Set() },
     hasSlos: true,
     asked: 10,
     inFlightMean: 10,

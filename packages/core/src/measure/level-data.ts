@@ -4,12 +4,14 @@ import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { TestPlan } from "../plan/schema.js";
 import type { RunRecord } from "../run/run-record.js";
-import type { Aggregate, FoldedBlock } from "./aggregate.js";
+import { openLosses, ownedShards, stoppedByUs } from "../run/shard-map.js";
+import type { AgentIntervals, Aggregate, FoldedBlock } from "./aggregate.js";
 import { emptyDue, emptyFlow, total } from "./counts.js";
 import { neverOffered } from "./fill-reasons.js";
 import { createHistogram } from "./hdr-histogram.js";
 import type { Histogram } from "./histogram.js";
 import { isDetermined, withAges } from "./latency-summary.js";
+import { type LostLoad, lostLoad } from "./lost-load.js";
 import { type Missing, missingBetween } from "./missing.js";
 import type { DueCounts, FlowCounts, MetricName } from "./snapshot.js";
 import { closedStimulus, openStimulus, type Stimulus } from "./stimulus.js";
@@ -30,6 +32,8 @@ export interface LevelData {
   readonly missing: Missing;
   /** Whether the plan has limits for a single request. */
   readonly hasSlos: boolean;
+  /** What lost agents were to send in it; part of it is among `due`, as unknown. */
+  readonly lost: LostLoad;
   /** Users asked for; null for open load. */
   readonly asked: number | null;
   readonly inFlightMean: number;
@@ -97,7 +101,8 @@ function levelOf(
   const { plan } = record;
   const block = aggregate.block(stage.index, "measured");
   const flow = block?.flow ?? emptyFlow();
-  const due = block === undefined ? emptyDue() : settledDue(block);
+  const lost = lostLoad({ record, stage, aggregate, planned });
+  const due = withLost(block === undefined ? emptyDue() : settledDue(block), lost);
   const windowUs = flow.durationUs;
   const startUs = record.stageStartsUs[stage.index] ?? 0;
   const window = measuredWindow(stage);
@@ -111,14 +116,16 @@ function levelOf(
   const thinks = stage.kind === "users" && stage.thinkUs > 0;
   const dropped = total(due.dropped);
   const histograms = block?.histograms ?? new Map<MetricName, Histogram>();
-  const missing = missingBetween(aggregate, {
+  const span = {
     fromUs: startUs,
     toUs: windowStartUs + Math.max(windowUs, plannedUs ?? 0) + plan.gracePeriodMs * 1000,
     intervalUs: plan.intervalMs * 1000,
-  });
+  };
+  const stoppedUs = new Map(openLosses(record).map((loss) => [loss.agent, stoppedByUs(loss, plan)]));
+  const missing = missingBetween(aggregate, span, { stoppedUs, counted: lost.counted });
   const stimulus =
     stage.kind === "users"
-      ? closedStimulus(stage, aggregate.agents())
+      ? closedStimulus(stage, ownersOf(record, stage, aggregate))
       : openStimulus({
           dueUs: planned?.get(stage.index) ?? null,
           plannedCount: countOfTrace(plan, { stage, windowUs }),
@@ -128,7 +135,7 @@ function levelOf(
           lag: histograms.get("scheduleLag"),
           missing,
         });
-  const isOffered = dropped + neverOffered({ stimulus, missing }) === 0;
+  const isOffered = dropped + lost.unknown + neverOffered({ stimulus, missing, lost }) === 0;
   const isNeverFull = plannedUs !== null && asked !== null && !thinks && inFlightMean < FULL_SHARE * asked;
   return {
     stage,
@@ -139,6 +146,7 @@ function levelOf(
     due,
     histograms,
     missing,
+    lost,
     hasSlos: plan.slos !== undefined,
     asked,
     inFlightMean,
@@ -150,6 +158,20 @@ function levelOf(
     stimulus,
     isSteady: plannedUs !== null && windowUs > 0 && windowUs >= plannedUs && !isNeverFull && isOffered,
   };
+}
+
+/** Arrivals of which no agent tells are offered all the same: somebody was to send them. */
+function withLost(due: DueCounts, { unknown }: LostLoad): DueCounts {
+  return unknown === 0 ? due : { ...due, offered: due.offered + unknown, unknown: due.unknown + unknown };
+}
+
+/** Agents that had a part in a stage; whose shard others had by then does not count. */
+export function ownersOf(
+  record: RunRecord,
+  stage: ResolvedStage,
+  aggregate: Aggregate,
+): readonly AgentIntervals[] {
+  return aggregate.agents().filter(({ shard }) => ownedShards(record, shard.agent, stage.index).length > 0);
 }
 
 function medianOf(block: FoldedBlock | undefined): MedianE2e | null {

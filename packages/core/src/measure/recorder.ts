@@ -1,6 +1,7 @@
 import type { Shard } from "../load/keys.js";
 import type { ResolvedStage } from "../load/stages.js";
 import type { TestPlan } from "../plan/schema.js";
+import type { TakenShard } from "../run/shard-map.js";
 import type { DropReason, FinishReason, Outcome, TokenSource } from "./outcome.js";
 import type { Final, Ledger, Phase, Snapshot } from "./snapshot.js";
 import type { Vitals } from "./vitals.js";
@@ -95,6 +96,8 @@ export interface Recorder {
   /** The reused socket died before any response byte; a second attempt follows. It is no second `sent`. */
   staleRetry(sample: RequestSample): void;
   end(sample: RequestSample, tUs: number, end: RequestEnd): void;
+  /** Users of this shard are this agent's too, from a stage on. */
+  takeOver(shard: TakenShard): void;
   /** Further stages have their start. Cuts up to tUs first. */
   commitStageStarts(stageStartsUs: readonly (number | null)[], tUs: number): void;
   /** A stage bounded by requests has ended for this shard; phase `between` follows. */

@@ -13,7 +13,7 @@ import { fillReasons } from "./fill-reasons.js";
 import type { Histogram } from "./histogram.js";
 import { type CensoredSample, summariseLatency } from "./latency-summary.js";
 import { lengthSummary } from "./length-summary.js";
-import type { LevelData } from "./level-data.js";
+import { type LevelData, ownersOf } from "./level-data.js";
 import { levelNotes } from "./level-notes.js";
 import { membersOf } from "./members.js";
 import { serverInWindow } from "./server-window.js";
@@ -75,7 +75,7 @@ export function stageReport(
       input.aggregate.loopDelays(stage.index),
       input.aggregate.probes(stage.index),
     ),
-    completedPerUserMin: completedPerUserMin(level, input.aggregate),
+    completedPerUserMin: completedPerUserMin(level, input),
     stimulus: { ...level.stimulus, notFilled: fillReasons(level) },
   };
 }
@@ -170,10 +170,13 @@ function furtherFigures({ histograms, due, flow }: LevelData) {
 }
 
 /** Of all users of the level; null where an agent did not say, and for open load. */
-function completedPerUserMin({ stage }: LevelData, aggregate: Aggregate): number | null {
+function completedPerUserMin(
+  { stage }: LevelData,
+  { facts, aggregate }: { readonly facts: RunFacts; readonly aggregate: Aggregate },
+): number | null {
   if (stage.kind !== "users") return null;
   let fewest: number | null = null;
-  for (const { final } of aggregate.agents()) {
+  for (const { final } of ownersOf(facts.record, stage, aggregate)) {
     if (final === null) return null;
     const own = final.completedPerUserMin[String(stage.index)];
     // An agent may have no user in this level.

@@ -1,4 +1,5 @@
 import { assert } from "../errors.js";
+import type { TakenShard } from "../run/shard-map.js";
 import { BlockBook } from "./block-book.js";
 import { addTo, emptyLedger } from "./counts.js";
 import { FlowClock } from "./flow-clock.js";
@@ -158,6 +159,10 @@ class StampedRecorder implements Recorder {
     if (outcome.kind === "completed" && request.phase === "measured" && request.user !== null) {
       this.#tallies[request.stage]?.completed(request.user);
     }
+  }
+
+  takeOver({ index, count, fromStage }: TakenShard): void {
+    for (const tally of this.#tallies.slice(fromStage)) tally.takeOver({ index, count });
   }
 
   commitStageStarts(stageStartsUs: readonly (number | null)[], tUs: number): void {

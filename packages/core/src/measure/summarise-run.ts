@@ -9,6 +9,7 @@ import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { leadingOf } from "./leading.js";
 import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { lossesOf } from "./losses.js";
 import { runSaturation } from "./run-saturation.js";
 import { serverChecks, serverLatencyChecks } from "./server-checks.js";
 import { serverTotals } from "./server-window.js";
@@ -38,7 +39,8 @@ export function summariseRun(input: SummaryInput): RunReport {
   const completeness = completenessOf(aggregate, agents);
   const missing = missingReasons(completeness, agents, record.plan.intervalMs);
   const leading = leadingOf(facts, agents);
-  const totals = totalsOf(facts, aggregate, missing.length === 0);
+  const losses = lossesOf(record, stages);
+  const totals = totalsOf(facts, aggregate, { isWhole: missing.length === 0, lost: sumOfLost(levels) });
   const thresholds = judgeThresholds(input, levels);
   // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
   const agentRows = agents.map((agent) => {
@@ -58,6 +60,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     stages: rows,
     thresholds,
     ...(leading === null ? {} : { leading }),
+    ...(losses.length === 0 ? {} : { losses }),
     ...(saturation === null ? {} : { saturation }),
   };
 }
@@ -103,12 +106,22 @@ function isoTime(epochUs: number): string {
   return new Date(epochUs / 1000).toISOString();
 }
 
+/** Of all levels: what lost agents were to send, and no interval tells of. */
+function sumOfLost(levels: readonly LevelData[]): number {
+  return levels.reduce((sum, { lost }) => sum + lost.unknown, 0);
+}
+
 /** Requests by what became of them; tokens as they were received, also those of requests that did not complete. */
-function totalsOf(facts: RunFacts, aggregate: Aggregate, isWhole: boolean): RunReport["totals"] {
+function totalsOf(
+  facts: RunFacts,
+  aggregate: Aggregate,
+  { isWhole, lost }: { readonly isWhole: boolean; readonly lost: number },
+): RunReport["totals"] {
   const blocks = aggregate.blocks();
   const due = blocks.map(settledDue);
+  const requests = requestCounts(due);
   const totals = {
-    requests: requestCounts(due),
+    requests: { ...requests, offered: requests.offered + lost, unknown: requests.unknown + lost },
     tokens: {
       ...tokenCounts(due),
       prompt: blocks.reduce((sum, { flow }) => sum + flow.promptTokens, 0),

@@ -11,15 +11,23 @@ export class UserTally {
   #late = 0;
   #lateUs = 0;
   readonly #stage: ResolvedStage;
-  readonly #shard: Shard | undefined;
+  readonly #shards: Shard[];
+  /** Otherwise only users that offered count. */
+  readonly #isShardKnown: boolean;
 
   constructor(stage: ResolvedStage, shard: Shard | undefined) {
     this.#stage = stage;
-    this.#shard = shard;
+    this.#shards = shard === undefined ? [] : [shard];
+    this.#isShardKnown = shard !== undefined;
+  }
+
+  /** Users of a further shard are this agent's from here on. */
+  takeOver(shard: Shard): void {
+    this.#shards.push(shard);
   }
 
   offered(user: number): void {
-    if (this.#shard === undefined && !this.#completed.has(user)) this.#completed.set(user, 0);
+    if (!this.#isShardKnown && !this.#completed.has(user)) this.#completed.set(user, 0);
   }
 
   completed(user: number): void {
@@ -61,9 +69,10 @@ export class UserTally {
   }
 
   *#users(): Iterable<number> {
-    if (this.#shard === undefined) yield* this.#completed.keys();
+    if (!this.#isShardKnown) yield* this.#completed.keys();
     else if (this.#stage.kind === "users") {
-      for (let user = this.#shard.index; user < this.#stage.users; user += this.#shard.count) yield user;
+      for (const { index, count } of this.#shards)
+        for (let user = index; user < this.#stage.users; user += count) yield user;
     }
   }
 }

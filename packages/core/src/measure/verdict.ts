@@ -1,3 +1,4 @@
+import type { ResolvedStage } from "../load/stages.js";
 import { KV_BLOCK_TOKENS, type RunFacts, type ServerSample } from "../run/facts.js";
 import type { RunReport, StageReport, ThresholdResult, VerdictStatus } from "../run/report.js";
 import { hasOnlyUniquePrompts } from "../workload/members.js";
@@ -5,6 +6,7 @@ import { type IntervalColours, redIntervals } from "./interval-colours.js";
 import { judgeLimit } from "./judge-limit.js";
 import type { LevelData } from "./level-data.js";
 import { levelTroubles } from "./level-notes.js";
+import { lossReasons } from "./losses.js";
 
 /** Shares of all measured agent intervals, or of offered requests, up to which a result is only degraded. */
 const DEGRADED_SHARE = 0.01;
@@ -13,6 +15,7 @@ const MOST_AGENTS = 3;
 
 export interface VerdictInput {
   readonly facts: RunFacts;
+  readonly stages: readonly ResolvedStage[];
   readonly levels: readonly LevelData[];
   readonly rows: readonly StageReport[];
   readonly colours: ReadonlyMap<string, IntervalColours>;
@@ -36,6 +39,7 @@ export function judgeRun(input: VerdictInput): RunReport["verdict"] {
     ...stateReasons(input),
     ...redReasons(input),
     ...unknownReasons(input),
+    ...lossReasons(input.facts.record, input.stages).map(mild),
     ...input.missing.map(mild),
     ...levelReasons(input).map(mild),
     ...prefixReasons(input).map(mild),

@@ -36,6 +36,8 @@ export const PLAN_DEFAULTS = {
   deliverMs: 30_000,
   lossPolicy: "fail",
   orphanMs: 60_000,
+  /** Under `reshard`: longer than a takeover, and no longer, for others wait so long with the shard. */
+  orphanMsWhenResharding: 15_000,
   /** What `run --target URL` does without --users, --rps, --duration and --requests. */
   flags: { users: 1, durationMs: 60_000 },
 } as const;
@@ -62,3 +64,12 @@ export const PLAN_BOUNDS = {
   /** Thirty days. */
   stageMs: { min: 1, max: 2_592_000_000 },
 } as const;
+
+/** How long an agent of this plan goes on without a leader. */
+export function orphanMsOf(plan: {
+  readonly orphanMs?: number | undefined;
+  readonly lossPolicy: "fail" | "continue" | "reshard";
+}): number {
+  if (plan.orphanMs !== undefined) return plan.orphanMs;
+  return plan.lossPolicy === "reshard" ? PLAN_DEFAULTS.orphanMsWhenResharding : PLAN_DEFAULTS.orphanMs;
+}

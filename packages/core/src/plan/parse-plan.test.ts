@@ -257,9 +257,15 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
     { ...good, intervalMs: Number.NaN },
     "intervalMs: NaN is no duration: write milliseconds, or 500ms, 30s, 2m, 1h",
   ],
-  "a policy that is not there yet": [
-    { ...good, lossPolicy: "reshard" },
-    "lossPolicy: reshard is not there yet: this version only knows fail",
+  "resharding where there is no stage's edge": [
+    {
+      ...good,
+      warmUp: { requests: 0 },
+      load: { kind: "users", stages: [{ users: 2, durationMs: 1000 }] },
+      thresholds: [],
+      lossPolicy: "reshard",
+    },
+    "lossPolicy: reshard gives a lost agent's shard to the others at the edge of a stage, and this plan has a single stage (use lossPolicy: continue, or cut the load into several stages)",
   ],
   "a policy that is unknown": [
     { ...good, lossPolicy: "retry" },

@@ -4,7 +4,7 @@ import { PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
 import { isRecord } from "./plan-draft.js";
 import { describeIssue, type PlanProblem, problem, problemText, shown } from "./problem.js";
-import { crossFieldProblems, thresholdStageProblems } from "./rules.js";
+import { crossFieldProblems, policyProblems, thresholdStageProblems } from "./rules.js";
 import { type PlainWorkload, PlanSchema, type TestPlan } from "./schema.js";
 
 export type ParsedPlan =
@@ -23,7 +23,7 @@ export function parsePlan(input: unknown): ParsedPlan {
   const issues = parsed.error?.issues.flatMap((issue) => describeIssue(meant, issue)) ?? [];
   const problems = merged([...issues, ...hiddenLoadProblems(meant), ...crossFieldProblems(meant)]);
   if (parsed.data === undefined || problems.length > 0) return { ok: false, problems };
-  const stageProblems = thresholdStageProblems(parsed.data);
+  const stageProblems = [...thresholdStageProblems(parsed.data), ...policyProblems(parsed.data)];
   if (stageProblems.length > 0) return { ok: false, problems: stageProblems };
   return { ok: true, plan: withPrefixLength(parsed.data) };
 }

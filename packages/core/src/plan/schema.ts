@@ -156,12 +156,17 @@ export const PlanSchema = z.strictObject({
   lossPolicy: z
     .enum(["fail", "continue", "reshard"])
     .default(PLAN_DEFAULTS.lossPolicy)
-    .meta(note("What to do when an agent is lost. This version only knows `fail`.", { example: "fail" })),
+    .meta(
+      note(
+        "What to do when an agent is lost once the run has begun: `fail` ends it; `continue` goes on without its shard until it comes back; `reshard` gives its shard to the others at the edge of a stage (docs/reliability.md).",
+        { example: "continue" },
+      ),
+    ),
   orphanMs: durationMs(
-    "An agent that has seen no leader for so long stops sending.",
+    "An agent that has seen no leader for so long stops sending: 1m by default, 15s under `reshard`.",
     PLAN_BOUNDS.orphanMs,
     "2m",
-  ).prefault(PLAN_DEFAULTS.orphanMs),
+  ).optional(),
   metricsUrls: z
     .array(
       z

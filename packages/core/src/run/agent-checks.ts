@@ -1,7 +1,8 @@
 import { type AgentView, nameAgent, nameAgents } from "./agent-view.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
 import type { LeaderEvent, LeaderState } from "./leader-state.js";
-import type { Problem, ShardAssignment } from "./run-record.js";
+import type { Loss, Problem, ShardAssignment } from "./run-record.js";
+import { openLosses } from "./shard-map.js";
 
 type Look = Extract<LeaderEvent, { kind: "look" }>;
 type Agents = ReadonlyMap<string, AgentView>;
@@ -17,8 +18,9 @@ export interface AgentTrouble {
 /** Admitted agents that are lost, have failed or are leaving; those that were given up are known. */
 export function agentTroubles(state: LeaderState, look: Look): readonly AgentTrouble[] {
   if (!isWatched(state)) return [];
+  const lost = openLosses(state.record);
   return state.shards.flatMap((shard) => {
-    if (state.givenUp.includes(shard.agent)) return [];
+    if (state.givenUp.includes(shard.agent) || lost.some(({ agent }) => agent === shard.agent)) return [];
     const view = look.agents.get(shard.agent);
     // A new leader waits until it can have heard of everyone.
     if (view === undefined && isListening(state, look.nowUs)) return [];
@@ -93,9 +95,32 @@ function isInRun(state: LeaderState, shard: ShardAssignment, view: AgentView): b
   return view.run === state.record.id && view.epoch === shard.epoch;
 }
 
-/** Those of whom something is still to come. */
+/**
+ * The very process that was lost has spoken since, and says that it is in this run. That nothing counts against it is not
+ * enough: nothing counts against anyone while the leader does not hear itself.
+ */
+export function isHeardSince(
+  state: LeaderState,
+  loss: Loss,
+  agents: ReadonlyMap<string, AgentView>,
+): ShardAssignment | null {
+  const shard = state.shards.find(({ agent, epoch }) => agent === loss.agent && epoch === loss.epoch);
+  const view = agents.get(loss.agent);
+  if (shard === undefined || view === undefined || view.instance !== shard.instance) return null;
+  const lostAtUs = (state.record.start?.leaderUs ?? 0) + loss.lostUs;
+  const isFresh = view.heardAtUs > lostAtUs && view.silentUs < LEADER_LIMITS.freshUs;
+  return isFresh && isInRun(state, shard, view) ? shard : null;
+}
+
+/** Those of whom something is still to come: of lost ones, those that are heard again. */
 function expected(state: LeaderState, look: Look): ShardAssignment[] {
-  return state.shards.filter(({ agent }) => !state.givenUp.includes(agent) && !look.delivered.has(agent));
+  const lost = openLosses(state.record);
+  return state.shards.filter((shard) => {
+    const { agent } = shard;
+    if (state.givenUp.includes(agent) || look.delivered.has(agent)) return false;
+    const loss = lost.find((one) => one.agent === agent);
+    return loss === undefined || isHeardSince(state, loss, look.agents) !== null;
+  });
 }
 
 export function notReady(state: LeaderState, agents: Agents): ShardAssignment[] {

@@ -1,5 +1,6 @@
 import type { AgentState } from "./agent-view.js";
 import { isTerminal, type Problem, type RunRecord, type StopLevel } from "./run-record.js";
+import { openLosses, type TakenShard, takenShards } from "./shard-map.js";
 
 /** An agent that has not read the committed start by so long before time zero does not start. */
 export const COMMIT_READ_BEFORE_US = 200_000;
@@ -71,6 +72,8 @@ export type AgentEffect =
   | { readonly kind: "prepare"; readonly record: RunRecord; readonly place: AgentPlace }
   /** Begin at this time of the agent's own clock; answered by "started". */
   | { readonly kind: "start"; readonly record: RunRecord; readonly atUs: number }
+  /** Send what another agent was to send, from the stage on that each names. */
+  | { readonly kind: "take-over"; readonly shards: readonly TakenShard[] }
   | { readonly kind: "commit-stages"; readonly stageStartsUs: RunRecord["stageStartsUs"] }
   /** Send nothing new (`cut`: and end what is in flight); answered by "drained". */
   | { readonly kind: "stop"; readonly level: "drain" | "cut" }
@@ -129,6 +132,8 @@ interface Circumstances {
 
 function onRecord(machine: AgentMachine, record: RunRecord, at: Circumstances): AgentStep {
   if (machine.run !== null && machine.run !== record.id) return stay(machine);
+  // An older one, by a store's slower replica: what followed from it has been done.
+  if (machine.run !== null && record.revision < machine.revision) return stay(machine);
   const seen = { ...machine, record, revision: record.revision };
   if (machine.run === null) return admit(machine, record, at);
   if (isTerminal(record.state)) return onTerminal(seen);
@@ -137,8 +142,20 @@ function onRecord(machine: AgentMachine, record: RunRecord, at: Circumstances): 
   if (!hasBegun(seen) && !isSamePlace(seen.place, place)) return prepareAgain(seen, record, at);
   if (record.stop.level !== "none") return onStop(seen, record.stop.level, null);
   if (machine.state === "ready" || machine.state === "armed") return lookAtStart(seen, record, at);
-  return commitStages(machine, seen);
+  if (isGivenUp(record, at.me, place)) return onStop(seen, "drain", GIVEN_UP);
+  return goOn(machine, seen, at.me);
 }
+
+/** Others have its shard, or will: what it sent now would be sent twice. */
+function isGivenUp(record: RunRecord, me: AgentIdentity, { epoch }: AgentPlace): boolean {
+  if (record.plan.lossPolicy !== "reshard") return false;
+  return openLosses(record).some((loss) => loss.agent === me.id && loss.epoch === epoch);
+}
+
+const GIVEN_UP: Problem = {
+  code: "AGENT_LOST",
+  message: "stopped sending: the leader has given this agent up",
+};
 
 /** Only at the beginning: whoever is named in a run that is further on has been in it, and has left it. */
 function admit(machine: AgentMachine, record: RunRecord, { me }: Circumstances): AgentStep {
@@ -184,13 +201,22 @@ function lookAtStart(machine: AgentMachine, record: RunRecord, { nowUs, me }: Ci
   return { machine: { ...armed, isCommitted: true }, effects: [{ kind: "start", record, atUs }] };
 }
 
+/** Whose load goes on: what it takes over comes first, for a stage's start may come with it. */
+function goOn(before: AgentMachine, machine: AgentMachine, me: AgentIdentity): AgentStep {
+  if (machine.state !== "running") return stay(machine);
+  const known = before.record === null ? [] : takenShards(before.record, me.id);
+  const taken = machine.record === null ? [] : takenShards(machine.record, me.id).slice(known.length);
+  const { effects } = commitStages(before, machine);
+  return taken.length === 0
+    ? { machine, effects }
+    : { machine, effects: [{ kind: "take-over", shards: taken }, ...effects] };
+}
+
 function commitStages(before: AgentMachine, machine: AgentMachine): AgentStep {
   const stageStartsUs = machine.record?.stageStartsUs ?? [];
   const known = before.record?.stageStartsUs ?? [];
   const isNew = stageStartsUs.some((startUs, i) => startUs !== null && (known[i] ?? null) === null);
-  return isNew && machine.state === "running"
-    ? { machine, effects: [{ kind: "commit-stages", stageStartsUs }] }
-    : stay(machine);
+  return isNew ? { machine, effects: [{ kind: "commit-stages", stageStartsUs }] } : stay(machine);
 }
 
 function onStop(machine: AgentMachine, level: StopLevel, problem: Problem | null): AgentStep {

@@ -1,6 +1,7 @@
 import { notDelivered, notDrained } from "./agent-checks.js";
 import { nameAgents } from "./agent-view.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
+import { maySpeakAgain } from "./leader-loss.js";
 import type { LeaderEffect, LeaderEvent, LeaderState, Transition } from "./leader-state.js";
 import { finish, keep, write } from "./leader-transition.js";
 import type { RecordChange } from "./record-change.js";
@@ -46,9 +47,14 @@ export function deliver(state: LeaderState, event: Look): Transition {
   const { step, record } = state;
   if (step.kind !== "delivering") return keep(state);
   const waiting = state.isKeepingNothing ? [] : notDelivered(state, event);
-  if (waiting.length === 0 && step.isScraped) return finish(state);
+  const sinceUs = event.nowUs - step.sinceUs;
+  const isAwaited =
+    !state.isKeepingNothing &&
+    sinceUs < record.plan.deliverMs * 1000 &&
+    maySpeakAgain(state, event).length > 0;
+  if (waiting.length === 0 && step.isScraped && !isAwaited) return finish(state);
   const limitUs = record.plan.deliverMs * 1000 + LEADER_LIMITS.deliverMoreUs;
-  if (event.nowUs - step.sinceUs < limitUs) return keep(state);
+  if (sinceUs < limitUs) return keep(state);
   const text = `results not complete in time: ${nameAgents(waiting)}`;
   const finishing = finish(state);
   return { ...finishing, effects: [{ kind: "note", text }, ...finishing.effects] };

@@ -1,5 +1,6 @@
 import { agentTroubles } from "./agent-checks.js";
 import { beginDrain, deliver, drain } from "./leader-end.js";
+import { goesOnWithout, moveNote, nobodyLeft, noteLosses, noteOf } from "./leader-loss.js";
 import { restored, resumed } from "./leader-resume.js";
 import { arm, committed, gather, lateProblem, prepare, probe, probed } from "./leader-start.js";
 import {
@@ -13,6 +14,7 @@ import {
 import { endEarly, finish, keep, withProblem, write } from "./leader-transition.js";
 import { stopProblem, strongerStop } from "./record-change.js";
 import type { Problem, RunRecord } from "./run-record.js";
+import { movesOf } from "./shard-map.js";
 import { endedEarly, nextStages, runningProblem } from "./stage-progress.js";
 
 type Event<Kind extends LeaderEvent["kind"]> = Extract<LeaderEvent, { kind: Kind }>;
@@ -60,6 +62,12 @@ export function leadRun(state: LeaderState, event: LeaderEvent): Transition {
 
 function look(state: LeaderState, event: Event<"look">): Transition {
   const troubles = agentTroubles(state, event);
+  if (goesOnWithout(state)) {
+    const noted = noteLosses(state, event, troubles);
+    const nobody = nobodyLeft(noted?.state ?? state, event.nowUs);
+    if (nobody !== null && !hasEnded(state)) return fail(state, nobody, event.nowUs);
+    return noted ?? step(state, event);
+  }
   const [lost] = troubles.filter(({ isLeaving }) => !isLeaving);
   if (lost !== undefined) {
     const gone = troubles.filter(({ isLeaving }) => !isLeaving).map(({ agent }) => agent);
@@ -68,6 +76,10 @@ function look(state: LeaderState, event: Event<"look">): Transition {
   // Whoever was asked to end in order finishes its requests and delivers: it is waited for, and nobody is cut.
   const [leaving] = troubles;
   if (leaving !== undefined && !hasEnded(state)) return fail(state, leaving.problem, event.nowUs, "drain");
+  return step(state, event);
+}
+
+function step(state: LeaderState, event: Event<"look">): Transition {
   switch (state.step.kind) {
     case "gathering":
       return gather(state, event);
@@ -109,7 +121,17 @@ function run(state: LeaderState, event: Event<"look">): Transition {
   const running: LeaderState = { ...state, step: { kind: "running", earlySinceUs } };
   const problem = runningProblem(running, event);
   if (problem !== null) return fail(running, problem, event.nowUs);
-  return next === null ? keep(running) : write(running, { name: "stages", fields: { stageStartsUs: next } });
+  return next === null ? keep(running) : commitStages(running, next);
+}
+
+/** Whoever takes a lost shard over with one of these stages learns it by the same change as its start. */
+function commitStages(state: LeaderState, stageStartsUs: RunRecord["stageStartsUs"]): Transition {
+  const { record } = state;
+  if (record.plan.lossPolicy !== "reshard" || (record.losses ?? []).length === 0)
+    return write(state, { name: "stages", fields: { stageStartsUs } });
+  const moves = movesOf(record, stageStartsUs);
+  const notes = moves.slice(record.moves?.length ?? 0).map((move) => noteOf(moveNote(state, move)));
+  return write(state, { name: "stages", fields: { stageStartsUs, moves } }, notes);
 }
 
 function stopped(state: LeaderState, { nowUs, stop }: Event<"stopped">): Transition {

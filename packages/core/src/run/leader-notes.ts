@@ -3,6 +3,7 @@ import { nameAgents } from "./agent-view.js";
 import { candidatesFor, presence } from "./gathering.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
 import type { LeaderEvent, LeaderState } from "./leader-state.js";
+import { openLosses } from "./shard-map.js";
 
 /** What the run waits for now, for those who watch it: no line while it simply runs. */
 export function waitingNotes(
@@ -57,9 +58,15 @@ export function silenceNotes(
   state: LeaderState,
   agents: ReadonlyMap<string, { readonly silentUs: number }>,
 ): string[] {
+  const losses = openLosses(state.record);
+  const isLost = (agent: string) => losses.some((loss) => loss.agent === agent);
   const quiet = state.shards.filter(({ agent }) => {
     const silentUs = agents.get(agent)?.silentUs ?? 0;
-    return silentUs >= LEADER_LIMITS.freshUs && !state.givenUp.includes(agent);
+    return silentUs >= LEADER_LIMITS.freshUs && !state.givenUp.includes(agent) && !isLost(agent);
   });
-  return quiet.length === 0 ? [] : [`nothing heard from ${nameAgents(quiet)}`];
+  const lost = state.shards.filter(({ agent }) => isLost(agent));
+  return [
+    ...(quiet.length === 0 ? [] : [`nothing heard from ${nameAgents(quiet)}`]),
+    ...(lost.length === 0 ? [] : [`goes on without ${nameAgents(lost)}`]),
+  ];
 }

@@ -2,9 +2,31 @@ import { isTerminal, type Problem, type RunRecord, type StopLevel } from "./run-
 
 /** A change of a run record as the leader wants it. What others may write meanwhile, a stop, is kept beside it. */
 export interface RecordChange {
-  readonly name: "gather" | "prepare" | "arm" | "commit" | "resume" | "stages" | "drain" | "deliver" | "end";
+  readonly name:
+    | "gather"
+    | "prepare"
+    | "arm"
+    | "commit"
+    | "resume"
+    | "stages"
+    | "lose"
+    | "drain"
+    | "deliver"
+    | "end";
   readonly fields: Partial<
-    Pick<RunRecord, "state" | "term" | "leader" | "shards" | "start" | "stageStartsUs" | "problem" | "result">
+    Pick<
+      RunRecord,
+      | "state"
+      | "term"
+      | "leader"
+      | "shards"
+      | "losses"
+      | "moves"
+      | "start"
+      | "stageStartsUs"
+      | "problem"
+      | "result"
+    >
   >;
   readonly stop?: RunRecord["stop"];
 }

@@ -307,6 +307,18 @@ export interface LeadingReport {
   readonly unled: readonly { readonly fromMs: number; readonly toMs: number }[];
 }
 
+/** An agent without which the run went on for a time, or to its end. */
+export interface LossReport {
+  readonly agent: string;
+  /** Run times; `foundAtMs` null where it did not come back. */
+  readonly lastHeardMs: number;
+  readonly lostAtMs: number;
+  readonly foundAtMs: number | null;
+  readonly reason: string;
+  /** Stage from which on others had its shard, and who; null where nobody took it over. */
+  readonly takenOver: { readonly fromStage: string; readonly by: readonly string[] } | null;
+}
+
 /** The report, schema version 1. Fields may be added, never renamed. */
 export interface RunReport {
   readonly schemaVersion: 1;
@@ -391,6 +403,8 @@ export interface RunReport {
   }[];
   /** Who led, and when nobody did; absent where one leader led throughout, and in reports that are older. */
   readonly leading?: LeadingReport;
+  /** Absent where no agent was lost on the way, and in reports that are older. */
+  readonly losses?: readonly LossReport[];
   /** Of the output throughput over the measured in-flight of its levels; absent where there are fewer than two. */
   readonly saturation?: SaturationEstimate;
   /** Only of a run that was asked to prove that its client was not the limit. */

@@ -54,6 +54,28 @@ export interface Problem {
   readonly hint?: string | undefined;
 }
 
+/** An agent that was lost while the run went on without it. Times are run time, us. */
+export interface Loss {
+  readonly agent: string;
+  readonly epoch: number;
+  /** Of its last heartbeat. */
+  readonly lastHeardUs: number;
+  /** When it counted as lost. */
+  readonly lostUs: number;
+  /** In words. */
+  readonly reason: string;
+  /** When it was heard again, and went on with its shard; null while it has not been. */
+  readonly foundUs: number | null;
+}
+
+/** What a lost agent was to send, given to others from the start of a stage on. */
+export interface ShardMove {
+  readonly lost: string;
+  readonly fromStage: number;
+  /** Keys that are `index` modulo `count`, by who sends them from then on. */
+  readonly to: readonly { readonly agent: string; readonly index: number; readonly count: number }[];
+}
+
 /** The truth about a run, one key in the StateStore, changed by compare-and-set only. */
 export interface RunRecord {
   readonly v: 1;
@@ -70,6 +92,10 @@ export interface RunRecord {
   /** Counts the changes; agents report the revision they have seen. */
   readonly revision: number;
   readonly shards: readonly ShardAssignment[];
+  /** Agents lost under `continue` or `reshard`, in their order; absent where none was, and from leaders that are older. */
+  readonly losses?: readonly Loss[] | undefined;
+  /** Changes of the shard map, in their order: how many there are is its version. Absent as above. */
+  readonly moves?: readonly ShardMove[] | undefined;
   readonly start: RunStart | null;
   /** Start of each stage of `resolveStages(plan)` in run time, us; null while it is not committed yet. */
   readonly stageStartsUs: readonly (number | null)[];

@@ -2,8 +2,10 @@ import { nextStageStarts, stageLengthUs } from "../load/timeline.js";
 import { isListening } from "./agent-checks.js";
 import { type AgentView, nameAgents } from "./agent-view.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
+import { presentShards } from "./leader-loss.js";
 import type { LeaderEvent, LeaderState } from "./leader-state.js";
-import type { Problem, ShardAssignment } from "./run-record.js";
+import type { Problem, RunRecord, ShardAssignment } from "./run-record.js";
+import { openLosses, stoppedByUs } from "./shard-map.js";
 
 type Look = Extract<LeaderEvent, { kind: "look" }>;
 
@@ -17,7 +19,17 @@ export function nextStages(state: LeaderState, look: Look): readonly (number | n
   const open = record.stageStartsUs.indexOf(null);
   if (open < 0) return isOver(state, look, nowUs) ? "over" : null;
   if (notDone(state, look, open - 1).length > 0) return null;
-  return nextStageStarts(stages, record.stageStartsUs, open, nowUs + LEADER_LIMITS.stageAheadUs);
+  const aheadUs = nowUs + LEADER_LIMITS.stageAheadUs;
+  return nextStageStarts(stages, record.stageStartsUs, open, Math.max(aheadUs, takeOverUs(record)));
+}
+
+/** From when on others may have the shards that nobody has taken over yet; a stage whose start is ours to choose waits for it. */
+function takeOverUs(record: RunRecord): number {
+  if (record.plan.lossPolicy !== "reshard") return 0;
+  const open = openLosses(record).filter(
+    ({ agent }) => !(record.moves ?? []).some(({ lost }) => lost === agent),
+  );
+  return Math.max(0, ...open.map((loss) => stoppedByUs(loss, record.plan)));
 }
 
 function isOver(state: LeaderState, look: Look, nowUs: number): boolean {
@@ -42,7 +54,7 @@ export function runningProblem(state: LeaderState, look: Look): Problem | null {
 
 function notStartedProblem(state: LeaderState, look: Look, nowUs: number): Problem | null {
   if (nowUs <= LEADER_LIMITS.startedWithinUs) return null;
-  const waiting = state.shards.filter((shard) => {
+  const waiting = presentShards(state).filter((shard) => {
     const view = look.agents.get(shard.agent);
     if (view === undefined && isListening(state, look.nowUs)) return false;
     return !IS_STARTED.has(view?.state ?? "idle");
@@ -66,7 +78,7 @@ export function endedEarly(state: LeaderState, look: Look): ShardAssignment[] {
   const isLast = state.record.stageStartsUs.at(-1) !== null;
   // In a last stage bounded by requests each ends when its own are done.
   if (last === undefined || (isLast && stageLengthUs(last) === null)) return [];
-  return state.shards.filter(({ agent }) => {
+  return presentShards(state).filter(({ agent }) => {
     const view = look.agents.get(agent);
     return view !== undefined && view.run === state.record.id && HAS_ENDED.has(view.state);
   });
@@ -94,8 +106,10 @@ function stuckProblem(state: LeaderState, look: Look, nowUs: number): Problem | 
 const HAS_ENDED: ReadonlySet<AgentView["state"]> = new Set(["draining", "delivering", "done"]);
 const IS_STARTED: ReadonlySet<AgentView["state"]> = new Set(["running", ...HAS_ENDED]);
 
+/** Lost agents are not waited for, unless nobody else is left to do the stage. */
 function notDone(state: LeaderState, look: Look, stage: number): ShardAssignment[] {
-  return state.shards.filter(({ agent }) => {
+  const present = presentShards(state);
+  return (present.length === 0 ? state.shards : present).filter(({ agent }) => {
     const view = look.agents.get(agent);
     if (view === undefined) return true;
     return view.stageDone < stage && !HAS_ENDED.has(view.state);
