@@ -89,6 +89,7 @@ const view = (index: number, atUs: number, change: Partial<AgentView> = {}): Age
   vitals: null,
   problem: null,
   heardAtUs: ZERO + atUs,
+  isContested: false,
   silentUs: 0,
   ...change,
 });
