@@ -3,10 +3,9 @@ import type { TestContext } from "node:test";
 import { studySaturation } from "@tokenstorm/core";
 import { profiles } from "@tokenstorm/simulator";
 import { runClosedLoop } from "./closed-loop.js";
-import { type ComparedRow, runCompatible } from "./compatible.js";
+import { type ComparedRow, runCompatible, shapeOf } from "./compatible.js";
 import type { PublishedSeries } from "./data.js";
 import { errorOf, errorText } from "./errors.js";
-import { shapeOf } from "./predicted.js";
 
 /** What this is evidence of, said wherever its results are shown. */
 export const WHAT_IT_SHOWS =
@@ -42,7 +41,10 @@ export async function checkCompatible(
     assert.equal(row.inFlight.max, series.levels[i]?.inferred_max_in_flight, `${where}: most in flight`);
     checkNotes(run.report.stages[i]?.notes ?? [], row, where);
     checkDefinitions(run.study.levels[i]?.values["total_tok_s"], row, where);
-    if (i > 0 && series.model !== "deepseek-v3.2") checkClient(series, row, where);
+    const promptTokens = run.report.stages[i]?.tokens.promptMean ?? 0;
+    const isAsInferred = Math.abs(promptTokens / series.workload.inferred_prompt_tokens - 1) < 0.003;
+    assert.ok(isAsInferred, `${where}: ${promptTokens} prompt tokens, images and template included`);
+    if (i > 0 && series.model !== "deepseek-v3.2") checkClient(series, { row, promptTokens, where });
   }
   t.diagnostic(`${series.id}: ${errorText(errorOf(rows))}. ${WHAT_IT_SHOWS}`);
   return rows;
@@ -81,7 +83,11 @@ function checkDefinitions(
 }
 
 /** Once the prompt is cached, coordinator, agents and recorder measure what a client of no cost would: to a histogram's digits. */
-function checkClient(series: PublishedSeries, row: ComparedRow, where: string): void {
+function checkClient(
+  series: PublishedSeries,
+  of: { readonly row: ComparedRow; readonly promptTokens: number; readonly where: string },
+): void {
+  const { row, promptTokens, where } = of;
   const { decodeStepMs, prefillTokensPerS, blockSize } = profiles[series.model];
   const naive = runClosedLoop({
     decodeStepMs,
@@ -89,6 +95,7 @@ function checkClient(series: PublishedSeries, row: ComparedRow, where: string): 
     isIdentical: true,
     isWarm: true,
     ...shapeOf(series, row.level),
+    promptTokens,
     engine: { blockSize, kvBlocks: Math.floor(200_000 / blockSize) },
   });
   const rate = row.totalTokensPerS.ours / naive.totalTokensPerS - 1;

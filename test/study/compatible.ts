@@ -1,6 +1,7 @@
-import type { PlanInput, StageReport } from "@tokenstorm/core";
+import { type PlanInput, requirePlan, resolveStages, type StageReport } from "@tokenstorm/core";
 import { profiles, type SimulatorOptions } from "@tokenstorm/simulator";
 import type { PublishedRow, PublishedSeries } from "./data.js";
+import { cellsOfSeries, readStudy } from "./study-file.js";
 import { runInVirtualCluster, type VirtualRun } from "./virtual-cluster.js";
 
 /** One published row beside what the same client habits give before the simulator. */
@@ -30,41 +31,40 @@ export const compared = (ours: number, published: number): Compared => ({
   differencePct: 100 * (ours / published - 1),
 });
 
-/** How many requests the study sent at a level: a fixed number, or in saturation the level up to a limit. */
-export function requestsOf({ suite, workload, mode }: PublishedSeries, users: number): number {
-  if (suite === "multi-run") return workload.requests_per_level ?? 100;
-  if (workload.inferred_request_cap_per_level !== undefined) return workload.inferred_request_cap_per_level;
-  return mode === "quick" ? 75 : Math.min(users, 450);
-}
+const COMPATIBLE = readStudy("compatible");
 
 /**
- * The study's habits as a plan: so many requests a level, taken by whoever is free, all of one prompt, no ramp, and what the
- * model says ends an answer. Lengths are the real ones behind the nominal ones; images are told by their tokens.
+ * The plan of plans/study/compatible.yaml beside which the series stands: levels, requests, prompts, images and phases are what a person
+ * would run on hardware. What is ours are the target, the interval, and patience without end, since nobody waits.
  */
 export function compatiblePlan(series: PublishedSeries): PlanInput {
-  const { workload, levels } = series;
+  const [cell] = cellsOfSeries(COMPATIBLE, series.id);
+  if (cell === undefined) throw new Error(`plans/study/compatible.yaml has no suite for ${series.id}`);
+  const { gpus: _, ...target } = cell.plan.target;
   return {
-    version: 1,
+    ...cell.plan,
     name: series.id,
-    target: { api: "openai-completions", urls: ["http://127.0.0.1:8000"] },
-    workload: {
-      inputTokens: workload.inferred_prompt_tokens,
-      outputTokens: workload.inferred_output_tokens ?? workload.nominal_output_tokens ?? 512,
-      ignoreEos: false,
-      prompts: "identical",
-    },
-    warmUp: { requests: 0 },
+    target: { ...target, urls: ["http://127.0.0.1:8000"] },
     intervalMs: "5s",
     timeouts: { ttftMs: "1h", stallMs: "1h", totalMs: "1h" },
-    load: {
-      kind: "users",
-      stages: levels.map(({ nominal_concurrency: users }) => ({
-        users,
-        rampUpMs: 0,
-        requests: requestsOf(series, users),
-        requestsFrom: "pool",
-      })),
-    },
+  };
+}
+
+/** What a level of a series sends, by whom. */
+export function shapeOf(series: PublishedSeries, users: number) {
+  const plan = requirePlan(compatiblePlan(series));
+  const stage = resolveStages(plan).find((one) => one.kind === "users" && one.users === users);
+  const { workload } = plan;
+  const outputTokens = workload.kind === "synthetic-text" ? workload.outputTokens : null;
+  if (stage?.kind !== "users" || stage.bound.kind !== "requests" || typeof outputTokens !== "number") {
+    throw new Error(`${series.id} has no level of ${users} users with one length of answers`);
+  }
+  return {
+    users,
+    requests: stage.bound.requests,
+    // Text and images together, as they were inferred.
+    promptTokens: series.workload.inferred_prompt_tokens,
+    outputTokens,
   };
 }
 

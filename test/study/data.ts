@@ -21,6 +21,7 @@ const Series = z.object({
   suite: z.enum(["multi-run", "stress-testing", "validation-testing"]),
   mode: z.string().nullable(),
   workload: z.object({
+    kind: z.string(),
     inferred_prompt_tokens: z.int(),
     inferred_output_tokens: z.int().optional(),
     nominal_output_tokens: z.int().optional(),

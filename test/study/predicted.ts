@@ -1,7 +1,7 @@
 import { MULTI_RUN_FITS, profiles } from "@tokenstorm/simulator";
 import { runClosedLoop } from "./closed-loop.js";
-import { type Compared, compared, requestsOf } from "./compatible.js";
-import type { Published, PublishedSeries } from "./data.js";
+import { type Compared, compared, shapeOf } from "./compatible.js";
+import type { Published } from "./data.js";
 
 /** A published row beside what step times say that were fitted to the multi-run rows alone. */
 export interface ForetoldRow {
@@ -38,14 +38,4 @@ export function foretell({ series }: Published): ForetoldRow[] {
       };
     });
   });
-}
-
-/** What a level of a series sends, by whom. */
-export function shapeOf(series: PublishedSeries, users: number) {
-  return {
-    users,
-    requests: requestsOf(series, users),
-    promptTokens: series.workload.inferred_prompt_tokens,
-    outputTokens: series.workload.inferred_output_tokens ?? 0,
-  };
 }

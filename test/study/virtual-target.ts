@@ -1,5 +1,11 @@
 import type { Preflight, PreparedRequest, RequestSink, Target, TargetOptions } from "@tokenstorm/agent";
-import { type Clock, LoadError, type RequestEnd } from "@tokenstorm/core";
+import {
+  type Calibration,
+  type Clock,
+  calibrationFromChats,
+  calibrationText,
+  type RequestEnd,
+} from "@tokenstorm/core";
 import type { VirtualRequest, VirtualServer } from "@tokenstorm/simulator";
 
 /**
@@ -11,14 +17,10 @@ export function createVirtualTarget(server: VirtualServer, clock: Clock, { plan 
   const open = new Set<VirtualRequest>();
   return {
     preflight: async (): Promise<Preflight> => {
-      if (endpoint === "chat") {
-        throw new LoadError(
-          "AGENT_NOT_READY",
-          "in virtual time nothing is calibrated: use openai-completions",
-        );
-      }
       const { model, version } = server;
-      return { model, wordsPerToken: 1, templateTokens: 0, serverVersion: version, reader: "virtual" };
+      // A plain prompt is sent as tokens.
+      const calibration = endpoint === "chat" ? calibrated(server) : { wordsPerToken: 1, templateTokens: 0 };
+      return { model, ...calibration, serverVersion: version, reader: "virtual" };
     },
     send: (_slot: number, prepared: PreparedRequest, sink: RequestSink) => {
       const sentUs = clock.nowUs();
@@ -64,4 +66,15 @@ export function createVirtualTarget(server: VirtualServer, clock: Clock, { plan 
       open.clear();
     },
   };
+}
+
+/** As an agent does it where there is no /tokenize: by what two chats count. */
+function calibrated(server: VirtualServer): Calibration {
+  const [short, long] = [16, 512].map((words) => {
+    const messages = [{ role: "user", content: calibrationText(words) }];
+    const body = JSON.stringify({ model: server.model, messages, max_tokens: 1, stream: true });
+    return { words, chatTokens: server.promptTokens("chat", new TextEncoder().encode(body)) };
+  });
+  if (short === undefined || long === undefined) throw new Error("two chats were counted");
+  return calibrationFromChats(short, long);
 }

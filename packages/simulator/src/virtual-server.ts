@@ -38,6 +38,8 @@ export interface VirtualServer {
   readonly version: string;
   /** Takes a request's JSON body. Throws what the HTTP server would answer with an error status. */
   send(id: string, endpoint: Endpoint, body: Uint8Array, listener: VirtualListener): VirtualRequest;
+  /** Tokens of the prompt of such a body, as /tokenize would count them. Throws as `send` does. */
+  promptTokens(endpoint: Endpoint, body: Uint8Array): number;
   stats(): EngineStats;
   metricsPage(): string;
 }
@@ -104,7 +106,7 @@ class VirtualEngine implements VirtualServer {
   }
 
   send(id: string, endpoint: Endpoint, body: Uint8Array, listener: VirtualListener): VirtualRequest {
-    const request = parseGenerationRequest(endpoint, parseJsonObject(Buffer.from(body)), this.#config);
+    const request = this.#parsed(endpoint, body);
     const ordinal = ++this.#ordinal;
     const nowUs = this.#clock.nowUs();
     const outputSeed = hashText(id, hashIntegers(request.promptTokens, this.#config.seed));
@@ -141,6 +143,14 @@ class VirtualEngine implements VirtualServer {
         this.#lengths.end(this.#clock.nowUs());
       },
     };
+  }
+
+  promptTokens(endpoint: Endpoint, body: Uint8Array): number {
+    return this.#parsed(endpoint, body).promptTokens.length;
+  }
+
+  #parsed(endpoint: Endpoint, body: Uint8Array): GenerationRequest {
+    return parseGenerationRequest(endpoint, parseJsonObject(Buffer.from(body)), this.#config);
   }
 
   stats(): EngineStats {
