@@ -210,6 +210,7 @@ export const goodReport: RunReport = {
     planDigest: "5f2c",
     state: "completed",
     model: "meta-llama/Llama-3.1-405B-Instruct",
+    facts: { precision: "FP8", aiter: "on", gpu: "MI325X", paramsTotalB: 405, paramsActiveB: 405 },
     reader: "undici",
     problem: null,
   },

@@ -10,6 +10,7 @@ import {
   tokensText,
   troubleTexts,
 } from "./facts-text.js";
+import { briefFacts } from "./facts-words.js";
 import { leadingText } from "./leading-text.js";
 import { isMarked, renderLevels } from "./level-table.js";
 import { lossTexts } from "./loss-text.js";
@@ -158,7 +159,8 @@ function runLines(report: RunReport, width: number): string[] {
     `seed ${run.seed}, salt ${printable(run.salt)}`,
     `tokenstorm ${printable(run.version)}${run.reader === "" ? "" : `, ${printable(run.reader)} reader`}`,
   ];
-  return wrap(parts.join(", "), { width });
+  const stated = run.facts === undefined ? "" : printable(briefFacts(run.facts));
+  return [parts.join(", "), stated].filter((text) => text !== "").flatMap((text) => wrap(text, { width }));
 }
 
 /** What the marks in the table mean, level by level. */

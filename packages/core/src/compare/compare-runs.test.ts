@@ -229,3 +229,16 @@ test("a report without its intervals has points and says why", () => {
   };
   walk(comparison);
 });
+
+test("facts that the two plans state of their deployments are conditions in which they differ, one by one", () => {
+  const withFacts = (id: string, aiter: "on" | "off") =>
+    measured(id, 500, {
+      plan: { target: { urls: ["http://127.0.0.1:8000"], facts: { precision: "FP8", aiter } } },
+    });
+  const comparison = compareRuns([
+    { label: "A", runs: [withFacts("aaa", "off")] },
+    { label: "B", runs: [withFacts("bbb", "on")] },
+  ]);
+  const facts = comparison.conditions.filter(({ name }) => name.includes("facts"));
+  assert.deepEqual(facts, [{ name: "plan.target.facts.aiter", values: ["off", "on"] }]);
+});

@@ -97,6 +97,7 @@ function runOf(facts: RunFacts, agents: readonly AgentIntervals[]): RunReport["r
     state: state === "completed" || state === "aborted" ? state : "failed",
     model: facts.model,
     reader: [...new Set(agents.flatMap(({ final }) => final?.reader ?? []))].sort().join(", "),
+    ...(facts.record.plan.target.facts === undefined ? {} : { facts: facts.record.plan.target.facts }),
     problem: record.problem === null ? null : { code: record.problem.code, message: record.problem.message },
   };
 }

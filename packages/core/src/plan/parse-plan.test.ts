@@ -222,6 +222,14 @@ const table: Readonly<Record<string, readonly [plan: unknown, ...expected: strin
     'target.urls[0]: "http://h?a=1" has a query or fragment: give the base URL alone',
   ],
   "no URL": [withTarget({ urls: [] }), "target.urls: must have at least 1 entry, has 0"],
+  "a secret among the facts": [
+    withTarget({ urls: ["http://h"], facts: { env: { VLLM_ROCM_USE_AITER: "1", HF_TOKEN: "hf_x" } } }),
+    "target.facts.env.HF_TOKEN: looks like a secret (leave it out: facts are for readers)",
+  ],
+  "a fact that nobody knows": [
+    withTarget({ urls: ["http://h"], facts: { aiter: "maybe" } }),
+    'target.facts.aiter: must be one of on, off, default, is "maybe"',
+  ],
   "a URL that is no text": [withUrl(8000), "target.urls[0]: must be a text, is 8000"],
   "metrics that are nowhere": [
     { ...good, metricsUrls: ["h"] },

@@ -30,8 +30,17 @@ function targetProblems(target: unknown): PlanProblem[] {
     const complaint = headerProblem(name, value);
     if (complaint !== undefined) problems.push(problem(["target", "headers", name], complaint));
   }
+  for (const [name] of entries(member(member(target, "facts"), "env"))) {
+    // A plan travels, and stands in every run's directory.
+    if (!SECRET_NAME.test(name)) continue;
+    problems.push(
+      problem(["target", "facts", "env", name], "looks like a secret", "leave it out: facts are for readers"),
+    );
+  }
   return problems;
 }
+
+const SECRET_NAME = /(^|_)(token|secret|password|passwd|api_?key|access_?key|private_?key)$/i;
 
 /** Field names as RFC 9110, section 5.6.2, has them. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { PLAN_DEFAULTS } from "./defaults.js";
+import { TargetFacts } from "./schema-facts.js";
 import { note } from "./schema-parts.js";
 import { baseUrl, baseUrlProblem } from "./urls.js";
 
@@ -87,6 +88,11 @@ export const Target = z.strictObject({
     .max(1_000_000)
     .optional()
     .meta(note("Number of GPUs behind the target, for rates per GPU.", { unit: "GPUs", example: 8 })),
+  facts: TargetFacts.optional().meta(
+    note(
+      "What you know of the deployment and the target does not tell: precision, AITER, ... Shown in report, page and comparison; nothing is computed from it.",
+    ),
+  ),
   reader: z
     .enum(["auto", "undici", "raw"])
     .default(PLAN_DEFAULTS.target.reader)

@@ -1,4 +1,5 @@
 import type { MetricName, TargetMetric } from "../measure/snapshot.js";
+import type { TargetFacts } from "../plan/schema-facts.js";
 import type { SaturationEstimate } from "../statistics/saturation-estimate.js";
 
 /** Latency percentiles that a report gives, us. `atLeast` names those that censored requests could move: read them as >=. */
@@ -335,6 +336,8 @@ export interface RunReport {
     readonly state: "completed" | "failed" | "aborted";
     readonly model: string | null;
     readonly reader: string;
+    /** What the plan states of the deployment; absent where it states nothing. */
+    readonly facts?: TargetFacts;
     readonly problem: { readonly code: string; readonly message: string } | null;
   };
   readonly totals: {

@@ -126,12 +126,12 @@ function full(places: Places, noise: Noise): SaturationEstimate {
     const more = `; the server served about ${round(knee.inFlight)} at once (${source})`;
     return { ...found, sentence: `${found.sentence}${more}` };
   }
+  const about = `About ${round(knee.inFlight)} in flight (${round(knee.low)} to ${round(knee.high)})`;
   const [first, top] = [places.waiting[0], places.waiting.at(-1)];
-  const where =
+  const sentence =
     first === undefined || top === undefined || first === top
-      ? `at ${round(top?.inFlight ?? 0)} in flight`
-      : `from ${round(first.inFlight)} to ${round(top.inFlight)} in flight`;
-  const sentence = `About ${round(knee.inFlight)} in flight (${round(knee.low)} to ${round(knee.high)}): ${where} the server served no more at once (${source}), and the throughput no longer grows`;
+      ? `${about}: at ${round(top?.inFlight ?? 0)} in flight the server served no more at once (${source}), and the throughput no longer grows`
+      : `${about}: from ${round(first.inFlight)} to ${round(top.inFlight)} in flight the server served no more at once (${source}), and the throughput changed by ${signed(top.throughput / first.throughput - 1)}`;
   return { kind: "found", ...knee, throughput: limit.throughput, sentence };
 }
 

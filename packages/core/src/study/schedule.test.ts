@@ -164,3 +164,20 @@ test("the plan carries no salt, so that every repeat gets a fresh one", () => {
   for (const { plan } of runsOf(scheduleStudy(study, { mode: "default" })))
     assert.equal(plan.salt, undefined);
 });
+
+test("what is known of a condition's deployment stands in the plan of each of its runs", () => {
+  const study = requireStudy(
+    aStudy({
+      conditions: [
+        {
+          name: "a",
+          target: { urls: ["http://127.0.0.1:8000"] },
+          facts: { precision: "FP8", aiter: "on", gpus: 8 },
+        },
+      ],
+    }),
+  );
+  const [run] = runsOf(scheduleStudy(study, { mode: "default" }));
+  assert.deepEqual(run?.plan.target.facts, { precision: "FP8", aiter: "on" });
+  assert.equal(run?.plan.target.gpus, 8);
+});

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DeploymentFacts } from "../plan/schema-facts.js";
 import { durationMs, note } from "../plan/schema-parts.js";
 import { Target } from "../plan/schema-target.js";
 import { STUDY_BOUNDS, STUDY_DEFAULTS } from "./study-defaults.js";
@@ -8,67 +9,6 @@ export const studyName = z.string().regex(STUDY_NAME, "is no name: letters, digi
 
 const words = z.array(z.string().min(1).max(8192)).min(1).max(256);
 const text = z.string().min(1).max(1000);
-
-/** What is known of a deployment. Shown in the report beside the figures; nothing is computed from it but rates per GPU. */
-export const DeploymentFacts = z.strictObject({
-  model: text.optional().meta(note("The model, as a person calls it.", { example: "Llama-3.1-405B" })),
-  paramsTotalB: z
-    .number()
-    .positive()
-    .optional()
-    .meta(note("All parameters.", { unit: "10^9", example: 685 })),
-  paramsActiveB: z
-    .number()
-    .positive()
-    .optional()
-    .meta(note("Parameters that take part in one token.", { unit: "10^9", example: 37 })),
-  attention: text.optional().meta(note("Kind of attention.", { example: "MLA" })),
-  precision: text.optional().meta(note("Of the weights.", { example: "FP8" })),
-  kvDtype: text.optional().meta(note("Type of the KV cache.", { example: "fp8" })),
-  kvOffloadGiB: z
-    .number()
-    .min(0)
-    .optional()
-    .meta(note("Memory for offloaded KV blocks; 0 is none.", { unit: "GiB", example: 64 })),
-  blockSize: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .optional()
-    .meta(note("Tokens of a KV block.", { unit: "tokens", example: 1 })),
-  gpu: text.optional().meta(note("Kind of GPU.", { example: "MI325X" })),
-  gpus: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .optional()
-    .meta(note("How many serve the model.", { unit: "GPUs", example: 8 })),
-  tensorParallel: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .optional()
-    .meta(note("Tensor parallelism.", { unit: "GPUs", example: 8 })),
-  aiter: z
-    .enum(["on", "off", "default"])
-    .optional()
-    .meta(note("AMD's AITER kernels; `default` is what the engine does by itself.", { example: "on" })),
-  engine: text.optional().meta(note("What serves.", { example: "vLLM" })),
-  engineVersion: text.optional().meta(note("Its version.", { example: "0.14.1" })),
-  serve: text.optional().meta(
-    note("The line that starts it, for the reader; it is never run from here.", {
-      example: "vllm serve meta-llama/Llama-3.1-405B-Instruct --tensor-parallel-size 8",
-    }),
-  ),
-  env: z
-    .record(z.string(), z.string())
-    .optional()
-    .meta(note("Environment of that line; no secrets.", { example: { VLLM_ROCM_USE_AITER: "1" } })),
-  more: z
-    .record(z.string(), z.string())
-    .optional()
-    .meta(note("Anything else that a reader should know.", { example: { rocm: "6.4.2" } })),
-});
 
 const healthKeys = {
   healthUrl: z
@@ -180,7 +120,8 @@ export const Hooks = z.discriminatedUnion("kind", [
 
 export const Condition = z.strictObject({
   name: studyName.meta(note("Name in suites and in the report.", { example: "llama-aiter-on" })),
-  target: Target.meta(
+  // Here the facts stand beside the target, and come into every plan from there.
+  target: Target.omit({ facts: true }).meta(
     note("The servers under load, as in a plan.", { example: { urls: ["http://127.0.0.1:8000"] } }),
   ),
   facts: DeploymentFacts.prefault({}).meta(note("What is known of the deployment.")),
@@ -215,6 +156,5 @@ export const Condition = z.strictObject({
   hooks: Hooks.prefault({ kind: "none" }).meta(note("How the server becomes this condition.")),
 });
 
-export type DeploymentFacts = z.output<typeof DeploymentFacts>;
 export type StudyHooks = z.output<typeof Hooks>;
 export type StudyCondition = z.output<typeof Condition>;

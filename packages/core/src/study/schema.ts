@@ -4,7 +4,8 @@ import { Condition, studyName } from "./schema-condition.js";
 import { Suite } from "./schema-suite.js";
 import { STUDY_BOUNDS, STUDY_DEFAULTS, STUDY_ORDERS } from "./study-defaults.js";
 
-export type { DeploymentFacts, StudyCondition, StudyHooks } from "./schema-condition.js";
+export type { DeploymentFacts } from "../plan/schema-facts.js";
+export type { StudyCondition, StudyHooks } from "./schema-condition.js";
 export type { ModeRule, StudySuite } from "./schema-suite.js";
 
 /** A file that must be, byte for byte, what it was when the study was written. */

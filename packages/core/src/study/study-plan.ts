@@ -57,12 +57,17 @@ function studyPlanDraft(study: Study, { suite, condition, mode }: StudyCell): Pl
   const draft = laidOver(base, suite.overrides?.[condition.name] ?? {});
   delete draft["salt"];
   applyMode(draft, { suite, mode, factor: study.file.modes[mode] });
-  const gpus = condition.target.gpus ?? condition.facts.gpus;
+  const { gpus: statedGpus, model: _, ...facts } = condition.facts;
+  const gpus = condition.target.gpus ?? statedGpus;
   return {
     ...draft,
     version: 1,
     name: `${suite.name}-${condition.name}`.slice(0, LONGEST_NAME),
-    target: { ...condition.target, ...(gpus === undefined ? {} : { gpus }) },
+    target: {
+      ...condition.target,
+      ...(gpus === undefined ? {} : { gpus }),
+      ...(Object.keys(facts).length === 0 ? {} : { facts }),
+    },
   };
 }
 

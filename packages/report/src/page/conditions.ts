@@ -1,11 +1,12 @@
 import type { RunFacts, RunReport, TestPlan } from "@tokenstorm/core";
+import { factsWords } from "../facts-words.js";
 import { formatCount, formatNumber, formatUs, plural } from "../units.js";
 import { loadWords, workloadWords } from "../workload-words.js";
 import type { Condition } from "./report-data.js";
 
 /**
- * Under what conditions the numbers hold, each with who says so. What a run does not know (precision, parameters, AITER) is
- * named as not stated: two results that differ in it cannot be compared, and a reader must see the gap.
+ * Under what conditions the numbers hold, each with who says so. What neither target nor plan says (precision, parameters, AITER)
+ * is named as not stated: two results that differ in it cannot be compared, and a reader must see the gap.
  */
 export function conditionsOf(facts: RunFacts, report: RunReport): Condition[] {
   const { plan } = facts.record;
@@ -31,9 +32,7 @@ function targetConditions(facts: RunFacts, { target }: TestPlan): Condition[] {
     put("model", facts.model ?? target.model, facts.model === null ? "plan" : "target"),
     put("server version", facts.serverVersion, "target"),
     put("GPUs", target.gpus === undefined ? null : formatCount(target.gpus), "plan"),
-    put("total and active parameters", null, "nobody"),
-    put("precision", null, "nobody"),
-    put("AITER", null, "nobody"),
+    ...factsWords(target.facts).map(([name, value]) => put(name, value, "plan")),
     put("API", target.api, "plan"),
     put("URLs", others.length === 0 ? first : `${first} and ${formatCount(others.length)} more`, "plan"),
   ];

@@ -178,6 +178,29 @@ test("what nobody has said is named as such", async () => {
   assert.equal(of("load")?.value, "closed: 2, 6 users");
 });
 
+test("what a plan states of the deployment stands among the conditions, and in the report, as the plan's word", async () => {
+  const { record } = calmRun.facts;
+  const facts = {
+    precision: "FP8",
+    aiter: "on" as const,
+    ...{ paramsTotalB: 405, paramsActiveB: 405, kvOffloadGiB: 0 },
+    ...{ env: { VLLM_ROCM_USE_AITER: "1" }, more: { rocm: "6.4.2" } },
+  };
+  const plan = { ...record.plan, target: { ...record.plan.target, facts } };
+  const { conditions, report } = await runData({
+    ...calmRun,
+    facts: { ...calmRun.facts, record: { ...record, plan } },
+  });
+  const of = (name: string) => conditions.find((one) => one.name === name);
+  assert.deepEqual(of("precision"), { group: "target", name: "precision", value: "FP8", source: "plan" });
+  assert.equal(of("AITER")?.value, "on");
+  assert.equal(of("total and active parameters")?.value, "405 B total, 405 B active");
+  assert.equal(of("KV offload")?.value, "none");
+  assert.equal(of("environment VLLM_ROCM_USE_AITER")?.value, "1");
+  assert.equal(of("rocm")?.value, "6.4.2");
+  assert.deepEqual(report.run.facts, facts);
+});
+
 test("a run that never started, and a report without intervals, are pages all the same", async () => {
   const { facts } = calmRun;
   const never = {
