@@ -7,11 +7,9 @@ export {
   type StampedLoadOptions,
   type StampedWindow,
 } from "./capacity/stamped-load.js";
-export * from "./cgroup.js";
 export { cachedDataSets, type DataSetFetcher, type DataSetFolder } from "./data-set-cache.js";
-export * from "./local-ports.js";
+export * from "./host.js";
 export * from "./logger.js";
-export { decodeText } from "./run/load-data-sets.js";
 export { rehearse } from "./run/rehearsal.js";
 export { type KeptStampsOptions, keepStamps } from "./target/kept-stamps.js";
 export { type ProbeOptions, type ProbeResult, probeTarget } from "./target/probe.js";

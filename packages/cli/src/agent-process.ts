@@ -9,7 +9,6 @@ import {
   createTarget,
   createVitals,
   guardSecrets,
-  type Logger,
   rehearse,
   type SecretGuard,
 } from "@tokenstorm/agent";
@@ -20,6 +19,7 @@ import { calibrationPath, knownCapacity } from "./calibrate/calibration-file.js"
 import { dataSetFolder } from "./data-set-folder.js";
 import { withDebugStamps } from "./debug-stamps.js";
 import { VERSION } from "./packaging.js";
+import { plainLogger } from "./plain-logger.js";
 import { makeFolder } from "./run-directory.js";
 
 export interface AgentProcessOptions {
@@ -110,27 +110,6 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     },
     close: (how) => agent.close(how),
   };
-}
-
-/** Pino wants the fields first. */
-export function plainLogger(log: Pino): Logger {
-  return {
-    info: (message, fields = {}) => log.info(fields, message),
-    warn: (message, fields = {}) => log.warn(fields, message),
-    error: (message, fields = {}) => log.error(fields, message),
-  };
-}
-
-const LONGEST_ID = 56;
-
-/** A name for an agent that was given none: its host and process, in letters that subjects and keys may have. */
-export function defaultAgentId(): string {
-  return sanitizedId(`${hostname()}-${process.pid}`);
-}
-
-export function sanitizedId(text: string): string {
-  const clean = text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "");
-  return (clean === "" ? "agent" : clean).slice(-LONGEST_ID);
 }
 
 /** Memory for results that no coordinator has confirmed, in bytes; docs/reliability.md says what a smaller one costs. */

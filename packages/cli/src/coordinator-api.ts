@@ -3,10 +3,10 @@ import type { HttpApi } from "@tokenstorm/api";
 import { runDirectoryName } from "@tokenstorm/coordinator";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger } from "pino";
-import { plainLogger } from "./agent-process.js";
 import { newId } from "./cluster.js";
 import type { HttpAccess } from "./http-options.js";
 import { VERSION } from "./packaging.js";
+import { plainLogger } from "./plain-logger.js";
 
 export interface CoordinatorApiOptions {
   /** The coordinator's own. */

@@ -4,10 +4,10 @@ import { type Coordinator, createCoordinator, createRunDirectory } from "@tokens
 import type { TargetRule } from "@tokenstorm/core";
 import { type Subjects, systemClock, type Transport } from "@tokenstorm/protocol";
 import type { Logger } from "pino";
-import { stringify } from "yaml";
-import { plainLogger, sanitizedId } from "./agent-process.js";
 import { createHttpGet } from "./http-get.js";
 import { VERSION } from "./packaging.js";
+import { plainLogger } from "./plain-logger.js";
+import { sanitizedId } from "./process-id.js";
 
 export interface CoordinatorProcessOptions {
   readonly transport: Transport;
@@ -35,7 +35,8 @@ export function createProcessCoordinator(options: CoordinatorProcessOptions): Co
     logger: plainLogger(options.log),
     http: createHttpGet(options.allowTarget),
     store: createRunDirectory(options.out),
-    toYaml: (plan) => stringify(plan),
+    // Loaded with the first run: a coordinator is there sooner without it.
+    toYaml: async (plan) => (await import("yaml")).stringify(plan),
     onLeading: () => options.onLeading?.(),
     onStandingBy: () => options.onStandingBy?.(),
   });

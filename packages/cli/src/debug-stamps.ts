@@ -6,9 +6,6 @@ import { keepStamps, type TargetFactory } from "@tokenstorm/agent";
 import type { Logger } from "pino";
 import { makeFolder } from "./run-directory.js";
 
-/** Folder for the stamps of every event, for debugging; also of the agents that `run` starts. */
-export const DEBUG_STAMPS_ENV = "TOKENSTORM_DEBUG_STAMPS";
-
 /** Some 100 MB in memory, and a third of it in the file. */
 const MOST_EVENTS = 4_000_000;
 

@@ -1,5 +1,5 @@
 import { LoadError } from "@tokenstorm/core";
-import { printable } from "@tokenstorm/report";
+import { printable } from "@tokenstorm/report/columns";
 import { EXIT, errorExitCode } from "./exit-codes.js";
 
 /** `--debug`, for child processes too. */

@@ -1,4 +1,4 @@
-import { printable } from "@tokenstorm/report";
+import { printable } from "@tokenstorm/report/columns";
 import pino, { type Logger } from "pino";
 import type { Terminal } from "./terminal.js";
 

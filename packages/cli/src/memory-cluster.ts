@@ -6,7 +6,7 @@ import { allowedSecrets } from "./allow-secret.js";
 import { rulesFromEnv } from "./allow-target.js";
 import { type Cluster, clusterOf } from "./cluster.js";
 import { createProcessCoordinator } from "./coordinator-process.js";
-import { DEBUG_STAMPS_ENV } from "./debug-stamps.js";
+import { DEBUG_STAMPS_ENV } from "./debug-stamps-env.js";
 
 export interface MemoryClusterOptions {
   readonly out: string;

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { LoadError, requirePlan, type TestPlan } from "@tokenstorm/core";
-import { parseDocument } from "yaml";
 
 /** A plan is a page, not a data set. */
 const MOST_BYTES = 4 * 1024 * 1024;
@@ -9,22 +8,10 @@ const MOST_BYTES = 4 * 1024 * 1024;
 /** Reads a plan file, YAML or JSON; `-` is stdin. The result is not checked yet. Throws PLAN_INVALID (exit 104). */
 export async function readPlanFile(path: string, stdin: Readable = process.stdin): Promise<unknown> {
   const name = path === "-" ? "stdin" : path;
-  return parseYaml(path === "-" ? await readAll(stdin) : await readPath(path), name);
-}
-
-/** What YAML or JSON says, unchecked. `name` is that of the file, for people. Throws PLAN_INVALID. */
-export function parseYaml(text: string, name: string): unknown {
-  if (text.trim() === "") throw unreadable(name, "it is empty");
-  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => firstLine(error.message));
-    throw unreadable(name, `it is neither YAML nor JSON\n${problems.join("\n")}`);
-  }
-  try {
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    throw unreadable(name, firstLine(cause instanceof Error ? cause.message : String(cause)), cause);
-  }
+  const text = path === "-" ? await readAll(stdin) : await readPath(path);
+  // Loaded where it is wanted: a run that was given by flags has nothing to parse.
+  const { parseYaml } = await import("./yaml-text.js");
+  return parseYaml(text, name);
 }
 
 /** Checks a plan, whatever it was made from. Throws every problem at once (exit 104). */
@@ -56,7 +43,8 @@ async function readAll(stream: Readable): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function unreadable(name: string, problem: string, cause?: unknown): LoadError {
+/** PLAN_INVALID for a file that is no plan at all. */
+export function unreadable(name: string, problem: string, cause?: unknown): LoadError {
   return new LoadError("PLAN_INVALID", `the plan ${name} cannot be read: ${problem}`, {
     hint: "tokenstorm init writes a plan to start from",
     cause,
@@ -75,4 +63,4 @@ export function reasonOf(cause: unknown): string {
   return REASONS[code] ?? (cause instanceof Error ? firstLine(cause.message) : String(cause));
 }
 
-const firstLine = (text: string): string => (text.split("\n")[0] ?? text).replace(/:$/, "");
+export const firstLine = (text: string): string => (text.split("\n")[0] ?? text).replace(/:$/, "");

@@ -1,6 +1,5 @@
 import { open } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
-import { decodeText } from "@tokenstorm/agent";
 import {
   type DataSetFacts,
   dataSetFacts,
@@ -11,7 +10,7 @@ import {
   type TestPlan,
   withDataSetFacts,
 } from "@tokenstorm/core";
-import { type DataSetFiles, sha256Of } from "@tokenstorm/protocol";
+import { type DataSetFiles, dataSetText, sha256Of } from "@tokenstorm/protocol";
 import { reasonOf } from "./plan-file.js";
 
 /** A plan that says what its files are, and what is in those that are here. */
@@ -38,7 +37,7 @@ export async function readPlanFiles(plan: TestPlan, planPath: string | undefined
         `${ref.file} is not the file that the plan states: its SHA-256 is ${sha256}, the plan says ${ref.sha256}`,
         { hint: "take sha256 and bytes out of the plan to use the file as it is now" },
       );
-    const content = ref.parse(decodeText(ref.file, data));
+    const content = ref.parse(dataSetText(ref.file, data));
     const found = dataSetFacts(content, { sha256, bytes: data.byteLength });
     facts.set(ref.file, { ...facts.get(ref.file), ...found });
     files.set(sha256, data);

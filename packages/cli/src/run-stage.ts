@@ -1,9 +1,8 @@
-import { autoProcesses } from "@tokenstorm/agent";
+import { autoProcesses } from "@tokenstorm/agent/host";
 import type { TestPlan } from "@tokenstorm/core";
 import { findNatsServer } from "@tokenstorm/protocol/nats";
 import { type Cluster, connectCluster } from "./cluster.js";
 import { startLocalCluster } from "./local-cluster.js";
-import { startMemoryCluster } from "./memory-cluster.js";
 import type { NatsAccess } from "./nats-options.js";
 import type { OutcomeOptions } from "./run-outcome.js";
 
@@ -93,7 +92,9 @@ function processesFor(plan: TestPlan, asked: number | "auto" | undefined): numbe
   return plan.agents.min > 1 ? plan.agents.min : autoProcesses();
 }
 
-function openMemoryStage(plan: TestPlan, options: LocalStageOptions): RunStage {
+async function openMemoryStage(plan: TestPlan, options: LocalStageOptions): Promise<RunStage> {
+  // Loaded where it is wanted: a run on processes of its own needs neither agent nor coordinator in this one.
+  const { startMemoryCluster } = await import("./memory-cluster.js");
   const memory = startMemoryCluster({
     out: options.out,
     labels: plan.agents.labels ?? {},

@@ -23,7 +23,7 @@ export interface CoordinatorDeps {
   readonly http: HttpGet;
   readonly store: RunDirectoryStore;
   /** The plan as it is kept in the run directory. */
-  readonly toYaml: (plan: TestPlan) => string;
+  readonly toYaml: (plan: TestPlan) => string | Promise<string>;
   /** It leads now: runs will be found. */
   readonly onLeading?: (term: number) => void;
   /** Another one leads; this one takes over when that falls silent. */

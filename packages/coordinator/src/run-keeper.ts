@@ -133,7 +133,7 @@ export class RunKeeper {
     const { record } = state();
     const directory = await deps.store.open(runDirectoryName(record));
     this.#directory = directory;
-    await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
+    await directory.writeFile("plan.yaml", await deps.toYaml(record.plan));
     const fold = this.#createFold(directory);
     this.#begin(fold);
     await fold.follow();
@@ -151,7 +151,7 @@ export class RunKeeper {
     }
     await fold.restore(directory.readLines(SNAPSHOT_FILE));
     // Another host's disk has none of it.
-    await directory.writeFile("plan.yaml", deps.toYaml(record.plan));
+    await directory.writeFile("plan.yaml", await deps.toYaml(record.plan));
     const { over, hurry } = pause(deps.clock, COORDINATOR_LIMITS.restoreMs);
     this.#caughtUp = hurry;
     if (this.#isClosed) hurry();

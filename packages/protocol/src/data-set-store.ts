@@ -37,6 +37,15 @@ export function storeOfDataSets(
   };
 }
 
+/** What is in a plan's file. Throws DATASET_INVALID for what is no UTF-8. */
+export function dataSetText(file: string, data: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(data);
+  } catch (cause) {
+    throw new LoadError("DATASET_INVALID", `${file} is no text in UTF-8`, { cause });
+  }
+}
+
 /** SHA-256 of bytes, hex. */
 export function sha256Of(data: Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");

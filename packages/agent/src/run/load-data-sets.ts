@@ -7,6 +7,7 @@ import {
   type TestPlan,
   type WorkloadOptions,
 } from "@tokenstorm/core";
+import { dataSetText } from "@tokenstorm/protocol";
 import type { DataSetFetcher } from "../data-set-cache.js";
 
 /** What is in the plan's files, as a workload takes it. */
@@ -41,14 +42,5 @@ async function textOf({ file, sha256 }: DataSetRef, from: DataSetFetcher): Promi
         hint: "submit the plan once more from where the file is",
       },
     );
-  return decodeText(file, data);
-}
-
-/** Throws DATASET_INVALID for what is no UTF-8. */
-export function decodeText(file: string, data: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(data);
-  } catch (cause) {
-    throw new LoadError("DATASET_INVALID", `${file} is no text in UTF-8`, { cause });
-  }
+  return dataSetText(file, data);
 }

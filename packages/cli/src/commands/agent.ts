@@ -1,15 +1,15 @@
-import { type AgentExit, autoProcesses } from "@tokenstorm/agent";
+import type { AgentExit } from "@tokenstorm/agent";
+import { autoProcesses } from "@tokenstorm/agent/host";
 import { LoadError, rulesText, type TargetRule } from "@tokenstorm/core";
 import { subjects } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
 import type { Logger } from "pino";
-import { createProcessAgent, defaultAgentId } from "../agent-process.js";
 import { superviseAgents } from "../agent-supervisor.js";
 import { type AllowSecretFlags, addAllowSecretFlag, allowedSecrets } from "../allow-secret.js";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
 import type { CommandContext } from "../context.js";
-import { DEBUG_STAMPS_ENV } from "../debug-stamps.js";
+import { DEBUG_STAMPS_ENV } from "../debug-stamps-env.js";
 import { EXIT } from "../exit-codes.js";
 import { tellHealth, watchConnection } from "../health.js";
 import { hasHeapRoom } from "../heap-room.js";
@@ -17,6 +17,7 @@ import { onInterrupt } from "../interrupt.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsSecrets, requireNats } from "../nats-options.js";
 import { agentId, label, oneOf, processCount } from "../parse-arguments.js";
+import { defaultAgentId } from "../process-id.js";
 
 interface AgentFlags extends NatsFlags, AllowTargetFlags, AllowSecretFlags {
   readonly id?: string;
@@ -88,7 +89,7 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
   let isConnected = () => false;
   const health = await tellHealth({ ...context, isFit: () => isConnected() });
   try {
-    const transport = await connectNats({
+    const connecting = connectNats({
       ...access,
       role: "agent",
       name: `tokenstorm agent ${id}`,
@@ -96,6 +97,11 @@ async function serve(id: string, flags: AgentSettings, { access, context, log }:
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),
     });
+    // What sends is loaded while NATS answers; whoever only watches over other processes never needs it.
+    const [transport, { createProcessAgent }] = await Promise.all([
+      connecting,
+      import("../agent-process.js"),
+    ]);
     isConnected = watchConnection(transport.bus);
     try {
       const { labels, spool } = { labels: flags.label ?? {}, spool: flags.spool };

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { autoProcesses } from "@tokenstorm/agent";
+import { autoProcesses } from "@tokenstorm/agent/host";
 import { LoadError, READER_NAMES } from "@tokenstorm/core";
 import { paint } from "@tokenstorm/report";
 import { type Command, InvalidArgumentError, Option } from "commander";

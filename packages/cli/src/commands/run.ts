@@ -8,7 +8,6 @@ import {
 } from "@tokenstorm/core";
 import type { DataSetFiles } from "@tokenstorm/protocol";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { stringify } from "yaml";
 import { conductRun } from "../conduct-run.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -18,9 +17,7 @@ import { addNatsFlags, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf, processCount } from "../parse-arguments.js";
 import { checkPlan, readPlanFile } from "../plan-file.js";
 import { flagsFromPlanFolder, type PlanWithFiles, readPlanFiles } from "../plan-files.js";
-import { proveClient } from "../prove-client.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
-import { showOutcome } from "../run-outcome.js";
 import { openLocalStage, openNatsStage, type RunStage } from "../run-stage.js";
 
 interface RunCommandFlags extends NatsFlags, RunFlagValues {
@@ -95,6 +92,7 @@ async function run(path: string | undefined, flags: RunCommandFlags, world: Worl
   const draft = planFromFlags(flags.target, flagsFromPlanFolder(flags, path), written);
   const plan = checkPlan(draft);
   if (flags.printPlan === true) {
+    const { stringify } = await import("yaml");
     await context.terminal.print(stringify(draft).trimEnd());
     return EXIT.ok;
   }
@@ -135,6 +133,7 @@ async function carryOut(
     let conducted = await conduct(stage);
     if (flags.prove === true) {
       const { processes } = stage;
+      const { proveClient } = await import("../prove-client.js");
       conducted = await proveClient({
         conducted,
         processes,
@@ -156,6 +155,8 @@ async function carryOut(
       });
     }
     viewer.close();
+    // Loaded where it is wanted, as is all that the run can begin without.
+    const { showOutcome } = await import("../run-outcome.js");
     const { json = false, strict = false, out } = flags;
     return await showOutcome(conducted, { terminal, json, strict, out, place: stage.place });
   } finally {

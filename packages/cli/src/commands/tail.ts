@@ -1,6 +1,6 @@
 import { isTerminal, type LiveUpdate, LoadError, type RunRecord } from "@tokenstorm/core";
 import { findRun, type HeardEnd, listRuns } from "@tokenstorm/protocol";
-import { printable } from "@tokenstorm/report";
+import { printable } from "@tokenstorm/report/columns";
 import type { Command } from "commander";
 import { type Cluster, withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";

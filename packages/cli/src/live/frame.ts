@@ -1,4 +1,4 @@
-import { displayWidth } from "@tokenstorm/report";
+import { displayWidth } from "@tokenstorm/report/columns";
 import type { Terminal } from "../terminal.js";
 
 const ESCAPE = String.fromCharCode(27);

@@ -1,5 +1,5 @@
 import { isWarning, type LiveUpdate } from "@tokenstorm/core";
-import { printable, renderLive, renderLiveLine } from "@tokenstorm/report";
+import { printable, renderLive, renderLiveLine } from "@tokenstorm/report/live";
 import type { Terminal } from "../terminal.js";
 import { createFrame } from "./frame.js";
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { LoadError } from "@tokenstorm/core";
-import { printable } from "@tokenstorm/report";
+import { printable } from "@tokenstorm/report/columns";
 import { COMMAND_FILE } from "../packaging.js";
 import { reasonOf } from "../plan-file.js";
 

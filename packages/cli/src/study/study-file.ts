@@ -11,7 +11,8 @@ import {
   type Study,
 } from "@tokenstorm/core";
 import { canonicalJson } from "@tokenstorm/protocol";
-import { parseYaml, readPlanFile, reasonOf } from "../plan-file.js";
+import { readPlanFile, reasonOf } from "../plan-file.js";
+import { parseYaml } from "../yaml-text.js";
 
 /** A study file is some pages, not a data set. */
 const MOST_BYTES = 4 * 1024 * 1024;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { LoadError, type StudyStep, type SwitchStep } from "@tokenstorm/core";
-import { printable } from "@tokenstorm/report";
+import { printable } from "@tokenstorm/report/columns";
 import { makeOutFolder } from "../run-directory.js";
 import { awaitHealth, isAnswered } from "./await-health.js";
 import { type HookCommand, type HookProcess, runHook, startHook } from "./hook-process.js";
