@@ -103,6 +103,22 @@ test("a heartbeat comes each second also when nothing happens, and at once after
   await cluster.close();
 });
 
+test("whoever begins to lead hears at once who is there, and after that once a second", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  const heard = async (change: Parameters<Cluster["sendBeacon"]>[0]) => {
+    const before = agent.heartbeats.length;
+    cluster.sendBeacon(change);
+    await settle();
+    return agent.heartbeats.length - before;
+  };
+  assert.equal(await heard({}), 1, "the first beacon");
+  assert.equal(await heard({}), 0, "the same leader once more");
+  assert.equal(await heard({ leader: "c2", leaderInstance: "c2-1", term: 2 }), 1, "another leader");
+  assert.equal(await heard({ leader: "leader", leaderInstance: "leader-1", term: 1 }), 0, "the one before");
+  await cluster.close();
+});
+
 test("one run after another: the second finds the agent as the first did", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");

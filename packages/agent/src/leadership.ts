@@ -26,6 +26,11 @@ export class Leadership {
     return this.#term;
   }
 
+  /** The process that leads; null while none was heard. */
+  get leader(): string | null {
+    return this.#beacon?.leaderInstance ?? null;
+  }
+
   /** Of the beacon heeded last. */
   get beaconSeq(): number {
     return this.#beacon?.seq ?? 0;

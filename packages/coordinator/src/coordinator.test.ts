@@ -114,6 +114,8 @@ test("a coordinator that has just started waits until it can have heard every ag
   await cluster.pass(5000);
   await cluster.submit({ agents: { min: 1, waitMs: 5000 } });
   cluster.coordinate();
+  // They answer its first beacon: their next heartbeats by themselves would be half a second and a second away.
+  await cluster.untilState("preparing", "r1", 900);
   const { shards } = await cluster.untilState("running");
   assert.deepEqual(
     shards.map(({ agent }) => agent),

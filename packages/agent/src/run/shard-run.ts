@@ -183,15 +183,12 @@ export class ShardRun {
       this.#target = target;
       deps.vitals.beginProbe();
       const { version } = deps;
-      const preparation = await prepareShard(checked, {
-        target,
-        record,
-        version,
-        plannedEventsPerS: planned,
-        data: await loadDataSets(plan, deps.dataSets),
-      });
-      if (this.#isReleased) return;
-      await deps.rehearse?.();
+      const data = await loadDataSets(plan, deps.dataSets);
+      // Side by side: while the target answers the test requests there is nothing else to do.
+      const [preparation] = await Promise.all([
+        prepareShard(checked, { target, record, version, plannedEventsPerS: planned, data }),
+        deps.rehearse?.(),
+      ]);
       if (this.#isReleased) return;
       this.#preparation = preparation;
       onEvent({ kind: "prepared", nowUs: deps.clock.nowUs() });

@@ -185,7 +185,9 @@ export class FakeAgent {
 
   async #onBeacon(beacon: Beacon): Promise<void> {
     if (!this.#isAlive) return;
+    const isNewLeader = this.beacons.at(-1)?.leaderInstance !== beacon.leaderInstance;
     this.beacons.push(beacon);
+    if (isNewLeader) this.#tell();
     if (beacon.refused.includes(this.instance)) return this.kill();
     await this.#resend(beacon);
     if (this.#isDelivered(beacon)) this.#become("done");

@@ -1,7 +1,7 @@
 /** Every wait of the leader of a run, us unless it says otherwise. */
 export const LEADER_LIMITS = {
-  /** After its own start a leader listens so long before it says who is there: heartbeats come each second. */
-  listenUs: 1_200_000,
+  /** After its own start a leader listens so long before it says who is there: its first beacon is answered at once. */
+  listenUs: 400_000,
   /** Enough agents must have been there for so long, with no further one coming, before they are admitted. */
   settleUs: 300_000,
   /** While further agents keep coming, the ones there are admitted after so long all the same. */

@@ -42,8 +42,10 @@ const DUPLICATE_WINDOW_MS = 120_000;
 /** A data set is forgotten so long after it was put; who submits a plan with it puts an older one anew. */
 const DATA_SETS_KEPT_MS = 14 * 86_400_000;
 const NANOS_PER_MS = 1_000_000;
-/** Pause between two looks for what a coordinator makes. */
-const LOOK_AGAIN_MS = 250;
+/** Pause after the first look for what a coordinator makes, which may be starting beside us; each further one is half as long again. */
+const LOOK_AGAIN_MS = 25;
+/** The longest: many agents may wait for hours. */
+const LOOK_AGAIN_MOST_MS = 250;
 
 /** Makes what is not there yet; what is there is left as it is. The state bucket comes last: others wait for it. */
 export async function prepareStores(link: JetStreamLink, resultsMaxBytes: number): Promise<void> {
@@ -113,6 +115,7 @@ export async function awaitStores(
     `no coordinator has ever prepared this NATS for the prefix "${link.subjects.prefix}"`,
     { hint: "start one: tokenstorm coordinator --nats URL" },
   );
+  let pauseMs = LOOK_AGAIN_MS;
   for (let looks = 0; ; looks += 1) {
     try {
       if ((await orNotFound(link.manager.streams.info(`KV_${link.names.state}`))) !== undefined) return;
@@ -120,13 +123,12 @@ export async function awaitStores(
       if (options.mayBeDenied && permissionViolation(error) !== undefined) return;
       throw toLoadError(error, "looking for tokenstorm's state on NATS");
     }
-    if (performance.now() + LOOK_AGAIN_MS > deadline || options.signal?.aborted) throw missing;
+    if (performance.now() + pauseMs > deadline || options.signal?.aborted) throw missing;
     if (looks === 0) options.onWaiting?.(missing);
-    await wait(
-      LOOK_AGAIN_MS,
-      undefined,
-      options.signal === undefined ? {} : { signal: options.signal },
-    ).catch(() => undefined);
+    await wait(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(
+      () => undefined,
+    );
+    pauseMs = Math.min(pauseMs * 1.5, LOOK_AGAIN_MOST_MS);
   }
 }
 
