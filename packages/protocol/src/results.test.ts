@@ -93,6 +93,44 @@ test("a line that is none is refused, naming what is wrong", () => {
   assert.throws(() => finalFromJson({ ...aFinal(), samplesRecorded: 2 ** 60 }), UNREADABLE);
 });
 
+test("histograms that are equal in a line are read as what they are, each with its own figures", () => {
+  const [block] = aSnapshot().blocks;
+  const ttft = block?.histograms.ttft;
+  assert.ok(block !== undefined && ttft !== undefined);
+  const histograms = { ttft, firstContent: { ...ttft, max: ttft.max + 1 } };
+  const snapshot = { ...aSnapshot(), blocks: [block, { ...block, histograms }] };
+  const back = lineToResult(resultToLine({ kind: "snapshot", snapshot }));
+  assert.ok(back.kind === "snapshot");
+  assert.deepEqual(bytesOf(back.snapshot), bytesOf(snapshot));
+});
+
+test("a payload is base64 to the letter", () => {
+  const line = snapshotToJson(aSnapshot());
+  const good = line.blocks[0]?.histograms.ttft?.payload ?? "";
+  const read = (payload: string) => {
+    const [block] = line.blocks;
+    const histograms = { ttft: { ...block?.histograms.ttft, payload } };
+    return snapshotFromJson({ ...line, blocks: [{ ...block, histograms }] });
+  };
+  assert.equal(read(good).blocks[0]?.histograms.ttft?.count, aBlock().histograms.ttft?.count);
+  const bad = [
+    good.slice(1),
+    `${good}=`,
+    `${good}A===`,
+    ` ${good.slice(1)}`,
+    `${good}A=AA`,
+    `-${good.slice(1)}`,
+    "====",
+  ];
+  for (const payload of bad) {
+    assert.throws(
+      () => read(payload),
+      { ...UNREADABLE, message: /ttft\.payload: is no base64/ },
+      payload.slice(-9),
+    );
+  }
+});
+
 test("an envelope holds cookie, length and a zlib stream, and nothing else is taken", () => {
   const raw = aBlock().histograms.ttft?.payload ?? assert.fail("no payload");
   const envelope = deflatePayload(raw);

@@ -9,11 +9,8 @@ import {
   reportOnlyData,
 } from "@tokenstorm/report";
 import type { Command } from "commander";
-import { addedText, addSpoolFile } from "../add-spool.js";
-import { withCluster } from "../cluster.js";
 import type { CommandContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
-import { histogramLog, intervalTable } from "../interval-formats.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, natsAccess } from "../nats-options.js";
 import { oneOf } from "../parse-arguments.js";
 import { DEFAULT_OUT, findLocalRun } from "../run-directory.js";
@@ -23,7 +20,6 @@ import {
   pageFromDirectory,
   rebuildFromDirectory,
 } from "../run-files.js";
-import { writePage } from "./report-html.js";
 
 const FORMATS = ["text", "json", "csv", "hlog", "vllm", "html"] as const;
 
@@ -119,6 +115,8 @@ async function addSpoolFiles(
       hint: "--add needs the run directory: name it, or run this where the coordinator keeps its runs (--out)",
     });
   }
+  // Loaded where it is wanted, as is all that most reports do without.
+  const { addedText, addSpoolFile } = await import("../add-spool.js");
   for (const file of files) terminal.say(addedText(await addSpoolFile(local.directory, file)));
 }
 
@@ -134,6 +132,7 @@ async function tellPage(
     local === undefined
       ? reportOnlyData((await findThere(named, natsAccess(flags, env), flags.out)).report)
       : await pageFromDirectory(local.directory);
+  const { writePage } = await import("./report-html.js");
   await writePage(data, { to: flags.to, beside: join(local?.directory ?? ".", "report.html") }, terminal);
   return EXIT.ok;
 }
@@ -184,6 +183,7 @@ async function tellIntervals(
 ): Promise<number> {
   const what = flags.format === "hlog" ? "--format hlog" : "--intervals";
   const run = await intervalsFromDirectory(await directoryOf(named, flags, what));
+  const { histogramLog, intervalTable } = await import("../interval-formats.js");
   // Line by line: a long run is not held as one text.
   for await (const line of flags.format === "hlog" ? histogramLog(run) : intervalTable(run)) {
     await terminal.print(line);
@@ -210,6 +210,7 @@ async function findThere(
       hint: "tokenstorm runs lists them; --out names another folder, --nats URL asks a cluster",
     });
   }
+  const { withCluster } = await import("../cluster.js");
   return withCluster(access, "operator", async ({ operations }) => {
     const record = await operations.run(named);
     const report = await operations.report(record);

@@ -2,6 +2,7 @@ import type { ShardAssignment } from "../run/run-record.js";
 import type { FoldedBlock } from "./aggregate.js";
 import { addTo, emptyDue, emptyFlow, total } from "./counts.js";
 import { HdrHistogram } from "./hdr-histogram.js";
+import type { DecodedPayloads } from "./hdr-payload.js";
 import { MemberFold } from "./member-fold.js";
 import {
   type Block,
@@ -19,6 +20,14 @@ import { addWork } from "./work-part.js";
 export interface Interval {
   readonly fromUs: number;
   readonly toUs: number;
+}
+
+/** What else there is to say of a block that is added. */
+export interface BlockPlace {
+  readonly shard: ShardAssignment;
+  readonly interval: Interval;
+  /** Counts of its histograms, from their check. */
+  readonly kept: DecodedPayloads;
 }
 
 /** Agents that a level keeps apart; those of a higher shard are in the merged figures alone. */
@@ -46,7 +55,8 @@ export class BlockFold {
   }
 
   /** Adds a block whose histograms were checked; says how many samples it brought. */
-  add({ agent, index }: ShardAssignment, block: Block, interval: Interval): number {
+  add(block: Block, { shard, interval, kept }: BlockPlace): number {
+    const { agent, index } = shard;
     let flow = this.#flows.get(agent);
     if (flow === undefined) {
       flow = emptyFlow();
@@ -58,15 +68,15 @@ export class BlockFold {
     this.#open.set(agent, (this.#open.get(agent) ?? 0) + block.due.offered - endedIn(block.due));
     this.#noteEnd(block.due, interval);
     if (this.phase === "measured") {
-      if (index < AGENTS_APART) memberOf(this.#agents, index).addBlock(block);
-      for (const part of block.targets ?? []) memberOf(this.#targets, part.url).addTarget(part);
+      if (index < AGENTS_APART) memberOf(this.#agents, index).addBlock(block, kept);
+      for (const part of block.targets ?? []) memberOf(this.#targets, part.url).addTarget(part, kept);
     }
     for (const part of block.work ?? []) this.#addWork(part);
     let samples = 0;
     for (const metric of METRICS) {
       const encoded = block.histograms[metric];
       if (encoded === undefined) continue;
-      this.#histogram(metric).mergeChecked(encoded);
+      this.#histogram(metric).mergeChecked(encoded, kept);
       if (isCounted(metric)) samples += encoded.count;
     }
     return samples;

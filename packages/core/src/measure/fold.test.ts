@@ -5,7 +5,7 @@ import type { Aggregate } from "./aggregate.js";
 import { emptyDue, emptyFlow, emptyLedger } from "./counts.js";
 import { createAggregate } from "./fold.js";
 import { createHistogram } from "./hdr-histogram.js";
-import { type Block, type Final, METRICS, type Snapshot } from "./snapshot.js";
+import { type Block, type Final, METRICS, type Snapshot, TARGET_METRICS } from "./snapshot.js";
 import { assignment, foldAll, playOn } from "./testing/cluster.js";
 import { randomRun, userStage } from "./testing/random-run.js";
 import { IDLE_VITALS } from "./testing/scripted-run.js";
@@ -187,6 +187,42 @@ test("a final that claims more intervals than anyone could cut costs nothing", (
   aggregate.fold(snapshot(0, 1));
   aggregate.foldFinal(final(0, Number.MAX_SAFE_INTEGER));
   assert.deepEqual(aggregate.agents()[0]?.missing, [{ from: 2, to: Number.MAX_SAFE_INTEGER }]);
+});
+
+test("a snapshot with more counts than a fold keeps decoded is folded like any other, also where histograms are one", () => {
+  // Four full histograms are more words than there is room for.
+  const full = createHistogram();
+  for (let value = 0; value < 3_600_000_000; value = value < 2048 ? value + 1 : Math.ceil(value * 1.0005)) {
+    full.record(value, 1 + (value % 300));
+  }
+  const small = createHistogram();
+  small.record(7);
+  const [one, other] = [full.encode(), small.encode()];
+  const again = { ...one, payload: one.payload.slice() };
+  const histograms = {
+    ttft: other,
+    gap: one,
+    itl: one,
+    tpot: again,
+    e2e: { ...again, payload: again.payload.slice() },
+  };
+  const aggregate = aggregateOf(1);
+  for (const seq of [1, 2]) {
+    const blocks = [{ ...block(), phase: "measured" as const, histograms }];
+    assert.equal(aggregate.fold(snapshot(0, seq, { blocks })), "folded");
+  }
+  const folded = aggregate.block(0, "measured");
+  for (const [metric, encoded] of Object.entries(histograms)) {
+    const twice = createHistogram();
+    twice.mergeEncoded(encoded);
+    twice.mergeEncoded(encoded);
+    const of = METRICS.find((name) => name === metric) ?? "ttft";
+    assert.deepEqual(folded?.histograms.get(of)?.encode(), twice.encode(), metric);
+    const member = [...(folded?.agents.values() ?? [])][0]?.histograms;
+    const kept = TARGET_METRICS.find((name) => name === metric);
+    if (kept !== undefined)
+      assert.deepEqual(member?.get(kept)?.encode(), twice.encode(), `${metric} of the agent`);
+  }
 });
 
 test("a malformed histogram leaves nothing of its snapshot behind, and the interval may come again", () => {

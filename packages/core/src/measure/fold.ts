@@ -11,6 +11,7 @@ import type {
 } from "./aggregate.js";
 import { BlockFold } from "./block-fold.js";
 import { checkEncoded } from "./hdr-histogram.js";
+import { DecodedPayloads } from "./hdr-payload.js";
 import type { IntervalColours } from "./interval-colours.js";
 import { IntervalSeries, type LevelInterval } from "./interval-series.js";
 import { ProbeFold } from "./probe-fold.js";
@@ -49,6 +50,8 @@ class Fold implements Aggregate {
   readonly #probes = new ProbeFold();
   readonly #recent: RecentIntervals | null;
   readonly #series = new IntervalSeries();
+  /** Of the snapshot that is being folded. */
+  readonly #decoded = new DecodedPayloads();
   #samples = 0;
 
   constructor({ stages, shards, live = true }: AggregateOptions) {
@@ -63,11 +66,13 @@ class Fold implements Aggregate {
     if (book === undefined || seq < 1) return "foreign";
     if (blocks.some(({ stage }) => stage >= this.#stages)) return "foreign";
     if (book.has(seq)) return "duplicate";
-    checkHistograms(snapshot);
+    const kept = this.#decoded;
+    kept.clear();
+    checkHistograms(snapshot, kept);
     book.add(seq, toUs);
-    for (const block of blocks) {
-      this.#samples += this.#block(block.stage, block.phase).add(book.shard, block, { fromUs, toUs });
-    }
+    const place = { shard: book.shard, interval: { fromUs, toUs }, kept };
+    for (const block of blocks) this.#samples += this.#block(block.stage, block.phase).add(block, place);
+    kept.clear();
     const vitals = intervalVitals(snapshot);
     this.#vitals.add(vitals);
     this.#probes.add(vitals);
@@ -171,16 +176,16 @@ function keyOf(stage: number, phase: Phase): number {
 }
 
 /** Throws PROTOCOL_MALFORMED before anything is folded: half a snapshot could not be taken out again. */
-function checkHistograms({ blocks }: Snapshot): void {
+function checkHistograms({ blocks }: Snapshot, kept: DecodedPayloads): void {
   for (const { histograms, targets = [] } of blocks) {
     for (const metric of METRICS) {
       const encoded = histograms[metric];
-      if (encoded !== undefined) checkEncoded(encoded);
+      if (encoded !== undefined) checkEncoded(encoded, kept);
     }
     for (const part of targets) {
       for (const metric of TARGET_METRICS) {
         const encoded = part.histograms[metric];
-        if (encoded !== undefined) checkEncoded(encoded);
+        if (encoded !== undefined) checkEncoded(encoded, kept);
       }
     }
   }

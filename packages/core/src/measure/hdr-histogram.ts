@@ -1,6 +1,13 @@
 import float64 from "hdr-histogram-js/dist/Float64Histogram.js";
 import { assert } from "../errors.js";
-import { checkPayload, decodePayload, encodePayload, GEOMETRY, refuse } from "./hdr-payload.js";
+import {
+  checkPayload,
+  type DecodedPayloads,
+  decodePayload,
+  encodePayload,
+  GEOMETRY,
+  refuse,
+} from "./hdr-payload.js";
 import type { Histogram } from "./histogram.js";
 import type { EncodedHistogram } from "./snapshot.js";
 
@@ -107,10 +114,10 @@ export class HdrHistogram implements Histogram {
     this.mergeChecked(other);
   }
 
-  /** As mergeEncoded, for one that passed `checkEncoded` before: the fold merges each of them twice. */
-  mergeChecked(other: EncodedHistogram): void {
+  /** As mergeEncoded, for one that passed `checkEncoded` before, by what was kept of it then. */
+  mergeChecked(other: EncodedHistogram, kept?: DecodedPayloads): void {
     if (other.count === 0) return;
-    const { size, buckets, counts } = decodePayload(other.payload);
+    const { size, buckets, counts } = kept?.countsOf(other.payload) ?? decodePayload(other.payload);
     for (let i = 0; i < size; i += 1) this.#hdr.addToCountAtIndex(buckets[i] ?? 0, counts[i] ?? 0);
     if (size > 0) {
       this.#firstBucket = Math.min(this.#firstBucket, buckets[0] ?? 0);
@@ -190,15 +197,15 @@ function refuseUncounted(name: string, value: number): void {
 
 /**
  * Throws PROTOCOL_MALFORMED unless the payload is whole, of our geometry, and what stands beside it fits it: figures
- * that contradict each other would move means and percentiles without a trace.
+ * that contradict each other would move means and percentiles without a trace. `kept` then has its counts.
  */
-export function checkEncoded(encoded: EncodedHistogram): void {
+export function checkEncoded(encoded: EncodedHistogram, kept?: DecodedPayloads): void {
   const { count, sum, min, max, overflow } = encoded;
   refuseUncounted("count", count);
   refuseUncounted("min", min);
   refuseUncounted("max", max);
   refuseUncounted("overflow", overflow);
-  const inside = checkPayload(encoded.payload);
+  const inside = checkPayload(encoded.payload, kept);
   if (inside.count + overflow !== count) refuse(`count ${count} beside ${inside.count} + ${overflow} in it`);
   const slack = 1e-9 * sum; // beyond 2^53 a sum is rounded
   if (!(sum >= min * count - slack && sum <= max * count + slack)) refuse(`a sum ${sum} that cannot be`);

@@ -81,8 +81,11 @@ export interface PayloadSummary {
 /**
  * Reads a payload to its end, without counting anything. Throws PROTOCOL_MALFORMED for whatever is not a payload of
  * our geometry: it may come from anyone who can publish. Takes time in proportion to its length, which is bounded.
+ * `kept` then has its counts.
  */
-export function checkPayload(payload: Uint8Array): PayloadSummary {
+export function checkPayload(payload: Uint8Array, kept?: DecodedPayloads): PayloadSummary {
+  const known = kept?.summaryOf(payload);
+  if (known !== undefined) return known;
   checkHeader(payload);
   let count = 0;
   const words = decodeWords(payload);
@@ -90,7 +93,9 @@ export function checkPayload(payload: Uint8Array): PayloadSummary {
   const firstBucket = words === 0 ? -1 : (DECODED.buckets[0] ?? -1);
   const lastBucket = words === 0 ? -1 : (DECODED.buckets[words - 1] ?? -1);
   if (!Number.isSafeInteger(count)) refuse("counts that add up to more than 2^53");
-  return { count, firstBucket, lastBucket };
+  const summary = { count, firstBucket, lastBucket };
+  kept?.keep(payload, summary, words);
+  return summary;
 }
 
 /** Counts that are not 0, by ascending bucket: the first `size` of both lists. */
@@ -103,6 +108,53 @@ export interface DecodedCounts {
 /** Counts of a payload that passed `checkPayload`. They lie where every payload's do: the next call of this module overwrites them. */
 export function decodePayload(payload: Uint8Array): DecodedCounts {
   return { size: decodeWords(payload), ...DECODED };
+}
+
+/** Words of one snapshot's payloads that are kept; usually it has some thousand. */
+const MOST_KEPT_WORDS = 65_536;
+
+interface KeptPayload extends DecodedCounts {
+  readonly summary: PayloadSummary;
+}
+
+/**
+ * Counts of checked payloads, so that each is decoded once, however many histograms it is merged into. One snapshot at a
+ * time: a payload is known by its object, which nobody changes from its check to its last merge.
+ */
+export class DecodedPayloads {
+  readonly #buckets = new Int32Array(MOST_KEPT_WORDS);
+  readonly #counts = new Float64Array(MOST_KEPT_WORDS);
+  readonly #kept = new Map<Uint8Array, KeptPayload>();
+  #used = 0;
+
+  /** Forgets all: the next snapshot begins. */
+  clear(): void {
+    this.#kept.clear();
+    this.#used = 0;
+  }
+
+  /** Undefined for one that was not checked, or for which there was no room. */
+  summaryOf(payload: Uint8Array): PayloadSummary | undefined {
+    return this.#kept.get(payload)?.summary;
+  }
+
+  /** Takes over what was decoded last; passes over it where there is no room. */
+  keep(payload: Uint8Array, summary: PayloadSummary, size: number): void {
+    const from = this.#used;
+    const end = from + size;
+    if (end > MOST_KEPT_WORDS) return;
+    const buckets = this.#buckets.subarray(from, end);
+    const counts = this.#counts.subarray(from, end);
+    buckets.set(DECODED.buckets.subarray(0, size));
+    counts.set(DECODED.counts.subarray(0, size));
+    this.#used = end;
+    this.#kept.set(payload, { size, buckets, counts, summary });
+  }
+
+  /** Of a payload that passed `checkPayload`. */
+  countsOf(payload: Uint8Array): DecodedCounts {
+    return this.#kept.get(payload) ?? decodePayload(payload);
+  }
 }
 
 /** Hands every count of a payload that passed `checkPayload` to `add`, which must not read another one meanwhile. */
@@ -160,15 +212,18 @@ function decodeWords(bytes: Uint8Array): number {
     at += 1;
     // The sign bit goes first, so that the magnitude stays exact up to 2^53.
     let magnitude = (first & 127) >> 1;
-    let weight = 64;
-    for (let byte = first, i = 1; byte >= 128; i += 1, weight *= 128) {
-      if (i === MAX_WORD_BYTES) refuse("a word of more than eight bytes");
-      if (at >= length) refuse("a word that is cut off");
-      byte = bytes[at] ?? 0;
-      at += 1;
-      magnitude += (byte & 127) * weight;
+    // Nearly every count is below 64.
+    if (first >= 128) {
+      let weight = 64;
+      for (let byte = first, i = 1; byte >= 128; i += 1, weight *= 128) {
+        if (i === MAX_WORD_BYTES) refuse("a word of more than eight bytes");
+        if (at >= length) refuse("a word that is cut off");
+        byte = bytes[at] ?? 0;
+        at += 1;
+        magnitude += (byte & 127) * weight;
+      }
+      if (magnitude > Number.MAX_SAFE_INTEGER) refuse("a count above 2^53");
     }
-    if (magnitude > Number.MAX_SAFE_INTEGER) refuse("a count above 2^53");
     if ((first & 1) === 1) following += magnitude + 1;
     else {
       if (magnitude > 0) {

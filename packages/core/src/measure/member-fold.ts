@@ -1,4 +1,5 @@
 import { total } from "./counts.js";
+import type { DecodedPayloads } from "./hdr-payload.js";
 import {
   type Block,
   type EncodedHistogram,
@@ -28,23 +29,27 @@ export class MemberFold implements FoldedMember {
   outputTokens = 0;
   readonly histograms = new Map<TargetMetric, SparseHistogram>();
 
-  addBlock({ due, flow, histograms }: Block): void {
-    this.#add({ ...due, failed: total(due.failed), outputTokens: flow.outputTokens }, histograms);
+  addBlock({ due, flow, histograms }: Block, kept?: DecodedPayloads): void {
+    this.#addCounts({ ...due, failed: total(due.failed), outputTokens: flow.outputTokens });
+    this.#merge(histograms, kept);
   }
 
-  addTarget(part: TargetPart): void {
-    this.#add(part, part.histograms);
+  addTarget(part: TargetPart, kept?: DecodedPayloads): void {
+    this.#addCounts(part);
+    this.#merge(part.histograms, kept);
   }
 
-  #add(
+  #addCounts(
     counts: Pick<TargetPart, "offered" | "completed" | "failed" | "censored" | "outputTokens">,
-    histograms: Partial<Record<TargetMetric, EncodedHistogram>>,
   ): void {
     this.offered += counts.offered;
     this.completed += counts.completed;
     this.failed += counts.failed;
     this.censored += counts.censored;
     this.outputTokens += counts.outputTokens;
+  }
+
+  #merge(histograms: Partial<Record<TargetMetric, EncodedHistogram>>, kept?: DecodedPayloads): void {
     for (const metric of TARGET_METRICS) {
       const encoded = histograms[metric];
       if (encoded === undefined) continue;
@@ -53,7 +58,7 @@ export class MemberFold implements FoldedMember {
         histogram = new SparseHistogram();
         this.histograms.set(metric, histogram);
       }
-      histogram.mergeChecked(encoded);
+      histogram.mergeChecked(encoded, kept);
     }
   }
 }

@@ -1,9 +1,10 @@
 import { rankOf } from "./hdr-histogram.js";
-import { decodePayload, encodePayload, GEOMETRY } from "./hdr-payload.js";
+import { type DecodedPayloads, decodePayload, encodePayload, GEOMETRY } from "./hdr-payload.js";
 import type { EncodedHistogram } from "./snapshot.js";
 
 /** Buckets of a page: neighbours are used together, so few pages are half empty. */
 const PAGE_BUCKETS = 64;
+const NO_PAGE = new Float64Array(PAGE_BUCKETS);
 
 /**
  * The same buckets as every histogram, kept in pages that are made when something falls into them: a few KB where a
@@ -22,10 +23,22 @@ export class SparseHistogram {
   }
 
   /** One that passed `checkEncoded`. */
-  mergeChecked(other: EncodedHistogram): void {
+  mergeChecked(other: EncodedHistogram, kept?: DecodedPayloads): void {
     if (other.count === 0) return;
-    const { size, buckets, counts } = decodePayload(other.payload);
-    for (let i = 0; i < size; i += 1) this.#add(buckets[i] ?? 0, counts[i] ?? 0);
+    const { size, buckets, counts } = kept?.countsOf(other.payload) ?? decodePayload(other.payload);
+    // Buckets ascend, so that a page is looked up once.
+    let number = -1;
+    let page: Float64Array = NO_PAGE;
+    for (let i = 0; i < size; i += 1) {
+      const bucket = buckets[i] ?? 0;
+      const wanted = Math.floor(bucket / PAGE_BUCKETS);
+      if (wanted !== number) {
+        number = wanted;
+        page = this.#page(number);
+      }
+      const at = bucket % PAGE_BUCKETS;
+      page[at] = (page[at] ?? 0) + (counts[i] ?? 0);
+    }
     this.#count += other.count;
     this.#sum += other.sum;
     this.#min = Math.min(this.#min, other.min);
@@ -70,15 +83,12 @@ export class SparseHistogram {
     return this.#max;
   }
 
-  #add(bucket: number, count: number): void {
-    const page = Math.floor(bucket / PAGE_BUCKETS);
-    let counts = this.#pages.get(page);
-    if (counts === undefined) {
-      counts = new Float64Array(PAGE_BUCKETS);
-      this.#pages.set(page, counts);
-    }
-    const at = bucket % PAGE_BUCKETS;
-    counts[at] = (counts[at] ?? 0) + count;
+  #page(number: number): Float64Array {
+    const found = this.#pages.get(number);
+    if (found !== undefined) return found;
+    const page = new Float64Array(PAGE_BUCKETS);
+    this.#pages.set(number, page);
+    return page;
   }
 }
 
