@@ -99,7 +99,7 @@ function keptResults(world: World, record: RunRecord): Kept {
   assert.ok(files.length > 0, `no host has ${folder}`);
   // Two hosts have one where a leader died between report and end: the last one's stands in the record's term.
   const last =
-    files.find((one) => (one.get("run.json") ?? "").includes(`"term":${record.term},`)) ?? files.at(-1);
+    files.find((one) => (one.get("run.json") ?? "").includes(`"term": ${record.term},`)) ?? files.at(-1);
   const aggregate = createAggregate({ stages: resolveStages(record.plan), shards: record.shards });
   const snapshots: Snapshot[] = [];
   for (const line of (last?.get("snapshots.ndjson") ?? "").split("\n")) {
