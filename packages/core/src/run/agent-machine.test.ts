@@ -253,3 +253,29 @@ test("events that come too late for the state change nothing", () => {
     assert.ok(failed === "failed" || failed === "idle", `${event.kind} leads to ${failed}`);
   }
 });
+
+test("what an agent takes over comes once, before the stage's start that came with it, and never from an older record", () => {
+  const moves = [{ lost: "a2", fromStage: 1, to: [{ agent: "a1", index: 1, count: 2 }] }];
+  const running = { state: "running", start: start(true), stageStartsUs: [0, null] } as const;
+  const steps = [
+    ...to.running,
+    read({ ...running, revision: 5, moves, stageStartsUs: [0, 9] }),
+    read({ ...running, revision: 4 }),
+    read({ ...running, revision: 5, moves, stageStartsUs: [0, 9] }),
+    read({ ...running, revision: 6, moves, stageStartsUs: [0, 9] }),
+  ];
+  let machine: AgentMachine = IDLE_AGENT;
+  const effects: AgentEffect[] = [];
+  for (const event of steps) {
+    const step = stepAgent(machine, event, ME);
+    machine = step.machine;
+    effects.push(...step.effects);
+  }
+  assert.deepEqual(
+    effects.filter(({ kind }) => kind === "take-over" || kind === "commit-stages"),
+    [
+      { kind: "take-over", shards: [{ index: 1, count: 2, fromStage: 1 }] },
+      { kind: "commit-stages", stageStartsUs: [0, 9] },
+    ],
+  );
+});
