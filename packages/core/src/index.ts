@@ -74,6 +74,7 @@ export { givenUpAgents } from "./run/leader-loss.js";
 export { beginLeading, leadRun, terminalState } from "./run/leader-machine.js";
 export * from "./run/leader-notes.js";
 export { recoverZeroUs, resumeLeading } from "./run/leader-resume.js";
+export { longestRunUs } from "./run/stage-progress.js";
 export {
   type LeaderConfig,
   type LeaderEffect,
