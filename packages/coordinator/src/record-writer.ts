@@ -53,6 +53,11 @@ export class RecordWriter {
     return this.#stored.record;
   }
 
+  /** Resolves when every change that was asked for by now is in the store, or never will be. */
+  settled(): Promise<void> {
+    return this.#work;
+  }
+
   write(change: RecordChange, notAfterUs: number | null): void {
     this.#next(() => this.#write(change, notAfterUs));
   }

@@ -368,6 +368,9 @@ export class RunDriver {
 
   async #finishRun(): Promise<void> {
     this.#scraper.stopWatching();
+    // The report speaks of the record as it will stand: a change that is still on its way is part of it.
+    await this.#writer.settled();
+    if (this.#isOver) return;
     this.#noteReady();
     const refusals = this.#options.refusals() - this.#refusalsBefore;
     const finished = await this.#keeper.finish(this.record, refusals);

@@ -97,7 +97,7 @@ test("clocks that do not answer a new leader are asked again: no wall clock says
   let step = answer(takenOver({}), []);
   assert.deepEqual(
     step.effects.map(({ kind }) => kind),
-    ["probe"],
+    ["note", "probe"],
   );
   step = answer(step.state, ["a2"]);
   assert.equal(step.state.step.kind, "running");

@@ -58,8 +58,10 @@ export function resumed(
   const { record, step } = state;
   if (record.start === null || step.kind !== "probing") return keep(state);
   const recovered = recoverZeroUs(record.start.localUs, state.shards, offsets);
-  if (recovered === null && step.attempt < LEADER_LIMITS.resumeAttempts)
-    return probe(state, "resume", step.attempt + 1);
+  if (recovered === null && step.attempt < LEADER_LIMITS.resumeAttempts) {
+    const text = "no agent answers the new leader: their clocks are asked again";
+    return then({ state, effects: [{ kind: "note", text }] }, probe(state, "resume", step.attempt + 1));
+  }
   // A wall clock may be wrong by any amount; results end no later than now.
   const start = { ...record.start, leaderUs: recovered ?? nowUs - state.reachedUs };
   const resuming = write(
