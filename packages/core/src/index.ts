@@ -74,7 +74,6 @@ export { givenUpAgents } from "./run/leader-loss.js";
 export { beginLeading, leadRun, terminalState } from "./run/leader-machine.js";
 export * from "./run/leader-notes.js";
 export { recoverZeroUs, resumeLeading } from "./run/leader-resume.js";
-export { longestRunUs } from "./run/stage-progress.js";
 export {
   type LeaderConfig,
   type LeaderEffect,
@@ -92,6 +91,7 @@ export * from "./run/report.js";
 export * from "./run/run-history.js";
 export * from "./run/run-record.js";
 export * from "./run/shard-map.js";
+export { longestRunUs } from "./run/stage-progress.js";
 export * from "./statistics/index.js";
 export * from "./study/index.js";
 export { isLoopbackHost } from "./target/ip-address.js";
