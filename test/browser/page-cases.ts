@@ -18,6 +18,11 @@ export const CASES: Readonly<Record<string, MadeUpOptions>> = {
     ...{ agents: 200, levels: [200, 400], levelMs: 9000, seed: 3 },
     name: "two hundred agents",
   },
+  // The largest that is promised: at ten seconds an interval it has more of them than a line has points.
+  "two hundred agents for two hours": {
+    ...{ agents: 200, levels: [200, 400], levelMs: 3_597_000, seed: 5, intervalMs: 10_000, thinkMs: 60_000 },
+    name: "two hundred agents for two hours",
+  },
   "two hours": { agents: 4, levels: [4, 8], levelMs: 3_597_000, seed: 4, name: "two hours" },
 };
 

@@ -34,6 +34,8 @@ export interface MadeUpOptions {
   readonly levelMs: number;
   readonly seed: number;
   readonly intervalMs?: number;
+  /** Between a user's requests, so that long runs of many agents are made up in seconds. */
+  readonly thinkMs?: number;
   readonly name?: string;
   readonly model?: string;
   /** Failures in the second half, an agent that could not keep up, one of which intervals are missing. */
@@ -238,7 +240,7 @@ class MadeUpAgent {
       counted.generationTokens += TOKENS;
       counted.successes += 1;
     }
-    return Math.floor(tUs) + 1;
+    return Math.floor(tUs) + 1 + (options.thinkMs ?? 0) * 1000;
   }
 
   #vitals(toUs: number) {
