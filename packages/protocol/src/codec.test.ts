@@ -203,6 +203,34 @@ test("a target's part of a block comes back as it was sent", () => {
   assert.deepEqual(plain(decodeSnapshot(encodeSnapshot(snapshot))), plain(snapshot));
 });
 
+test("a member's part of a block comes back as it was sent, and without its histograms from who is older", () => {
+  const [block] = aSnapshot().blocks;
+  assert.ok(block !== undefined);
+  const counts = {
+    ...{
+      member: 1,
+      offered: 5,
+      completed: 4,
+      failed: 1,
+      promptTokens: 40,
+      cachedPromptTokens: 0,
+      outputTokens: 20,
+    },
+    ...{ askedPromptTokens: 40, askedOutputTokens: 20, promptsOfUnknownLength: 0 },
+    ...{ images: 0, imageTokens: 0, imageTokensTold: 0 },
+  };
+  const { ttft, e2e } = block.histograms;
+  assert.ok(ttft !== undefined && e2e !== undefined);
+  const sent = aSnapshot({ blocks: [{ ...block, work: [{ ...counts, histograms: { ttft, e2e } }] }] });
+  const [read] = decodeSnapshot(encodeSnapshot(sent)).blocks;
+  const plain = (one: typeof ttft | undefined) => ({ ...one, payload: [...(one?.payload ?? [])] });
+  const { histograms, ...others } = read?.work?.[0] ?? assert.fail("no work came back");
+  assert.deepEqual(others, counts);
+  assert.deepEqual([plain(histograms?.ttft), plain(histograms?.e2e)], [plain(ttft), plain(e2e)]);
+  const older = aSnapshot({ blocks: [{ ...block, work: [counts] }] });
+  assert.deepEqual(decodeSnapshot(encodeSnapshot(older)).blocks[0]?.work, [counts]);
+});
+
 test("a snapshot is read by readers of the first version, and theirs by ours", () => {
   const [block] = snapshotToMessage(aSnapshot()).blocks;
   assert.ok(block !== undefined);

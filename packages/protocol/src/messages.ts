@@ -16,6 +16,7 @@ import {
   TARGETS_APART,
   TOKEN_SOURCES,
   VITALS_COLOURS,
+  WORK_METRICS,
 } from "@tokenstorm/core";
 import { z } from "zod";
 import { isId } from "./subjects.js";
@@ -235,25 +236,27 @@ const DueMessage = z.object({
   promptsOfUnknownLength: count.default(0),
 });
 
-/** Agents that are older send none, and leaders that are older pass over it. */
-const WorkMessage = z.object({
-  member: z
-    .int()
-    .min(0)
-    .max(PLAN_BOUNDS.mixtureMembers.max - 1),
-  offered: count,
-  completed: count,
-  failed: count,
-  promptTokens: count,
-  cachedPromptTokens: count,
-  outputTokens: count,
-  askedPromptTokens: count,
-  askedOutputTokens: count,
-  promptsOfUnknownLength: count,
-  images: count,
-  imageTokens: count,
-  imageTokensTold: count,
-});
+/** Agents that are older send none, and leaders that are older pass over it; so they do over its histograms. */
+const workWith = <Payload extends z.ZodType>(payload: Payload) =>
+  z.object({
+    member: z
+      .int()
+      .min(0)
+      .max(PLAN_BOUNDS.mixtureMembers.max - 1),
+    offered: count,
+    completed: count,
+    failed: count,
+    promptTokens: count,
+    cachedPromptTokens: count,
+    outputTokens: count,
+    askedPromptTokens: count,
+    askedOutputTokens: count,
+    promptsOfUnknownLength: count,
+    images: count,
+    imageTokens: count,
+    imageTokensTold: count,
+    histograms: z.partialRecord(z.enum(WORK_METRICS), histogramWith(payload)).optional(),
+  });
 
 /** Metrics of the first version of the message. */
 export type FirstMetric = Exclude<MetricName, (typeof LATER_METRICS)[number]>;
@@ -297,7 +300,7 @@ const snapshotWith = <Payload extends z.ZodType>(payload: Payload) =>
           // A first reader refuses names that it does not know, and passes over fields that it does not know.
           laterHistograms: z.partialRecord(z.enum(LATER_METRICS), histogramWith(payload)).optional(),
           targets: z.array(targetWith(payload)).max(TARGETS_APART).optional(),
-          work: z.array(WorkMessage).max(PLAN_BOUNDS.mixtureMembers.max).optional(),
+          work: z.array(workWith(payload)).max(PLAN_BOUNDS.mixtureMembers.max).optional(),
         }),
       )
       .max(64),

@@ -73,6 +73,7 @@ const Work = z.looseObject({
   outputMean: maybe,
   imagesMean: maybe,
   imageTokensEach: maybe,
+  latencyUs: z.looseObject({ ttft: MemberLatency, e2e: MemberLatency }).optional(),
 });
 
 const Member = z.looseObject({

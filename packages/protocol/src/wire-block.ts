@@ -4,6 +4,8 @@ import {
   TARGET_METRICS,
   type TargetMetric,
   type TargetPart,
+  WORK_METRICS,
+  type WorkMetric,
   type WorkPart,
 } from "@tokenstorm/core";
 import { FIRST_METRICS, type FirstMetric } from "./messages.js";
@@ -25,12 +27,16 @@ interface WireTarget<Payload> extends Omit<TargetPart, "histograms"> {
   histograms: Histograms<TargetMetric, Payload>;
 }
 
+interface WireWork<Payload> extends Omit<WorkPart, "histograms"> {
+  histograms?: Histograms<WorkMetric, Payload> | undefined;
+}
+
 /** A block as messages and lines have it: metrics of the first version apart from those that came later. */
 export interface WireBlock<Payload> extends Pick<Block, "stage" | "phase" | "flow" | "due"> {
   histograms: Histograms<FirstMetric, Payload>;
   laterHistograms?: Histograms<LaterMetric, Payload> | undefined;
   targets?: WireTarget<Payload>[] | undefined;
-  work?: WorkPart[] | undefined;
+  work?: WireWork<Payload>[] | undefined;
 }
 
 /** The same block with the payloads in another form; `field` names the histogram within the block. */
@@ -38,7 +44,7 @@ export function mapPayloads<From, To>(
   block: WireBlock<From>,
   change: (payload: From, field: string) => To,
 ): WireBlock<To> {
-  const { histograms, laterHistograms, targets, ...rest } = block;
+  const { histograms, laterHistograms, targets, work, ...rest } = block;
   const mapped = <Name extends string>(names: readonly Name[], of: Histograms<Name, From>, field: string) =>
     mapNames(names, of, (histogram, name) => ({
       ...histogram,
@@ -56,6 +62,16 @@ export function mapPayloads<From, To>(
           targets: targets.map((target, i) => ({
             ...target,
             histograms: mapped(TARGET_METRICS, target.histograms, `targets.${i}.histograms`),
+          })),
+        }),
+    ...(work === undefined
+      ? {}
+      : {
+          work: work.map(({ histograms: ofPart, ...counts }, i) => ({
+            ...counts,
+            ...(ofPart === undefined
+              ? {}
+              : { histograms: mapped(WORK_METRICS, ofPart, `work.${i}.histograms`) }),
           })),
         }),
   };

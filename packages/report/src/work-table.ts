@@ -2,7 +2,7 @@ import type { RunReport, WorkReport } from "@tokenstorm/core";
 import { printable } from "./columns.js";
 import type { Paint } from "./paint.js";
 import { type Column, type ColumnGroup, renderTables } from "./table.js";
-import { formatCount, formatNumber, formatShare } from "./units.js";
+import { formatCount, formatNumber, formatShare, formatUs } from "./units.js";
 
 /**
  * What each member of a mixture, or a workload with images, asked for beside what was measured, of the last level that
@@ -47,6 +47,7 @@ export function renderWork(
       columns: [number("asked", (one) => one.askedOutputMean), number("measured", (one) => one.outputMean)],
     },
     ...(work.some(({ imagesMean }) => (imagesMean ?? 0) > 0) ? [imageColumns(number)] : []),
+    ...(work.some(({ latencyUs }) => latencyUs !== undefined) ? latencyColumns(column) : []),
   ];
   return ["", ...renderTables(first, groups, options)];
 }
@@ -62,6 +63,19 @@ function imageColumns(
       number("tokens", (one) => one.imageTokensEach),
     ],
   };
+}
+
+/** As of a level: TTFT of those that got a first token, E2E of those that completed. */
+function latencyColumns(column: (title: string, cell: (one: WorkReport) => string) => Column): ColumnGroup[] {
+  const time = (metric: "ttft" | "e2e", stat: "p50" | "p99") =>
+    column(stat, ({ latencyUs }) => {
+      const us = latencyUs?.[metric][stat] ?? null;
+      return us === null ? "-" : formatUs(us);
+    });
+  return [
+    { title: "TTFT", columns: [time("ttft", "p50"), time("ttft", "p99")] },
+    { title: "E2E", columns: [time("e2e", "p50"), time("e2e", "p99")] },
+  ];
 }
 
 function orDash(value: number | null): string {

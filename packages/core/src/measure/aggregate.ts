@@ -11,8 +11,10 @@ import type {
   MetricName,
   Phase,
   Snapshot,
+  WorkMetric,
   WorkPart,
 } from "./snapshot.js";
+import type { SparseHistogram } from "./sparse-histogram.js";
 import type { Vitals } from "./vitals.js";
 
 /** Blocks of one (stage, phase) folded together; in-flight bounds are sums of the agents' own minima and maxima. */
@@ -32,6 +34,8 @@ export interface FoldedBlock {
   readonly targets: ReadonlyMap<number, FoldedMember>;
   /** By member of the workload; empty where these are not kept apart. */
   readonly work: ReadonlyMap<number, WorkPart>;
+  /** Of a measured block, by the same. */
+  readonly workLatencies: ReadonlyMap<number, ReadonlyMap<WorkMetric, SparseHistogram>>;
   /** The last interval in which a request of the block was heard to end; null without one. Run time, us. */
   readonly lastEnd: { readonly fromUs: number; readonly toUs: number } | null;
 }

@@ -14,6 +14,8 @@ import {
   TARGETS_APART,
   type TargetMetric,
   type TargetPart,
+  WORK_METRICS,
+  type WorkMetric,
   type WorkPart,
 } from "./snapshot.js";
 import { emptyWork, isEmptyWork } from "./work-part.js";
@@ -29,6 +31,7 @@ export class OpenBlock {
   readonly targets: (OpenTarget | undefined)[] = [];
   /** By member of the workload, those that were ever used. */
   readonly work: (WorkPart | undefined)[] = [];
+  readonly workHistograms: (Map<WorkMetric, HdrHistogram> | undefined)[] = [];
   /** It has something in it, and so will be in the next snapshot. */
   touched = false;
   /** Its in-flight minimum and maximum are those of time spent in it. */
@@ -98,6 +101,21 @@ export class BlockBook {
     histogram.record(value, times);
   }
 
+  /** Beside `record` for the block as a whole, which has touched it; nothing where members are not kept apart (-1). */
+  recordWork(
+    block: OpenBlock,
+    of: { readonly member: number; readonly metric: WorkMetric },
+    value: number,
+  ): void {
+    const { member, metric } = of;
+    if (member < 0 || block.phase !== "measured") return;
+    const histograms = block.workHistograms[member] ?? new Map<WorkMetric, HdrHistogram>();
+    block.workHistograms[member] = histograms;
+    const histogram = histograms.get(metric) ?? this.#idle.pop() ?? new HdrHistogram();
+    histograms.set(metric, histogram);
+    histogram.record(value);
+  }
+
   get isEmpty(): boolean {
     return this.#touched.length === 0;
   }
@@ -132,8 +150,7 @@ export class BlockBook {
       this.#giveBack(histogram);
     }
     const targets = this.#closeTargets(block);
-    const work = block.work.filter((part) => part !== undefined).filter((part) => !isEmptyWork(part));
-    block.work.length = 0;
+    const work = this.#closeWork(block);
     const { stage, phase, flow, due } = block;
     block.flow = emptyFlow();
     block.due = emptyDue();
@@ -153,6 +170,30 @@ export class BlockBook {
       if (target === undefined || target.isEmpty) continue;
       parts.push(target.close((histogram) => this.#giveBack(histogram)));
     }
+    return parts;
+  }
+
+  #closeWork({ work, workHistograms }: OpenBlock): WorkPart[] {
+    const parts: WorkPart[] = [];
+    // A first token may be all that an interval has of a member.
+    for (let member = 0; member < Math.max(work.length, workHistograms.length); member += 1) {
+      const part = work[member];
+      const measured = workHistograms[member];
+      if (measured === undefined) {
+        if (part !== undefined && !isEmptyWork(part)) parts.push(part);
+        continue;
+      }
+      const histograms: Partial<Record<WorkMetric, EncodedHistogram>> = {};
+      for (const metric of WORK_METRICS) {
+        const histogram = measured.get(metric);
+        if (histogram === undefined) continue;
+        histograms[metric] = histogram.encode();
+        this.#giveBack(histogram);
+      }
+      parts.push({ ...(part ?? emptyWork(member)), histograms });
+    }
+    work.length = 0;
+    workHistograms.length = 0;
     return parts;
   }
 

@@ -12,8 +12,11 @@ import {
   METRICS,
   type MetricName,
   type Phase,
+  WORK_METRICS,
+  type WorkMetric,
   type WorkPart,
 } from "./snapshot.js";
+import { SparseHistogram } from "./sparse-histogram.js";
 import { addWork } from "./work-part.js";
 
 /** A run's time, us, that an interval took; what happened in it happened no earlier and no later. */
@@ -47,6 +50,7 @@ export class BlockFold {
   readonly #agents = new Map<number, MemberFold>();
   readonly #targets = new Map<number, MemberFold>();
   readonly #work = new Map<number, WorkPart>();
+  readonly #workLatencies = new Map<number, Map<WorkMetric, SparseHistogram>>();
   #lastEnd: Interval | null = null;
 
   constructor(stage: number, phase: Phase) {
@@ -71,7 +75,7 @@ export class BlockFold {
       if (index < AGENTS_APART) memberOf(this.#agents, index).addBlock(block, kept);
       for (const part of block.targets ?? []) memberOf(this.#targets, part.url).addTarget(part, kept);
     }
-    for (const part of block.work ?? []) this.#addWork(part);
+    for (const part of block.work ?? []) this.#addWork(part, kept);
     let samples = 0;
     for (const metric of METRICS) {
       const encoded = block.histograms[metric];
@@ -82,10 +86,20 @@ export class BlockFold {
     return samples;
   }
 
-  #addWork(part: WorkPart): void {
+  #addWork(part: WorkPart, kept: DecodedPayloads): void {
+    const { histograms = {}, ...counts } = part;
     const found = this.#work.get(part.member);
-    if (found === undefined) this.#work.set(part.member, { ...part });
+    if (found === undefined) this.#work.set(part.member, counts);
     else addWork(found, part);
+    for (const metric of WORK_METRICS) {
+      const encoded = histograms[metric];
+      if (encoded === undefined) continue;
+      const ofMember = this.#workLatencies.get(part.member) ?? new Map<WorkMetric, SparseHistogram>();
+      this.#workLatencies.set(part.member, ofMember);
+      const histogram = ofMember.get(metric) ?? new SparseHistogram();
+      ofMember.set(metric, histogram);
+      histogram.mergeChecked(encoded, kept);
+    }
   }
 
   /** The latest ends no earlier than the latest interval with an end begins, whoever's it is. */
@@ -124,6 +138,7 @@ export class BlockFold {
       agents: this.#agents,
       targets: this.#targets,
       work: this.#work,
+      workLatencies: this.#workLatencies,
       lastEnd: this.#lastEnd,
     };
   }

@@ -24,6 +24,7 @@ import {
   type Phase,
   type Snapshot,
   TARGET_METRICS,
+  WORK_METRICS,
 } from "./snapshot.js";
 import { VitalsFold } from "./vitals-fold.js";
 
@@ -177,7 +178,7 @@ function keyOf(stage: number, phase: Phase): number {
 
 /** Throws PROTOCOL_MALFORMED before anything is folded: half a snapshot could not be taken out again. */
 function checkHistograms({ blocks }: Snapshot, kept: DecodedPayloads): void {
-  for (const { histograms, targets = [] } of blocks) {
+  for (const { histograms, targets = [], work = [] } of blocks) {
     for (const metric of METRICS) {
       const encoded = histograms[metric];
       if (encoded !== undefined) checkEncoded(encoded, kept);
@@ -185,6 +186,12 @@ function checkHistograms({ blocks }: Snapshot, kept: DecodedPayloads): void {
     for (const part of targets) {
       for (const metric of TARGET_METRICS) {
         const encoded = part.histograms[metric];
+        if (encoded !== undefined) checkEncoded(encoded, kept);
+      }
+    }
+    for (const part of work) {
+      for (const metric of WORK_METRICS) {
+        const encoded = part.histograms?.[metric];
         if (encoded !== undefined) checkEncoded(encoded, kept);
       }
     }

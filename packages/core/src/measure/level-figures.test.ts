@@ -138,3 +138,56 @@ test("bars of a length histogram are at most sixteen, of a round width, and hold
     }
   }
 });
+
+/** A mixture of two: users of the one wait three times as long as those of the other. */
+function mixtureLevel(members: number | undefined, agents = 2): StageReport {
+  const of = [
+    { kind: "synthetic-text", name: "chat", weight: 1 },
+    { kind: "synthetic-text", name: "long", weight: 1 },
+  ] as const;
+  const plan = planOf({
+    ...(members === undefined ? {} : { workload: { kind: "mixture", of: of.slice(0, members) } }),
+    load: { kind: "users", stages: [{ users: 12, rampUpMs: 1000, settleMs: 1000, durationMs: 10_000 }] },
+  });
+  const e2eUs = (user: number) => (user % 2 === 0 ? 400_000 : 1_200_000);
+  const requests = closedLoop({ stage: 0, fromUs: 0, toUs: 12 * S, users: 12, e2eUs });
+  const run: ScriptedRun = { ...runOf(plan, requests), ...(members === undefined ? {} : { members }) };
+  const report = reportOf(factsOf(plan, run, agents), foldAll(run, playOn(run, agents)), {
+    stages: run.stages,
+  });
+  return report.stages[0] ?? assert.fail("no level");
+}
+
+test("each member of a mixture has latencies of its own, which add up to the level's", () => {
+  for (const agents of [1, 3]) {
+    const { work = [], latencyUs } = mixtureLevel(2, agents);
+    const [chat, long] = work;
+    assert.deepEqual([chat?.name, long?.name], ["chat", "long"]);
+    const near = (value: number | null | undefined, expected: number) =>
+      assert.ok(Math.abs((value ?? 0) / expected - 1) < 1e-3, `${value}, not ${expected}`);
+    near(chat?.latencyUs?.e2e.p50, 400_000);
+    near(long?.latencyUs?.e2e.p50, 1_200_000);
+    near(long?.latencyUs?.e2e.p99, 1_200_000);
+    for (const metric of ["ttft", "e2e"] as const) {
+      const counts = work.map((one) => one.latencyUs?.[metric].count ?? 0);
+      assert.ok(
+        counts.every((count) => count > 0),
+        metric,
+      );
+      assert.equal(
+        counts.reduce((sum, count) => sum + count, 0),
+        latencyUs[metric].count,
+        metric,
+      );
+    }
+    assert.equal(chat?.latencyUs?.e2e.count, chat?.completed);
+  }
+});
+
+test("a workload of one member has the level's latencies alone, and plain text is not kept apart at all", () => {
+  assert.deepEqual(
+    mixtureLevel(1).work?.map(({ latencyUs }) => latencyUs),
+    [undefined],
+  );
+  assert.deepEqual(mixtureLevel(undefined).work ?? [], []);
+});

@@ -1,4 +1,4 @@
-import type { MemberReport, Outlier } from "../run/report.js";
+import type { MemberLatency, MemberReport, Outlier } from "../run/report.js";
 import type { RunRecord } from "../run/run-record.js";
 import type { FoldedBlock } from "./aggregate.js";
 import { AGENTS_APART } from "./block-fold.js";
@@ -55,7 +55,7 @@ function rowOf({ id, folded }: Member, windowUs: number): MemberReport {
   };
 }
 
-function latencyOf(histogram: SparseHistogram | undefined): MemberReport["latencyUs"]["ttft"] {
+export function latencyOf(histogram: SparseHistogram | undefined): MemberLatency {
   if (histogram === undefined) return { count: 0, p50: null, p99: null };
   return { count: histogram.count, p50: histogram.percentile(50), p99: histogram.percentile(99) };
 }

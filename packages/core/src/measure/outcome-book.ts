@@ -72,6 +72,7 @@ export class OutcomeBook {
       request.target.completed += 1;
       this.#book.recordTarget(request.target, "e2e", e2eUs);
     }
+    if (work !== null) this.#book.recordWork(block, { member: request.member, metric: "e2e" }, e2eUs);
     this.#book.record(block, "response", tUs - request.dueUs);
     this.#book.record(block, "outputTokens", request.tokens);
     if (tpotUs !== null) this.#book.record(block, "tpot", tpotUs);

@@ -52,6 +52,10 @@ export function isCounted(metric: MetricName): boolean {
 export const TARGET_METRICS = ["ttft", "itl", "e2e"] as const satisfies readonly MetricName[];
 export type TargetMetric = (typeof TARGET_METRICS)[number];
 
+/** Histograms that are kept for each member of a mixture apart: twice a request, and none for each token. */
+export const WORK_METRICS = ["ttft", "e2e"] as const satisfies readonly MetricName[];
+export type WorkMetric = (typeof WORK_METRICS)[number];
+
 /** Of a plan with several URLs the first so many are kept apart; a report says how many are not. */
 export const TARGETS_APART = 16;
 
@@ -145,6 +149,8 @@ export interface WorkPart {
   imageTokens: number;
   /** Images of requests whose server told. */
   imageTokensTold: number;
+  /** Of a measured block; absent where nothing was measured, and from agents that are older. */
+  readonly histograms?: Partial<Record<WorkMetric, EncodedHistogram>> | undefined;
 }
 
 /** One target's part of a measured block: what its requests that were due in it came to, and what it sent in that time. */

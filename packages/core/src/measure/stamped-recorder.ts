@@ -8,7 +8,7 @@ import { checkLedger } from "./ledger.js";
 import type { DropReason } from "./outcome.js";
 import { OutcomeBook } from "./outcome-book.js";
 import type { Recorder, RecorderOptions, RequestEnd, RequestSample } from "./recorder.js";
-import type { Block, Final, Ledger, MetricName } from "./snapshot.js";
+import type { Block, Final, Ledger, MetricName, WorkMetric } from "./snapshot.js";
 import { hasBegun, phaseOfDue } from "./stage-clock.js";
 import { TrackedRequest } from "./tracked-request.js";
 import { UserTally } from "./user-tally.js";
@@ -249,12 +249,18 @@ class StampedRecorder implements Recorder {
       request.firstTokenUs = this.#clock.nowUs;
       const ttftUs = this.#clock.nowUs - sentUs;
       this.#record(request, "ttft", ttftUs);
-      if (request.target !== null && !request.censored)
-        this.#book.recordTarget(request.target, "ttft", ttftUs);
+      if (!request.censored) this.#recordMembers(request, "ttft", ttftUs);
     } else this.#closeArrival(request);
     request.arrivalUs = this.#clock.nowUs;
     request.arrivalTokens = tokens;
     request.lastTokenUs = this.#clock.nowUs;
+  }
+
+  /** For the target, and the member of the workload, that the request is of, where they are kept apart. */
+  #recordMembers(request: TrackedRequest, metric: WorkMetric, valueUs: number): void {
+    const { block, target, member } = request;
+    if (target !== null) this.#book.recordTarget(target, metric, valueUs);
+    if (member >= 0) this.#book.recordWork(block, { member, metric }, valueUs);
   }
 
   /** Only now is it known how many tokens shared the arrival, and so what each of them waited. */

@@ -2,14 +2,22 @@ import type { TestPlan } from "../plan/schema.js";
 import type { WorkReport } from "../run/report.js";
 import { workloadMembers } from "../workload/members.js";
 import type { FoldedBlock } from "./aggregate.js";
+import { latencyOf } from "./members.js";
 import type { WorkPart } from "./snapshot.js";
 
 /** What each member of the workload asked for in a level, beside what came of it; nothing for plain text. */
 export function workReports(block: FoldedBlock | undefined, plan: TestPlan): readonly WorkReport[] {
   if (block === undefined || block.work.size === 0) return [];
-  return workloadMembers(plan).flatMap(({ name, share }, member) => {
+  const members = workloadMembers(plan);
+  return members.flatMap(({ name, share }, member) => {
     const part = block.work.get(member);
-    return part === undefined ? [] : [workReport(part, { name, share })];
+    if (part === undefined) return [];
+    const latencies = members.length < 2 ? undefined : block.workLatencies.get(member);
+    const row = workReport(part, { name, share });
+    if (latencies === undefined) return [row];
+    return [
+      { ...row, latencyUs: { ttft: latencyOf(latencies.get("ttft")), e2e: latencyOf(latencies.get("e2e")) } },
+    ];
   });
 }
 

@@ -23,6 +23,7 @@ function block(stage: number, phase: FoldedBlock["phase"], change: Partial<Folde
     agents: new Map(),
     targets: new Map(),
     work: new Map(),
+    workLatencies: new Map(),
     lastEnd: null,
   };
   const none = { unsettled: 0, unoffered: 0, ...empty };

@@ -1,4 +1,4 @@
-import type { MetricName, TargetMetric } from "../measure/snapshot.js";
+import type { MetricName, TargetMetric, WorkMetric } from "../measure/snapshot.js";
 import type { TargetFacts } from "../plan/schema-facts.js";
 import type { SaturationEstimate } from "../statistics/saturation-estimate.js";
 
@@ -215,6 +215,11 @@ export interface WorkReport {
   readonly imagesMean: number | null;
   /** Tokens of an image, where the server tells them apart. */
   readonly imageTokensEach: number | null;
+  /**
+   * Of a mixture: TTFT of requests that got a first token and E2E of those that completed, us. What was cut unfinished is in neither,
+   * and may have been slower. Absent of a workload of one member, whose latencies are the level's, and in reports that are older.
+   */
+  readonly latencyUs?: Readonly<Record<WorkMetric, MemberLatency>> | undefined;
 }
 
 /** A member whose figure differs from the others' by more than chance and their own spread. */

@@ -42,6 +42,8 @@ export interface ScriptedRun {
   readonly finishUs: number;
   /** URLs of the plan: users, or arrivals in their order, go to them in turn; 1 without it. */
   readonly urls?: number;
+  /** Members of the workload, kept apart: users, or arrivals in their order, are of them in turn. */
+  readonly members?: number;
 }
 
 export const IDLE_VITALS: Omit<Vitals, "scheduleLagP99Us" | "coalescedShare"> = {
@@ -80,6 +82,7 @@ export function play(
     gracePeriodUs: run.graceUs,
     slos: run.slos,
     urls: run.urls ?? 1,
+    keepsWork: run.members !== undefined,
     vitals: () => IDLE_VITALS,
     onSnapshot: (snapshot) => snapshots.push(snapshot),
   });
@@ -88,7 +91,7 @@ export function play(
   );
   const actions = [
     ...controlActions(run, recorder),
-    ...own.flatMap((request) => requestActions(request, recorder, urlOf(run, request))),
+    ...own.flatMap((request) => requestActions(request, recorder, placeOf(run, request))),
   ];
   // Sorting is stable: what happens to one request stays in order, and control comes first at its moment.
   actions.sort((a, b) => a.tUs - b.tUs);
@@ -101,6 +104,21 @@ export function play(
 export function urlOf({ requests, urls = 1 }: ScriptedRun, request: ScriptedRequest): number {
   return urls === 1 ? 0 : (request.user ?? requests.indexOf(request)) % urls;
 }
+
+/** Index of the workload's member that a request of the run is of. */
+export function memberOf({ requests, members = 1 }: ScriptedRun, request: ScriptedRequest): number {
+  return (request.user ?? requests.indexOf(request)) % members;
+}
+
+interface Place {
+  readonly url: number;
+  readonly member: number;
+}
+
+const placeOf = (run: ScriptedRun, request: ScriptedRequest): Place => ({
+  url: urlOf(run, request),
+  member: memberOf(run, request),
+});
 
 interface Action {
   readonly tUs: number;
@@ -123,7 +141,7 @@ function controlActions(run: ScriptedRun, recorder: Recorder): Action[] {
   return actions;
 }
 
-function requestActions(request: ScriptedRequest, recorder: Recorder, url: number): Action[] {
+function requestActions(request: ScriptedRequest, recorder: Recorder, place: Place): Action[] {
   let sample: RequestSample;
   const actions: Action[] = [];
   const add = (tUs: number | null, act: (tUs: number) => void) => {
@@ -131,7 +149,7 @@ function requestActions(request: ScriptedRequest, recorder: Recorder, url: numbe
   };
   const { stage, dueUs, user, connectUs, events, drop, end } = request;
   add(dueUs, () => {
-    sample = recorder.offer({ stage, dueUs, user, askedPromptTokens: 7, askedOutputTokens: 9, url });
+    sample = recorder.offer({ stage, dueUs, user, askedPromptTokens: 7, askedOutputTokens: 9, ...place });
   });
   if (drop !== null) add(drop.tUs, (tUs) => recorder.drop(sample, tUs, drop.reason));
   add(request.beginUs, (tUs) => {
