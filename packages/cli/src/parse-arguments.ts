@@ -53,3 +53,12 @@ export function oneOf<Word extends string>(words: readonly Word[]): (text: strin
     throw new InvalidArgumentError(`it is none of ${words.join(", ")}.`);
   };
 }
+
+/** The same for numbers. */
+export function oneOfNumbers<N extends number>(numbers: readonly N[]): (text: string) => N {
+  return (text) => {
+    const found = numbers.find((number) => String(number) === text);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`it is none of ${numbers.join(", ")}.`);
+  };
+}

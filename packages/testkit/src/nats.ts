@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import type { TestContext } from "node:test";
 import {
   findNatsServer,
@@ -36,4 +38,43 @@ export async function withNatsServer(
   } finally {
     await server.close();
   }
+}
+
+/**
+ * Starts servers that are one cluster on loopback, each with files of its own; they end with the test. That they have
+ * agreed on a leader is for the caller to see.
+ */
+export async function startNatsCluster(
+  t: TestContext,
+  bin: string,
+  servers: number,
+): Promise<readonly RunningNatsServer[]> {
+  const ports = await freePorts(servers);
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`);
+  return Promise.all(
+    ports.map(async (port, i) => {
+      const extraConfig = [
+        `server_name: ${JSON.stringify(clusterServerName(i))}`,
+        `cluster: ${JSON.stringify({ name: "test", listen: `127.0.0.1:${port}`, routes })}`,
+      ].join("\n");
+      const server = await startNatsServer({ bin, dataDir: await tempDir(t), extraConfig });
+      t.after(() => server.close());
+      return server;
+    }),
+  );
+}
+
+/** As NATS names the server at this index when it says who leads. */
+export const clusterServerName = (index: number): string => `n${index + 1}`;
+
+/** All different, since all are held until the last is known; whoever asks next may be given one again. */
+async function freePorts(count: number): Promise<number[]> {
+  const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(holders.map((holder) => once(holder, "listening")));
+  const ports = holders.map((holder) => (holder.address() as AddressInfo).port);
+  for (const holder of holders) {
+    holder.close();
+    await once(holder, "close");
+  }
+  return ports;
 }

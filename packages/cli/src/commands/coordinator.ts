@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { HttpApi } from "@tokenstorm/api";
 import { isLoopbackHost, LoadError, type TargetRule } from "@tokenstorm/core";
 import { subjects, type Transport } from "@tokenstorm/protocol";
-import { connectNats } from "@tokenstorm/protocol/nats";
+import { connectNats, REPLICAS, type Replicas } from "@tokenstorm/protocol/nats";
 import type { Command } from "commander";
 import type { Logger } from "pino";
 import { type AllowTargetFlags, addAllowTargetFlag, allowedTargets } from "../allow-target.js";
@@ -18,11 +18,12 @@ import { addListenFlags, type ListenFlags, listeningOptions } from "../listen/li
 import { type ListeningServer, startListening } from "../listen/listening-server.js";
 import { createLog, LOG_LEVELS, type LogLevel } from "../log.js";
 import { addNatsFlags, type NatsAccess, type NatsFlags, requireNats } from "../nats-options.js";
-import { oneOf } from "../parse-arguments.js";
+import { oneOf, oneOfNumbers } from "../parse-arguments.js";
 import { DEFAULT_OUT, makeOutFolder } from "../run-directory.js";
 
 interface CoordinatorFlags extends NatsFlags, ListenFlags, AllowTargetFlags, HttpFlags {
   readonly out: string;
+  readonly natsReplicas?: Replicas;
   readonly wait?: boolean;
   readonly json?: boolean;
   readonly logLevel: LogLevel;
@@ -37,6 +38,11 @@ export function addCoordinator(program: Command, context: CommandContext): void 
     addAllowTargetFlag(addNatsFlags(addListenFlags(command)), "where it may read a target's metrics"),
   )
     .option("--out <dir>", "folder of the run directories", DEFAULT_OUT)
+    .option(
+      "--nats-replicas <n>",
+      "copies of streams and buckets on servers of a NATS cluster; 3 by default where it has room, else 1",
+      oneOfNumbers(REPLICAS),
+    )
     .option("--wait", "wait for a NATS server that is not there yet")
     .option("--json", "with --listen: the addresses to join, as a line of JSON")
     .option("--log-level <level>", LOG_LEVELS.join(", "), oneOf(LOG_LEVELS), "info")
@@ -101,6 +107,8 @@ async function coordinator(
       ...access,
       role: "coordinator",
       name: "tokenstorm coordinator",
+      replicas: flags.natsReplicas,
+      onWarning: (text) => log.warn(text),
       waitOnFirstConnect: flags.wait === true,
       signal: waiting.signal,
       onWaiting: (why) => log.info(`waiting: ${why.message}`),

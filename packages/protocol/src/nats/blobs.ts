@@ -1,10 +1,12 @@
 import { Objm } from "@nats-io/obj";
+import { LoadError } from "@tokenstorm/core";
 import type { BlobStore } from "../blob-store.js";
 import { toLoadError, within } from "./errors.js";
 import type { JetStreamLink } from "./stores.js";
 
 /** Limit of one blob, there or back: at 1 MB/s, 60 MB. */
 const TRANSFER_LIMIT_MS = 60_000;
+const GET_ATTEMPTS = 3;
 
 export interface NatsBlobs extends BlobStore {
   /** Since it was put; undefined where it is not there. */
@@ -25,7 +27,17 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
     put: async (name, data) => {
       await transfer(`storing ${name}`, () => store.putBlob({ name }, data));
     },
-    get: async (name) => (await transfer(`fetching ${name}`, () => store.getBlob(name))) ?? undefined,
+    get: async (name) => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return (await transfer(`fetching ${name}`, () => store.getBlob(name))) ?? undefined;
+        } catch (error) {
+          // A cluster that has lost a server may give the reading to just that one, and to another the next time.
+          const mayHelp = error instanceof LoadError && error.code === "BUS_UNAVAILABLE";
+          if (!mayHelp || attempt === GET_ATTEMPTS) throw error;
+        }
+      }
+    },
     ageMs: async (name) => {
       const info = await transfer(`looking for ${name}`, () => store.info(name));
       if (info === null || info.deleted) return undefined;

@@ -8,7 +8,7 @@ import type { Transport } from "../transport.js";
 import { createNatsBlobs } from "./blobs.js";
 import { createNatsBus } from "./bus.js";
 import { messageOf, within } from "./errors.js";
-import { findServer, type ServerGreeting } from "./first-dial.js";
+import { findServer, isAtLeast, type ServerGreeting } from "./first-dial.js";
 import { createNatsLog } from "./log.js";
 import { authority, connectionOptions, NATS_DEFAULTS, type NatsOptions, parseServer } from "./options.js";
 import { createNatsState } from "./state.js";
@@ -46,23 +46,30 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
     subjects: names,
     timeoutMs,
   };
-  const prepare = () => prepareStores(link, options.resultsMaxBytes ?? NATS_DEFAULTS.resultsMaxBytes);
-  if (options.role === "coordinator") await prepare();
-  else
+  const onWarning = options.onWarning ?? (() => undefined);
+  const prepare = () =>
+    prepareStores(link, {
+      resultsMaxBytes: options.resultsMaxBytes ?? NATS_DEFAULTS.resultsMaxBytes,
+      replicas: options.replicas,
+      onWarning,
+    });
+  if (options.role === "coordinator") {
+    warnOfOldCluster(connection, onWarning);
+    await prepare();
+  } else
     await awaitStores(link, {
       limitMs: options.waitOnFirstConnect === true ? FIRST_CONNECT_LIMIT_MS : timeoutMs,
       mayBeDenied: options.role === "viewer",
       signal: options.signal,
       onWaiting: options.waitOnFirstConnect === true ? options.onWaiting : undefined,
     });
-  const repair = options.role === "coordinator" ? prepare : undefined;
-  const log = createNatsLog(link, repair);
+  const log = createNatsLog(link, options.role === "coordinator" ? prepare : undefined);
   let closing: Promise<void> | undefined;
   return {
     kind: "nats",
     bus: createNatsBus(connection),
     log,
-    state: await createNatsState(link, repair),
+    state: await createNatsState(link),
     blobs: await createNatsBlobs(link, link.names.blobs),
     dataSets: storeOfDataSets(await createNatsBlobs(link, link.names.dataSets)),
     server: {
@@ -75,6 +82,17 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
       return closing;
     },
   };
+}
+
+/** Releases before this one could lose what a cluster had acknowledged. */
+const SOUND_CLUSTER = [2, 10, 23] as const;
+
+function warnOfOldCluster({ info }: NatsConnection, onWarning: (text: string) => void): void {
+  if (info?.cluster === undefined || isAtLeast(info.version, SOUND_CLUSTER)) return;
+  const sound = SOUND_CLUSTER.join(".");
+  onWarning(
+    `this is a cluster of nats-server ${info.version}; take ${sound} or newer, which mends how copies are kept`,
+  );
 }
 
 async function close(connection: NatsConnection, log: { close(): void }): Promise<void> {

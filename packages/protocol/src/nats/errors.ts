@@ -10,21 +10,16 @@ export const JS_CODES = {
   noRoom: 10047,
   noMemory: 10028,
   maxBytes: 10077,
+  /** No server of the cluster can take a copy. */
+  noPeers: 10005,
+  /** No cluster. */
+  noReplicas: 10074,
+  noRoomForReplicas: 10023,
 } as const;
 
 /** Whether it is the JetStream API's answer with one of these codes. */
 export function isApiError(error: unknown, ...codes: readonly number[]): boolean {
   return error instanceof JetStreamApiError && codes.includes(error.code);
-}
-
-/** Nobody answers for a stream that was there: it has been deleted, or JetStream itself is not there at the moment. */
-export function isStreamGone(error: unknown): boolean {
-  return isApiError(error, JS_CODES.streamNotFound) || isNotEnabled(error);
-}
-
-/** The class itself is not among the library's public exports. */
-function isNotEnabled(error: unknown): boolean {
-  return error instanceof Error && error.name === "JetStreamNotEnabled";
 }
 
 /** Says what a failed question to NATS means: BUS_DENIED or BUS_UNAVAILABLE, with what was asked for. */
@@ -40,7 +35,8 @@ export function toLoadError(error: unknown, what: string): LoadError {
         cause: error,
       },
     );
-  if (isNotEnabled(error))
+  // The class itself is not among the library's public exports.
+  if (error instanceof Error && error.name === "JetStreamNotEnabled")
     return new LoadError("BUS_UNAVAILABLE", `${what}: no JetStream answers on this NATS`, {
       hint: "start nats-server with JetStream: nats-server -js",
       cause: error,

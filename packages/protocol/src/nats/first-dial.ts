@@ -35,9 +35,14 @@ export async function findServer(
   }
 }
 
-function isNewEnough(version: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+/** Whether a version, as `2.10.27`, is this one or a newer one. */
+export function isAtLeast(version: string, least: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number);
+  for (const [i, wanted] of least.entries()) {
+    const part = parts[i] ?? 0;
+    if (part !== wanted) return part > wanted;
+  }
+  return true;
 }
 
 /** Rejects with address and reason. */
@@ -68,7 +73,7 @@ function greet(address: ServerAddress, timeoutMs: number, signal: AbortSignal): 
       if (end < 0 && text.length < MAX_GREETING_BYTES) return;
       const version = versionIn(text.slice(0, end));
       if (version === undefined) return fail("it is no NATS server");
-      if (!isNewEnough(version)) return fail(`it is nats-server ${version}; 2.9 or newer is needed`);
+      if (!isAtLeast(version, OLDEST)) return fail(`it is nats-server ${version}; 2.9 or newer is needed`);
       finish();
       resolve({ address, version });
     });

@@ -13,6 +13,11 @@ const FETCH_AHEAD = 256;
 /** Life of one question for entries; the library looks again after so long when a restart took its consumer. */
 const ASK_MS = 2000;
 const REOPEN_MS = 500;
+/**
+ * The server says each half of ASK_MS that it is there. The library asks a consumer that says nothing how it is, for
+ * ever; one that lived on a server of a cluster which is gone does not answer, nor is it told to be gone.
+ */
+const MOST_MISSED = 6;
 
 /** Results in the JetStream stream. */
 export function createNatsLog(
@@ -124,9 +129,14 @@ function createFollower(
     void watch(messages);
   };
 
-  /** A stream that is gone keeps the library asking for ever, without a word. */
+  /** A stream that is gone, or a consumer, keeps the library asking for ever, without a word. */
   const watch = async (followed: ConsumerMessages) => {
     for await (const notice of followed.status()) {
+      if (notice.type === "heartbeats_missed" && notice.count >= MOST_MISSED && !isClosed) {
+        // Another one goes on where this one was.
+        followed.stop();
+        return;
+      }
       if (notice.type !== "stream_not_found" || isClosed) continue;
       const message = `the stream ${notice.name} with the results of run ${run} is gone`;
       onError?.(new LoadError("BUS_UNAVAILABLE", message));

@@ -37,7 +37,18 @@ export interface NatsOptions {
   readonly onWaiting?: ((why: LoadError) => void) | undefined;
   /** Room for the results of all runs that are not purged yet. Holds when the stream is made. */
   readonly resultsMaxBytes?: number | undefined;
+  /**
+   * Copies of the stream and the buckets, on so many servers of a cluster; what is there already is changed to it. Where
+   * it is not given: three when the server belongs to a cluster that has room for three, else one, and nothing is changed.
+   */
+  readonly replicas?: Replicas | undefined;
+  /** What a coordinator's operator should know of this NATS. */
+  readonly onWarning?: ((text: string) => void) | undefined;
 }
+
+/** What NATS can agree on. */
+export const REPLICAS = [1, 3, 5] as const;
+export type Replicas = (typeof REPLICAS)[number];
 
 export const NATS_DEFAULTS = {
   server: "nats://127.0.0.1:4222",

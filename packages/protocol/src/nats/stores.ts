@@ -12,6 +12,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
 import type { Subjects } from "../subjects.js";
 import { isApiError, JS_CODES, permissionViolation, toLoadError } from "./errors.js";
+import type { Replicas } from "./options.js";
 
 /** Names in JetStream, made from the subject prefix: TS_RES, TS_STATE, TS_BLOB, TS_DATA for `ts`. */
 export interface StoreNames {
@@ -47,24 +48,73 @@ const LOOK_AGAIN_MS = 25;
 /** The longest: many agents may wait for hours. */
 const LOOK_AGAIN_MOST_MS = 250;
 
-/** Makes what is not there yet; what is there is left as it is. The state bucket comes last: others wait for it. */
-export async function prepareStores(link: JetStreamLink, resultsMaxBytes: number): Promise<void> {
+export interface PrepareOptions {
+  readonly resultsMaxBytes: number;
+  /** As the operator wants it; undefined: by what NATS is. */
+  readonly replicas: Replicas | undefined;
+  readonly onWarning: (text: string) => void;
+}
+
+/** Makes what is not there yet; what is there is left as it is, but for copies that were asked for. */
+export async function prepareStores(link: JetStreamLink, options: PrepareOptions): Promise<void> {
+  const { replicas, onWarning } = options;
   try {
-    await prepareResults(link, resultsMaxBytes);
-    await new Objm(link.js).create(link.names.blobs, { storage: StorageType.File });
-    await new Objm(link.js).create(link.names.dataSets, {
-      storage: StorageType.File,
-      ttl: DATA_SETS_KEPT_MS * NANOS_PER_MS,
-    });
-    await new Kvm(link.js).create(link.names.state, {
-      history: 1,
-      storage: StorageType.File,
-      // A direct read may be answered by a server that is behind; compare-and-set needs the newest.
-      allow_direct: false,
-    });
+    if (replicas !== undefined) await makeStores(link, options, replicas);
+    else await makeWithMostCopies(link, options, onWarning);
     await forbidRollups(link);
+    if (replicas !== undefined) await keepCopies(link, replicas);
   } catch (error) {
     throw toLoadError(error, "preparing NATS for tokenstorm");
+  }
+}
+
+/** Three copies survive the loss of a server; a cluster that cannot place them is better than none. */
+async function makeWithMostCopies(
+  link: JetStreamLink,
+  options: PrepareOptions,
+  onWarning: (text: string) => void,
+): Promise<void> {
+  if (link.connection.info?.cluster === undefined) return makeStores(link, options, 1);
+  try {
+    await makeStores(link, options, 3);
+  } catch (error) {
+    if (!isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas, JS_CODES.noRoomForReplicas)) throw error;
+    onWarning(
+      "this NATS cluster has no room for three copies of what runs need, so there is one: what its server loses is lost",
+    );
+    await makeStores(link, options, 1);
+  }
+}
+
+/** The state bucket comes last: others wait for it. */
+async function makeStores(
+  link: JetStreamLink,
+  { resultsMaxBytes }: PrepareOptions,
+  replicas: Replicas,
+): Promise<void> {
+  await prepareResults(link, resultsMaxBytes, replicas);
+  await new Objm(link.js).create(link.names.blobs, { storage: StorageType.File, replicas });
+  await new Objm(link.js).create(link.names.dataSets, {
+    storage: StorageType.File,
+    replicas,
+    ttl: DATA_SETS_KEPT_MS * NANOS_PER_MS,
+  });
+  await new Kvm(link.js).create(link.names.state, {
+    history: 1,
+    storage: StorageType.File,
+    replicas,
+    // A direct read may be answered by a server that is behind; compare-and-set needs the newest.
+    allow_direct: false,
+  });
+}
+
+/** Of what was there before with another number of copies. */
+async function keepCopies({ manager, names }: JetStreamLink, replicas: Replicas): Promise<void> {
+  const { results, state, blobs, dataSets } = names;
+  for (const stream of [results, `KV_${state}`, `OBJ_${blobs}`, `OBJ_${dataSets}`]) {
+    const { config } = await manager.streams.info(stream);
+    if (config.num_replicas !== replicas)
+      await manager.streams.update(stream, { ...config, num_replicas: replicas });
   }
 }
 
@@ -75,7 +125,7 @@ async function forbidRollups({ manager, names }: JetStreamLink): Promise<void> {
   if (config.allow_rollup_hdrs) await manager.streams.update(stream, { ...config, allow_rollup_hdrs: false });
 }
 
-async function prepareResults(link: JetStreamLink, maxBytes: number): Promise<void> {
+async function prepareResults(link: JetStreamLink, maxBytes: number, replicas: Replicas): Promise<void> {
   const name = link.names.results;
   const info = await orNotFound(link.manager.streams.info(name));
   if (info === undefined) {
@@ -88,7 +138,7 @@ async function prepareResults(link: JetStreamLink, maxBytes: number): Promise<vo
       discard: DiscardPolicy.New,
       max_bytes: maxBytes,
       duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
-      num_replicas: 1,
+      num_replicas: replicas,
     });
   } else if (!info.config.subjects?.includes(link.subjects.results)) {
     throw new LoadError(
