@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { PlanInput, RunRecord, RunReport } from "@tokenstorm/core";
 import { decodeBeacon, decodeHeartbeat, getReport, subjects, type Transport } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
-import { startTcpProxy, type TcpProxy } from "@tokenstorm/testkit";
+import { signalFamily, startTcpProxy, type TcpProxy } from "@tokenstorm/testkit";
 import {
   type CliOptions,
   type Running,
@@ -29,9 +29,16 @@ export const WAIT_LIMIT_MS = 90_000;
 export const CASE_LIMIT = { timeout: 240_000 } as const;
 
 /** As the image starts an agent: one process, which has room for its heap already. */
-const HEAP_ROOM = ["--min-semi-space-size=16", "--max-semi-space-size=32", "--initial-old-space-size=256"];
+export const HEAP_ROOM = [
+  "--min-semi-space-size=16",
+  "--max-semi-space-size=32",
+  "--initial-old-space-size=256",
+];
 /** Each look at the target's counters takes so much longer, so that what comes before and after a load can be seen. */
 const SCRAPE_DELAY_MS = 400;
+
+/** Of each process, when a case has failed. */
+const LINES_SHOWN = 25;
 
 /** How much load; the script asks for more than CI does. */
 export const SIZE = {
@@ -157,6 +164,16 @@ export class ChaosCluster {
     return isRunning;
   }
 
+  /** Gives the error back with what the processes said last. */
+  async explained(error: unknown): Promise<unknown> {
+    for (const one of this.#processes) {
+      signalFamily(one.pid, "SIGKILL");
+      const { stderr } = await one.finished;
+      this.t.diagnostic(`${one.pid} said last:\n${stderr.split("\n").slice(-LINES_SHOWN).join("\n")}`);
+    }
+    return error;
+  }
+
   /** Ends everything before its time. */
   async close(): Promise<void> {
     for (const process of this.#processes) {
@@ -201,7 +218,7 @@ export class ChaosCluster {
     for (const [id, agent] of this.agents) {
       if (this.#ended.has(id)) continue;
       this.#ended.add(id);
-      agent.signal("SIGTERM");
+      signalFamily(agent.pid, "SIGTERM");
       await agent.finished;
     }
     const truth = await this.simulator.truth();
@@ -226,5 +243,20 @@ export async function untilHolds(holds: () => boolean, what: string): Promise<vo
   while (!holds()) {
     assert.ok(performance.now() < untilMs, `not within ${WAIT_LIMIT_MS} ms: ${what}`);
     await wait(5);
+  }
+}
+
+/** A case on a cluster of its own; undefined where there is no nats-server, and the test is skipped. */
+export async function onCluster<T>(
+  t: TestContext,
+  nats: TestNats | undefined,
+  body: (cluster: ChaosCluster) => Promise<T>,
+): Promise<T | undefined> {
+  const cluster = await ChaosCluster.open(t, nats);
+  if (cluster === undefined) return undefined;
+  try {
+    return await body(cluster);
+  } catch (error) {
+    throw await cluster.explained(error);
   }
 }

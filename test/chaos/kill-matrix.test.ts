@@ -4,7 +4,7 @@ import { RUN_STATES, type RunRecord, type RunReport, type RunState } from "@toke
 import { signalFamily } from "@tokenstorm/testkit";
 import type { Running } from "../integration/cli.js";
 import { assertWhole, RUN, until, untilOver } from "../integration/killed-cluster.js";
-import { CASE_LIMIT, ChaosCluster, SIZE } from "./chaos-cluster.js";
+import { CASE_LIMIT, type ChaosCluster, onCluster, SIZE } from "./chaos-cluster.js";
 
 /** Of the record; `committed` is running before time zero, when nobody has begun. */
 const STATES = [
@@ -134,10 +134,13 @@ const ATTEMPTS = 3;
 
 async function runCase(t: TestContext, fault: Fault, state: State): Promise<void> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const cluster = await ChaosCluster.open(t);
-    if (cluster === undefined || (await bring(cluster, fault, state))) return;
+    const isDone = await onCluster(t, undefined, async (cluster) => {
+      const wasSeen = await bring(cluster, fault, state);
+      if (!wasSeen) await cluster.close();
+      return wasSeen;
+    });
+    if (isDone !== false) return;
     t.diagnostic(`attempt ${attempt}: ${state} was seen too late`);
-    await cluster.close();
   }
   assert.fail(`${state} was seen too late ${ATTEMPTS} times`);
 }

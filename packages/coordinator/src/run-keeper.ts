@@ -1,7 +1,6 @@
 import {
   type KeptEvent,
   type LeaderState,
-  longestRunUs,
   type RunFindings,
   type RunRecord,
   runTimeUs,
@@ -198,14 +197,13 @@ export class RunKeeper {
     });
   }
 
-  /** While run time is not known, the plan bounds it: a wall clock may be wrong by any amount. */
+  /** While run time is not known, being taken over, the wall clock bounds it, with an hour in case it is wrong. */
   #highestSeq(): number {
     const { deps, state } = this.#options;
-    const { record, stages, step, isTimeKnown } = state();
+    const { record, step } = state();
     const isResuming = step.kind === "restoring" || (step.kind === "probing" && step.then === "resume");
-    const isKnown = isTimeKnown && !isResuming;
-    const timeUs = isKnown ? runTimeUs(record, deps.clock.nowUs()) : longestRunUs(record.plan, stages);
-    return highestSeqBy(record, timeUs);
+    const wallUs = deps.clock.wallMs() * 1000 - (record.start?.epochUs ?? 0) + UNSURE_US;
+    return highestSeqBy(record, isResuming ? wallUs : runTimeUs(record, deps.clock.nowUs()));
   }
 
   #take(kept: KeptEvent): void {
@@ -230,3 +228,6 @@ export class RunKeeper {
     }
   }
 }
+
+/** Wall clocks may be wrong. */
+const UNSURE_US = 3_600_000_000;
