@@ -4,7 +4,9 @@ import {
   createAggregate,
   factsOf,
   isTerminal,
+  openLosses,
   ownedShards,
+  plannedArrivals,
   quotaOf,
   type ResolvedStage,
   RunHistory,
@@ -12,6 +14,7 @@ import {
   type RunReport,
   resolveStages,
   type Snapshot,
+  stoppedByUs,
   summariseRun,
 } from "@tokenstorm/core";
 import { decodeEvent, decodeResult, LEADER_IN_LOG, lineToResult, reportFromJson } from "@tokenstorm/protocol";
@@ -35,6 +38,7 @@ export async function checkInvariants(world: World): Promise<void> {
   assert.deepEqual(report, reportFromJson(kept.report), "directory and blob store hold the same report");
   checkEveryCompletion(world, record, report, kept.snapshots);
   checkCounts(report);
+  checkOffered(record, report, kept.aggregate);
   if (record.state === "completed") checkUnion(world, record);
   checkNothingLost(world, record, report);
   if (record.result.isWhole === true) {
@@ -172,6 +176,36 @@ function checkCounts(report: RunReport): void {
   const isShort = completeness.intervalsReceived < completeness.intervalsExpected;
   assert.equal(isShort, completeness.missing.length > 0, "what is missing is named");
   if (isShort) assert.notEqual(report.verdict.status, "valid");
+}
+
+/**
+ * Whoever was lost, the plan is accounted for: of every arrival somebody tells, or it is unknown, or it was due when a lost agent
+ * had stopped for sure and nobody had its shard. Where nothing else is missing.
+ */
+function checkOffered(record: RunRecord, report: RunReport, aggregate: Aggregate): void {
+  if (record.state !== "completed") return;
+  const losses = openLosses(record);
+  const isAccountedFor = aggregate.agents().every(({ shard, final, missing }) => {
+    const isLost = losses.some(({ agent }) => agent === shard.agent);
+    return final === null ? isLost : !isLost && missing.length === 0;
+  });
+  if (!isAccountedFor) return;
+  const stages = resolveStages(record.plan);
+  let firstK = 0;
+  for (const [index, dueUs] of plannedArrivals(record.plan, stages) ?? []) {
+    const startUs = record.stageStartsUs[index] ?? 0;
+    const isUnsent = (us: number, i: number) =>
+      losses.some(
+        (loss) =>
+          startUs + us >= stoppedByUs(loss, record.plan) &&
+          ownedShards(record, loss.agent, index).some((own) => (firstK + i) % own.count === own.index),
+      );
+    const row = report.stages.find(({ name }) => name === stages[index]?.name);
+    const unsent = dueUs.filter(isUnsent).length;
+    if (row !== undefined)
+      assert.equal(row.requests.offered, dueUs.length - unsent, `${row.name}: what was offered, of the plan`);
+    firstK += dueUs.length;
+  }
 }
 
 /** Where nobody died or was cut off, and nothing had to be given up, whatever the log lost was delivered again. */

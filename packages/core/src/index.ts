@@ -13,6 +13,7 @@ export * from "./doctor/index.js";
 export * from "./errors.js";
 export * from "./load/arrivals.js";
 export * from "./load/keys.js";
+export { plannedArrivals } from "./load/planned-arrivals.js";
 export * from "./load/resolve-stages.js";
 export * from "./load/stages.js";
 export * from "./load/timeline.js";

@@ -75,10 +75,13 @@ export function resumed(
   }
   if (record.state === "draining") return goOn({ kind: "draining", sinceUs: nowUs }, []);
   const isScraped = state.isScrapedAfter;
-  const delivering = goOn(
-    { kind: "delivering", sinceUs: nowUs, isScraped },
-    isScraped ? [] : [{ kind: "scrape", when: "after" }],
-  );
+  // The leader before may have ended with its word on that, or say it when nobody looks any more: the last word holds.
+  const drained: LeaderEffect[] =
+    state.endUs > 0 ? [] : [{ kind: "drained", endUs: Math.max(0, nowUs - leaderUs) }];
+  const delivering = goOn({ kind: "delivering", sinceUs: nowUs, isScraped }, [
+    ...drained,
+    ...(isScraped ? [] : [{ kind: "scrape", when: "after" } as const]),
+  ]);
   if (record.stop.level !== "cut") return delivering;
   const ending = finish(delivering.state);
   return { state: ending.state, effects: [...delivering.effects, ...ending.effects] };
