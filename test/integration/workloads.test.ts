@@ -92,6 +92,9 @@ test(
     );
     const open = replayed.stages[0]?.stimulus?.open;
     assert.deepEqual([open?.planned, open?.offered, replayed.stages[0]?.requests.completed], [30, 30, 30]);
+    // Held against the file's own times, which the submitted plan tells the density of.
+    const { atLeast = 1, atMost = -1 } = open?.arrivalDistance ?? {};
+    assert.ok(atLeast <= atMost && atMost > 0 && atMost <= 1, JSON.stringify(open));
     const conversation = { kind: "conversation", turns: 3, inputTokens: 20, outputTokens: 8 };
     const talked = await runPlan(t, { target, load: users, workload: conversation });
     const truth = await simulator.truth();

@@ -1,4 +1,5 @@
 import { resolveStages } from "../load/resolve-stages.js";
+import type { TestPlan } from "../plan/schema.js";
 import { isSalted, workloadMembers } from "../workload/members.js";
 import type { Condition } from "./comparison.js";
 import type { RunEvidence } from "./evidence.js";
@@ -23,8 +24,7 @@ function conditionsOf({ report, plan, serverVersion }: RunEvidence): Map<string,
     return found;
   }
   const { load, ...rest } = plan;
-  // A trace's one stage is all of it.
-  const { stages, ...shape } = load.kind === "trace" ? { ...load, stages: [] } : load;
+  const { stages, ...shape } = load.kind === "trace" ? ofTrace(load) : load;
   flatten("plan", { ...rest, load: shape }, found);
   const names = resolveStages(plan).filter((stage) => !(stage.kind === "users" && stage.isWarmUp));
   found.set("plan.load.stages", names.map(({ name }) => name).join(" "));
@@ -33,6 +33,11 @@ function conditionsOf({ report, plan, serverVersion }: RunEvidence): Map<string,
   // Said above; a plan's own salt is the run's.
   for (const name of ["plan.seed", "plan.salt", "plan.name"]) found.delete(name);
   return found;
+}
+
+/** Its one stage is all of it; how dense it is follows from its file. */
+function ofTrace({ density: _, ...load }: Extract<TestPlan["load"], { kind: "trace" }>) {
+  return { ...load, stages: [] };
 }
 
 /** Leaves of a plan by their path: `plan.load.stages.0.users`. */

@@ -16,36 +16,24 @@ const TRIED_PERCENTILES = [50, 90, 99, 99.9, 100];
  * than 1 where anything was late; and in the end it is the number never handed over.
  */
 export function arrivalDistance(options: {
-  /** In order, us since the window's start. */
-  readonly dueUs: readonly number[];
+  readonly planned: number;
+  /** No fewer than the most planned arrivals within any time so long, us. */
+  readonly mostWithin: (lengthUs: number) => number;
   readonly windowUs: number;
   /** Lateness of those that were handed over, us. */
   readonly lag: Histogram;
   /** False where intervals are missing: then nobody knows whether the others were handed over. */
   readonly isWhole: boolean;
 }): ArrivalDistance | null {
-  const { dueUs, windowUs, lag, isWhole } = options;
-  const planned = dueUs.length;
+  const { planned, windowUs, lag, isWhole } = options;
   if (planned === 0) return null;
   const never = Math.max(0, planned - lag.count);
   const latenessUs = new Set([0, ...TRIED_PERCENTILES.map((percentile) => lag.percentile(percentile) ?? 0)]);
   let most = planned;
   for (const xUs of latenessUs) {
-    most = Math.min(most, mostWithin(dueUs, xUs) + (lag.count - lag.countAtOrBelow(xUs)) + never);
+    most = Math.min(most, options.mostWithin(xUs) + (lag.count - lag.countAtOrBelow(xUs)) + never);
   }
   const meanWaiting = lag.sum / Math.max(1, windowUs + lag.max);
   const least = Math.max(isWhole ? never : 0, Math.ceil(meanWaiting), lag.max > 0 ? 1 : 0);
   return { atLeast: Math.min(least, most) / planned, atMost: most / planned };
-}
-
-/** The most of the moments, which are in order, that lie in (t - lengthUs, t] for any t. */
-export function mostWithin(momentsUs: readonly number[], lengthUs: number): number {
-  let most = 0;
-  let first = 0;
-  for (let last = 0; last < momentsUs.length; last += 1) {
-    const fromUs = (momentsUs[last] ?? 0) - lengthUs;
-    while (first <= last && (momentsUs[first] ?? 0) <= fromUs) first += 1;
-    if (last - first + 1 > most) most = last - first + 1;
-  }
-  return most;
 }

@@ -129,6 +129,7 @@ function levelOf(
       : openStimulus({
           dueUs: planned?.get(stage.index) ?? null,
           plannedCount: countOfTrace(plan, { stage, windowUs }),
+          density: plan.load.kind === "trace" ? (plan.load.density ?? null) : null,
           windowUs,
           plannedUs: stage.durationUs,
           due,

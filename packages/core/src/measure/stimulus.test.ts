@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type Density, densityOf, mostWithin } from "../load/density.js";
 import { MOST_PLANNED_ARRIVALS, plannedArrivals } from "../load/planned-arrivals.js";
 import { resolveStages } from "../load/resolve-stages.js";
 import { initialStageStarts } from "../load/timeline.js";
 import type { TestPlan } from "../plan/schema.js";
 import type { RunReport, StageReport, StimulusReport } from "../run/report.js";
-import { mostWithin } from "./arrival-distance.js";
+import { arrivalDistance } from "./arrival-distance.js";
+import { createHistogram } from "./hdr-histogram.js";
+import type { Histogram } from "./histogram.js";
 import { startOf } from "./stimulus.js";
 import { foldAll, playOn } from "./testing/cluster.js";
 import { closedLoop, factsOf, planOf, reportOf, runOf } from "./testing/run-facts.js";
@@ -210,6 +213,80 @@ test("where an interval is missing, what it held may have been handed over", () 
   const { stimulus, notes } = levelOf(reportWith(plan, run, 1, played));
   assert.deepEqual(stimulus.open?.arrivalDistance, { atLeast: 0, atMost: 0.25 });
   assert.deepEqual([stimulus.notFilled, notes.some((note) => /not the load/.test(note))], [[], false]);
+});
+
+/** A trace of bursts at seeded times, as its plan is after submission. */
+function tracePlan(dueUs: readonly number[], density: readonly Density[] | null): TestPlan {
+  const load = { kind: "trace", file: "t.jsonl", requests: dueUs.length, lengthMs: 4000 } as const;
+  return planOf({
+    workload: { kind: "trace" },
+    load: density === null ? load : { ...load, density: [...density] },
+  });
+}
+
+function handedOver(dueUs: readonly number[], lagUs: (k: number) => number | null): ScriptedRequest[] {
+  const stage = 0;
+  const how = { outcome: { kind: "cancelled" }, usage: null, tokenSource: "none", finish: null } as const;
+  return dueUs.map((due, k): ScriptedRequest => {
+    const lag = lagUs(k);
+    const beginUs = lag === null ? null : due + lag;
+    return {
+      ...{ stage, user: null, dueUs: due, beginUs, sentUs: beginUs, connectUs: null, headersUs: null },
+      ...{ events: [], staleRetry: false },
+      drop: lag === null ? { tUs: due, reason: "in-flight-limit" } : null,
+      end: beginUs === null ? null : { tUs: beginUs + 1000, how },
+    };
+  });
+}
+
+function lagsOf(requests: readonly ScriptedRequest[]): Histogram {
+  const lags = createHistogram();
+  for (const { dueUs, beginUs } of requests) if (beginUs !== null) lags.record(beginUs - dueUs);
+  return lags;
+}
+
+test("the distance of a trace's times lies within its bounds, by how dense its file is", () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    const random = seeded(seed);
+    const dueUs = Array.from({ length: 300 }, () => {
+      const burst = Math.floor(random() * 12) * 300_000;
+      return Math.floor(burst + random() ** 3 * 250_000);
+    }).sort((a, b) => a - b);
+    const plan = tracePlan(dueUs, densityOf(dueUs));
+    const pauseUs = Math.floor(random() * 3_000_000);
+    // The client stands still for 0.2 s, and drops some.
+    const requests = handedOver(dueUs, (k) => {
+      const due = dueUs[k] ?? 0;
+      if (random() < 0.01) return null;
+      return due >= pauseUs && due < pauseUs + 200_000 ? pauseUs + 200_000 - due : Math.floor(random() * 300);
+    });
+    const { open } = openLevel(plan, requests);
+    const truth = distanceOf(requests, 0);
+    const bounds = open.arrivalDistance;
+    const where = `seed ${seed}: ${JSON.stringify(bounds)}, and is ${truth}`;
+    assert.ok(bounds !== null && open.planned === 300, where);
+    assert.ok(bounds.atLeast <= truth + 1e-9 && bounds.atMost >= truth - 1e-9, where);
+    // With the times themselves; between those that are told the next longer one counts, which holds at most as many again.
+    const exact = arrivalDistance({
+      planned: dueUs.length,
+      mostWithin: (lengthUs) => mostWithin(dueUs, lengthUs),
+      windowUs: 4_000_000,
+      lag: lagsOf(requests),
+      isWhole: true,
+    });
+    assert.ok(exact !== null && exact.atMost <= bounds.atMost, `${where}, by times ${exact?.atMost}`);
+    assert.ok(bounds.atMost <= 2.5 * exact.atMost, `${where}, by times ${exact.atMost}`);
+    assert.deepEqual(openLevel(plan, requests, 3).open, open, where);
+  }
+});
+
+test("of a trace whose plan does not say how dense it is the distance is not told", () => {
+  const dueUs = Array.from({ length: 40 }, (_, k) => k * 90_000);
+  const { open } = openLevel(
+    tracePlan(dueUs, null),
+    handedOver(dueUs, () => 0),
+  );
+  assert.deepEqual([open.planned, open.handedOver, open.arrivalDistance], [40, 40, null]);
 });
 
 test("a level that was cut short owes what was due by then", () => {

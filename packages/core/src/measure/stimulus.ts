@@ -1,3 +1,4 @@
+import { type Density, mostByDensity, mostWithin } from "../load/density.js";
 import type { ResolvedStage } from "../load/stages.js";
 import type { RunReport, StimulusReport } from "../run/report.js";
 import type { AgentIntervals } from "./aggregate.js";
@@ -15,6 +16,8 @@ export function openStimulus(level: {
   readonly dueUs: readonly number[] | null;
   /** Where no due times are known: how many arrivals there were to be; null where nobody knows. */
   readonly plannedCount?: number | null;
+  /** And how dense they were to be; null where nobody says. */
+  readonly density?: readonly Density[] | null;
   readonly windowUs: number;
   readonly plannedUs: number;
   readonly due: DueCounts;
@@ -27,12 +30,23 @@ export function openStimulus(level: {
   // A level that was cut short owes only what was due by then; where intervals are missing, nobody knows when that was.
   const windowUs = isWhole ? level.windowUs : level.plannedUs;
   const dueUs = level.dueUs?.filter((us) => us < windowUs) ?? null;
+  const planned = dueUs?.length ?? level.plannedCount ?? null;
+  const { density = null } = level;
+  const within =
+    dueUs !== null
+      ? (lengthUs: number) => mostWithin(dueUs, lengthUs)
+      : density !== null
+        ? (lengthUs: number) => mostByDensity(density, lengthUs)
+        : null;
   return {
     open: {
-      planned: dueUs?.length ?? level.plannedCount ?? null,
+      planned,
       offered: due.offered,
       handedOver: lag.count,
-      arrivalDistance: dueUs === null ? null : arrivalDistance({ dueUs, windowUs, lag, isWhole }),
+      arrivalDistance:
+        planned === null || within === null
+          ? null
+          : arrivalDistance({ planned, mostWithin: within, windowUs, lag, isWhole }),
     },
     closed: null,
   };

@@ -137,7 +137,7 @@ function replaceTrace(draft: PlanDraft, file: unknown): void {
   draft["load"] = { ...Object.fromEntries(kept), kind: "trace", file };
 }
 
-const OF_FILE: ReadonlySet<string> = new Set(["file", "sha256", "bytes", "requests", "lengthMs"]);
+const OF_FILE: ReadonlySet<string> = new Set(["file", "sha256", "bytes", "requests", "lengthMs", "density"]);
 
 /** New stages take what the base's stage at their place (else its last) says beside its name and level. */
 function replaceStages(draft: PlanDraft, kind: "users" | "arrival-rate", levels: unknown): void {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MOST_DENSITIES } from "../load/density.js";
 import { PLAN_BOUNDS, PLAN_DEFAULTS } from "./defaults.js";
 import { dataFile, durationMs, note } from "./schema-parts.js";
 
@@ -175,6 +176,16 @@ export const Load = z.discriminatedUnion("kind", [
       PLAN_BOUNDS.stageMs,
       "1h",
     ).optional(),
+    density: z
+      .array(z.strictObject({ withinUs: z.int().min(1), requests: z.int().min(1) }))
+      .max(MOST_DENSITIES)
+      .optional()
+      .meta(
+        note(
+          "The most of its requests within any 1 ms, 2 ms, 4 ms, ..., so that a report can say how true their times were sent; filled in at submission.",
+          { example: [{ withinUs: 1000, requests: 12 }] },
+        ),
+      ),
   }),
 ]);
 

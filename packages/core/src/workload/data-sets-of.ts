@@ -1,4 +1,5 @@
 import { LoadError } from "../errors.js";
+import { type Density, densityOf } from "../load/density.js";
 import type { TestPlan, Workload } from "../plan/schema.js";
 import { type DataSetEntry, parseDataSet } from "./data-set.js";
 import { parseTrace, type TraceEntry, traceLengthMs } from "./trace.js";
@@ -22,7 +23,11 @@ export interface DataSetFacts {
   readonly sha256: string;
   readonly bytes: number;
   /** Of a trace: the part that the plan asks for. */
-  readonly trace?: { readonly requests: number; readonly lengthMs: number };
+  readonly trace?: {
+    readonly requests: number;
+    readonly lengthMs: number;
+    readonly density?: readonly Density[];
+  };
 }
 
 /** Every file that the plan names, each place for itself. */
@@ -50,7 +55,12 @@ export function dataSetsOf(plan: Pick<TestPlan, "workload" | "target" | "load">)
 /** Facts of a file from what is in it. */
 export function dataSetFacts(content: DataSetContent, file: Omit<DataSetFacts, "trace">): DataSetFacts {
   if (content.kind === "prompts") return file;
-  return { ...file, trace: { requests: content.entries.length, lengthMs: content.lengthMs } };
+  const { entries, lengthMs } = content;
+  return { ...file, trace: { requests: entries.length, lengthMs, density: densityOfTrace(entries) } };
+}
+
+function densityOfTrace(entries: readonly TraceEntry[]): Density[] {
+  return densityOf(entries.map(({ dueUs }) => dueUs));
 }
 
 /** The plan with what its files were found to be, by name; files that are not among them stay as they are. */
@@ -74,18 +84,41 @@ function statedLoad(load: TestPlan["load"], facts: ReadonlyMap<string, DataSetFa
   const found = load.kind === "trace" ? facts.get(load.file) : undefined;
   if (load.kind !== "trace" || found === undefined) return load;
   const { sha256, bytes, trace } = found;
-  return { ...load, sha256, bytes, ...trace };
+  if (trace === undefined) return { ...load, sha256, bytes };
+  const { density, ...length } = trace;
+  return { ...load, sha256, bytes, ...length, ...(density === undefined ? {} : { density: [...density] }) };
 }
 
 /** Throws DATASET_INVALID where a trace is not as long as the plan was told when it was submitted: its stage would be wrong. */
 export function checkTrace(plan: Pick<TestPlan, "load">, content: DataSetContent): void {
   const { load } = plan;
   if (content.kind !== "trace" || load.kind !== "trace") return;
-  if (load.requests === content.entries.length && load.lengthMs === content.lengthMs) return;
+  if (load.requests === content.entries.length && load.lengthMs === content.lengthMs) {
+    checkDensity(load, content.entries);
+    return;
+  }
   throw new LoadError(
     "DATASET_INVALID",
     `the plan says that ${load.file} comes to ${load.requests ?? "no"} requests in ${load.lengthMs ?? "no"} ms, ` +
       `but it has ${content.entries.length} in ${content.lengthMs} ms`,
     { hint: "requests and lengthMs are filled in at submission: take them out of the plan" },
   );
+}
+
+/** What a report says of a trace's times rests on it. */
+function checkDensity(
+  { file, density }: Extract<TestPlan["load"], { kind: "trace" }>,
+  entries: readonly TraceEntry[],
+): void {
+  if (density === undefined) return;
+  const found = densityOfTrace(entries);
+  const isSame =
+    density.length === found.length &&
+    density.every(
+      ({ withinUs, requests }, i) => withinUs === found[i]?.withinUs && requests === found[i]?.requests,
+    );
+  if (isSame) return;
+  throw new LoadError("DATASET_INVALID", `the plan says otherwise of how dense the requests of ${file} are`, {
+    hint: "density is filled in at submission: take it out of the plan",
+  });
 }
