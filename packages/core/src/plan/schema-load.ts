@@ -177,7 +177,15 @@ export const Load = z.discriminatedUnion("kind", [
       "1h",
     ).optional(),
     density: z
-      .array(z.strictObject({ withinUs: z.int().min(1), requests: z.int().min(1) }))
+      .array(
+        z.strictObject({
+          withinUs: z.int().min(1).meta(note("A time, wherever it lies.", { unit: "us", example: 1000 })),
+          requests: z
+            .int()
+            .min(1)
+            .meta(note("The most that are due within it.", { unit: "requests", example: 12 })),
+        }),
+      )
       .max(MOST_DENSITIES)
       .optional()
       .meta(
