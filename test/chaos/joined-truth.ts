@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RunRecord, RunReport, Snapshot } from "@tokenstorm/core";
+import { ownedShards, type RunRecord, type RunReport, type Snapshot } from "@tokenstorm/core";
 import { lineToResult } from "@tokenstorm/protocol";
 import type { TruthRecord } from "../integration/cli.js";
 
@@ -43,11 +43,11 @@ export function joinTruth(evidence: Evidence): Joined {
   const finished = requests.filter(({ finishReason }) => finishReason === "length");
   const snapshots = keptSnapshots(record);
   let [byId, windows] = [0, 0];
-  for (const { agent, index } of record.shards) {
+  for (const { agent } of record.shards) {
     const own: OwnEvidence = {
       ...evidence,
       agent,
-      finished: finished.filter(({ id }) => ownerOf(id, record.shards.length) === index),
+      finished: finished.filter(({ id }) => isOwn(id, agent, record)),
       completedBySeq: countsBySeq(snapshots.filter((one) => one.agent === agent)),
     };
     const stamps = readStamps(evidence.stampsFolder, agent, record.id);
@@ -185,11 +185,13 @@ function readLines(file: string): string[] {
     .filter((line) => line !== "");
 }
 
-/** Index of the shard that has this key: users, and arrivals, go round. */
-function ownerOf(id: string, shards: number): number {
-  const [, number] = /-s\d+-[uk](\d+)-/.exec(id) ?? [];
+/** By the shard map, as it stood in the request's stage. */
+function isOwn(id: string, agent: string, record: RunRecord): boolean {
+  const [, stage, number] = /-s(\d+)-[uk](\d+)-/.exec(id) ?? [];
   assert.ok(number !== undefined, `${id} has no key`);
-  return Number(number) % shards;
+  return ownedShards(record, agent, Number(stage)).some(
+    ({ index, count }) => Number(number) % count === index,
+  );
 }
 
 const intervalUs = ({ record }: Evidence): number => record.plan.intervalMs * 1000;
