@@ -179,7 +179,10 @@ export const Load = z.discriminatedUnion("kind", [
     density: z
       .array(
         z.strictObject({
-          withinUs: z.int().min(1).meta(note("A time, wherever it lies.", { unit: "us", example: 1000 })),
+          withinUs: z
+            .int()
+            .min(1)
+            .meta(note("A time, wherever it lies.", { unit: "us", example: 1000 })),
           requests: z
             .int()
             .min(1)
