@@ -48,6 +48,10 @@ class SimulatedTarget implements Target {
     return { model: "sim", wordsPerToken: 1, templateTokens: 0, serverVersion: "0", reader: "simulated" };
   }
 
+  afterReads(run: () => void): void {
+    run();
+  }
+
   async close(): Promise<void> {
     return undefined;
   }

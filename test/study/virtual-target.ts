@@ -22,6 +22,7 @@ export function createVirtualTarget(server: VirtualServer, clock: Clock, { plan 
       const calibration = endpoint === "chat" ? calibrated(server) : { wordsPerToken: 1, templateTokens: 0 };
       return { model, ...calibration, serverVersion: version, reader: "virtual" };
     },
+    afterReads: (run: () => void) => run(),
     send: (_slot: number, prepared: PreparedRequest, sink: RequestSink) => {
       const sentUs = clock.nowUs();
       sink.onSent(sentUs);

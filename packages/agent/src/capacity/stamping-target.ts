@@ -20,6 +20,7 @@ export function stampingTarget(target: Target, log: StampLog, tokensPerAnswer: n
       sinks[slot] ??= new StampingSink(log);
       return target.send(slot, request, sinks[slot].take(request, sink, tokensPerAnswer));
     },
+    afterReads: (run) => target.afterReads(run),
     close: () => target.close(),
   };
 }

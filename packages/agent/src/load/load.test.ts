@@ -33,13 +33,15 @@ async function outing(
     readonly agents: number;
     readonly lastsUs: number;
     readonly target?: Partial<FakeTargetOptions>;
+    /** By token, instead of the whole answer at once. */
+    readonly isStreamed?: boolean;
   },
 ): Promise<Outing> {
   const cluster = new Cluster();
   for (let i = 0; i < options.agents; i += 1)
     await cluster.addAgent(`a${i}`, {
       offsetUs: i * 1_000_003,
-      target: { latencyUs, ...options.target },
+      target: { ...(options.isStreamed === true ? {} : { latencyUs }), ...options.target },
     });
   await cluster.start(plan);
   for (let tUs = 0; tUs < options.lastsUs; tUs += 500_000) {
@@ -351,3 +353,31 @@ property(
     assert.deepEqual(byId(shared.sent), byId(alone.sent));
   },
 );
+
+test("what a reader keeps for a while is booked by the time at which it was read", async () => {
+  const [ttftUs, itlUs, keepsUs] = [20_100, 5300, 4900];
+  const load = usersLoad([{ users: 20, rampUpMs: 97, settleMs: 0, durationMs: 3000 }]);
+  const { cluster } = await outing(
+    { load, intervalMs: 1000 },
+    { agents: 1, lastsUs: 6_000_000, isStreamed: true, target: { ttftUs, itlUs, keepsUs } },
+  );
+  const [agent] = cluster.agents;
+  assert.ok(agent !== undefined);
+  const tokensUs = agent.targets.flatMap((target) =>
+    target.tokensUs.map((tUs) => tUs - agent.offsetUs - cluster.zeroUs),
+  );
+  for (const { fromUs, toUs, blocks } of cluster.snapshots) {
+    const booked = blocks.reduce((sum, { flow }) => sum + flow.outputTokens, 0);
+    assert.equal(booked, tokensUs.filter((tUs) => tUs >= fromUs && tUs < toUs).length, `at ${fromUs}`);
+    for (const { histograms } of blocks) {
+      for (const [name, us] of [
+        ["ttft", ttftUs],
+        ["gap", itlUs],
+      ] as const) {
+        const { count, min, max } = histograms[name] ?? { count: 0, min: us, max: us };
+        assert.deepEqual([min, max], [us, us], `${count} of ${name} at ${fromUs}`);
+      }
+    }
+  }
+  assert.ok(tokensUs.length > 5000, `${tokensUs.length}`);
+});

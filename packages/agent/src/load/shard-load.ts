@@ -67,6 +67,8 @@ export class ShardLoad {
   #hasStarted = false;
   #isStopped = false;
   #isPumping = false;
+  /** To be done when what was read has been understood. */
+  #isPumpWanted = false;
 
   constructor(options: ShardLoadOptions) {
     const { shard, recorder } = options;
@@ -94,9 +96,11 @@ export class ShardLoad {
   commit(startsUs: readonly (number | null)[]): void {
     if (this.#isStopped) return;
     this.#startsUs = startsUs;
-    this.#options.recorder.commitStageStarts(startsUs, this.sender.nowUs());
-    this.#plan();
-    this.#pump();
+    this.#options.target.afterReads(() => {
+      this.#options.recorder.commitStageStarts(startsUs, this.sender.nowUs());
+      this.#plan();
+      this.#pump();
+    });
   }
 
   /** Sends another shard too, from a stage on. */
@@ -193,8 +197,17 @@ export class ShardLoad {
     this.#options.onEnd(edgeUs);
   }
 
-  /** Does what is due, in the order of time, and waits for what comes next. */
+  /** Does what is due, in the order of time, and waits for what comes next; not before all that was read is in the books. */
   #pump(): void {
+    if (this.#isPumpWanted) return;
+    this.#isPumpWanted = true;
+    this.#options.target.afterReads(() => {
+      this.#isPumpWanted = false;
+      this.#doDue();
+    });
+  }
+
+  #doDue(): void {
     if (this.#isPumping || !this.#hasStarted || !this.#options.mayOffer()) return;
     this.#isPumping = true;
     try {

@@ -164,6 +164,10 @@ export class LoadRun {
 
   /** Sends nothing new; `cut` ends what is in flight too. */
   stop(level: "drain" | "cut"): void {
+    this.#options.target.afterReads(() => this.#stop(level));
+  }
+
+  #stop(level: "drain" | "cut"): void {
     if (this.#isFinished) return;
     if (!this.#isDraining) {
       const nowUs = this.#nowUs();
@@ -195,9 +199,12 @@ export class LoadRun {
   /** Brings the books up to each interval's edge soon after it. */
   #tick(): void {
     if (this.#isFinished) return;
-    const { clock, atUs } = this.#options;
-    const nowUs = this.#nowUs();
-    this.#recorder.advance(nowUs);
+    const { clock, atUs, target } = this.#options;
+    let nowUs = 0;
+    target.afterReads(() => {
+      nowUs = this.#nowUs();
+      this.#recorder.advance(nowUs);
+    });
     const nextUs = (Math.floor(nowUs / this.#intervalUs) + 1) * this.#intervalUs;
     this.#timer = clock.at(atUs + nextUs, () => this.#tick());
   }
@@ -205,10 +212,12 @@ export class LoadRun {
   /** Waits for what is in flight; what is still open then is censored, and ended. */
   #drainUntil(deadlineUs: number): void {
     this.#isDraining = true;
-    const { clock, atUs } = this.#options;
+    const { clock, atUs, target } = this.#options;
     this.#drainTimer = clock.at(atUs + deadlineUs, () => {
-      this.#recorder.advance(deadlineUs);
-      this.#cancelAll();
+      target.afterReads(() => {
+        this.#recorder.advance(deadlineUs);
+        this.#cancelAll();
+      });
     });
     this.#finishWhenIdle();
   }

@@ -20,7 +20,11 @@ function withUnreadAnswer(isFlushed: boolean) {
     answer = null;
     understand?.();
   };
-  const reads = { read: 0, stampUs: () => READ_US, settle };
+  const after = (run: () => void) => {
+    settle();
+    run();
+  };
+  const reads = { read: 0, stampUs: () => READ_US, settle, after };
   const carrier = { dispatch: () => undefined, discard: () => undefined, released: () => undefined };
   const { timeouts } = aPlan({ timeouts: { ttftMs: 1000, stallMs: 1000, totalMs: 1000 } });
   const exchange = new Exchange({ carrier, clock, reads, timeouts });

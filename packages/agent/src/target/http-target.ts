@@ -62,6 +62,10 @@ export class HttpTarget implements Target {
     return this.#channel(slot, request.url).send(request, sink);
   }
 
+  afterReads(run: () => void): void {
+    this.#options.reader.reads.after(run);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#closeAll();
     return this.#closed;

@@ -56,6 +56,10 @@ class StampKeeper implements Target {
     return this.#target.send(slot, request, this.#watch(request, sink));
   }
 
+  afterReads(run: () => void): void {
+    this.#target.afterReads(run);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#target.close().then(() => this.#options.write(this.#lines()));
     return this.#closed;

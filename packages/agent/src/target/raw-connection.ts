@@ -68,6 +68,7 @@ class RawConnection implements Channel, Carrier, Idler, ReadOwner {
   }
 
   dispatch(request: PreparedRequest): void {
+    this.#shared.reads.settle();
     if (this.#isIdleTooLong(this.#options.wiring.clock.nowUs())) this.discard();
     if (this.#socket === null) this.#open(request);
     else this.#write(this.#socket, request);
@@ -178,14 +179,15 @@ class RawConnection implements Channel, Carrier, Idler, ReadOwner {
 
   understand(socket: Socket, bytes: Buffer, from: number, to: number): void {
     this.#keptReads--;
+    const isEarlier = this.#earlierReads > 0;
+    if (isEarlier) this.#earlierReads--;
     // Given up since it was read.
     if (this.#socket !== socket) return;
-    const parser = this.#parser;
-    if (this.#earlierReads > 0) {
-      this.#earlierReads--;
+    if (isEarlier) {
       this.#beforeRequest(bytes, from, to);
       return;
     }
+    const parser = this.#parser;
     parser.take(bytes, from, to);
     if (!this.#isBusy) {
       // Nobody asked: the next answer could not be told from it.

@@ -131,3 +131,21 @@ test("what threw while it was understood is not understood again", () => {
     ["b"],
   );
 });
+
+test("what asks to come after the reads comes at once, with all of them understood, and from within them last", () => {
+  const { reads, understood, owner, read } = world();
+  const done: string[] = [];
+  const asks = {
+    understand: (...of: Parameters<typeof owner.understand>) => {
+      reads.after(() => done.push(`${understood.length} understood`));
+      owner.understand(...of);
+    },
+  };
+  read("a");
+  reads.after(() => done.push(`${understood.length} understood`));
+  read("b", asks);
+  read("c");
+  assert.deepEqual(done, ["1 understood"]);
+  read("x".repeat(5000), asks);
+  assert.deepEqual(done, ["1 understood", "4 understood", "4 understood"]);
+});

@@ -47,6 +47,8 @@ export class RawReads implements Reads {
   #tUs = 0;
   #isReading = false;
   #isSettling = false;
+  /** What waits for all of the kept reads to be understood. */
+  #waiting: (() => void)[] = [];
   /** The end of this turn is looked at. */
   #isWatching = false;
 
@@ -74,8 +76,7 @@ export class RawReads implements Reads {
     const kept = this.#kept;
     const end = this.#end + length;
     if (length > MOST_BYTES_KEPT || end > this.#bytes.length || kept === MOST_KEPT) {
-      this.settle();
-      this.#understand(owner, socket, tUs, 0, length);
+      this.#understandAll(() => this.#understand(owner, socket, tUs, 0, length));
       return;
     }
     this.#bytes.copyWithin(this.#end, 0, length);
@@ -92,24 +93,13 @@ export class RawReads implements Reads {
   }
 
   settle(): void {
-    if (this.#kept === 0 || this.#isSettling) return;
-    this.#isSettling = true;
-    let from = READ_BYTES;
-    try {
-      for (let i = 0; i < this.#kept; i++) {
-        const owner = this.#owners[i];
-        const socket = this.#sockets[i];
-        const to = this.#ends[i] ?? from;
-        this.#owners[i] = null;
-        this.#sockets[i] = null;
-        if (owner && socket) this.#understand(owner, socket, this.#stampsUs[i] ?? 0, from, to);
-        from = to;
-      }
-    } finally {
-      this.#kept = 0;
-      this.#end = READ_BYTES;
-      this.#isSettling = false;
-    }
+    if (this.#kept > 0 && !this.#isSettling) this.#understandAll(() => undefined);
+  }
+
+  after(run: () => void): void {
+    this.settle();
+    if (this.#isSettling) this.#waiting.push(run);
+    else run();
   }
 
   stampUs(): number {
@@ -122,6 +112,31 @@ export class RawReads implements Reads {
     if (this.#isWatching) return;
     this.#isWatching = true;
     setImmediate(this.#endTurn);
+  }
+
+  /** All kept reads, then `last`; and then what had to wait for them. */
+  #understandAll(last: () => void): void {
+    this.#isSettling = true;
+    try {
+      let from = READ_BYTES;
+      for (let i = 0; i < this.#kept; i++) {
+        const owner = this.#owners[i];
+        const socket = this.#sockets[i];
+        const to = this.#ends[i] ?? from;
+        this.#owners[i] = null;
+        this.#sockets[i] = null;
+        if (owner && socket) this.#understand(owner, socket, this.#stampsUs[i] ?? 0, from, to);
+        from = to;
+      }
+      last();
+    } finally {
+      this.#kept = 0;
+      this.#end = READ_BYTES;
+      this.#isSettling = false;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const run of waiting) run();
   }
 
   #understand(owner: ReadOwner, socket: Socket, tUs: number, from: number, to: number): void {

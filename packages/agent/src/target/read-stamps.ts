@@ -8,6 +8,8 @@ export interface Reads {
   stampUs(): number;
   /** Has all that was read so far understood, before anything is judged by the state of a request. */
   settle(): void;
+  /** Settles and calls `run`: at once, or from within what a read has set off when all of what was kept is understood. */
+  after(run: () => void): void;
 }
 
 /**
@@ -41,4 +43,8 @@ export class ReadStamps implements Reads {
 
   /** Nothing is ever kept: the client shows its pieces as it reads them. */
   settle(): void {}
+
+  after(run: () => void): void {
+    run();
+  }
 }

@@ -49,6 +49,12 @@ export interface Target {
    * `cancel` ends it without a word to the sink but onEnd with outcome cancelled, from within or soon after.
    */
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void };
+  /**
+   * Has all that was read so far understood, and calls `run`: at once, unless a sink calls this from within; then when what
+   * was read together has been understood. Whatever looks at the clock and puts its time into the books does so in here:
+   * what was read earlier must not come after it.
+   */
+  afterReads(run: () => void): void;
   /** Sockets open now. */
   readonly openSockets: number;
   /** Of them, those to the address and port to which most lead. */

@@ -12,6 +12,8 @@ export interface FakeTargetOptions {
   readonly preflight?: () => Promise<Preflight>;
   /** A request that was cancelled never says that it has ended. */
   readonly isDeafToCancel?: boolean;
+  /** What is read is told of so much later, all that came by then together, with the stamps of the reads. */
+  readonly keepsUs?: number;
 }
 
 export interface FakeSend {
@@ -32,6 +34,8 @@ export interface FakeTarget extends Target {
   readonly slots: number;
   readonly plannedEventsPerS: number | undefined;
   readonly capacity: Capacity | undefined;
+  /** When each token was read, on the agent's clock. */
+  readonly tokensUs: readonly number[];
 }
 
 export const FOUND: Preflight = {
@@ -51,6 +55,8 @@ export function createFakeTarget(
   const cancelled: string[] = [];
   const busy = new Map<number, string>();
   let isClosed = false;
+  const tokensUs: number[] = [];
+  const reads = new KeptReads(clock, options.keepsUs ?? 0);
 
   const send = (slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } => {
     assert.ok(!isClosed, "send after close");
@@ -71,38 +77,42 @@ export function createFakeTarget(
     const tokens = outcome.kind === "completed" ? (request.exactOutputTokens ?? 4) : 0;
     let next = clock.at(sentUs + ttftUs, () => step(0));
     let isOver = false;
-    const end = (how: RequestEnd["outcome"]) => {
+    const end = (how: RequestEnd["outcome"]) => reads.tell((tUs) => ended(tUs, how));
+    const ended = (tUs: number, how: RequestEnd["outcome"]) => {
+      if (isOver) return;
       isOver = true;
       next();
       busy.delete(slot);
       const usage = how.kind === "completed" ? { prompt: 16, cachedPrompt: 0, output: tokens } : null;
       const tokenSource = usage === null ? "none" : "usage";
       const text = request.keepsText === true ? { text: `answer to "${request.id}"` } : {};
-      sink.onEnd(clock.nowUs(), { outcome: how, usage, tokenSource, finish: null, ...text });
+      sink.onEnd(tUs, { outcome: how, usage, tokenSource, finish: null, ...text });
     };
     const step = (seen: number) => {
       if (seen >= tokens) {
         end(outcome);
         return;
       }
-      if (seen === 0) sink.onHeaders(clock.nowUs());
-      sink.onEvent(clock.nowUs(), 1, true, false);
+      if (seen === 0) reads.tell((tUs) => sink.onHeaders(tUs));
+      tokensUs.push(clock.nowUs());
+      reads.tell((tUs) => sink.onEvent(tUs, 1, true, false));
       next = clock.at(clock.nowUs() + itlUs, () => step(seen + 1));
     };
     if (options.latencyUs !== undefined) {
       next();
       next = clock.at(sentUs + options.latencyUs(request), () => {
-        sink.onHeaders(clock.nowUs());
-        if (tokens > 0) sink.onEvent(clock.nowUs(), tokens, true, false);
+        reads.tell((tUs) => sink.onHeaders(tUs));
+        if (tokens > 0) reads.tell((tUs) => sink.onEvent(tUs, tokens, true, false));
         end(outcome);
       });
     }
     return {
       cancel: () => {
+        reads.settle();
         if (isOver) return;
         cancelled.push(request.id);
         if (options.isDeafToCancel === true) next();
-        else end({ kind: "cancelled" });
+        else ended(clock.nowUs(), { kind: "cancelled" });
       },
     };
   };
@@ -124,8 +134,51 @@ export function createFakeTarget(
     },
     preflight: options.preflight ?? (async () => FOUND),
     send,
+    tokensUs,
+    afterReads: (run) => reads.after(run),
     close: async () => {
       isClosed = true;
     },
   };
+}
+
+/** What was read and is not told of yet; with `keepsUs` 0 all is told at once. */
+class KeptReads {
+  readonly #clock: Clock;
+  readonly #keepsUs: number;
+  #kept: { readonly tUs: number; readonly tell: (tUs: number) => void }[] = [];
+  #waiting: (() => void)[] = [];
+  #isTelling = false;
+
+  constructor(clock: Clock, keepsUs: number) {
+    this.#clock = clock;
+    this.#keepsUs = keepsUs;
+  }
+
+  tell(tell: (tUs: number) => void): void {
+    const tUs = this.#clock.nowUs();
+    if (this.#keepsUs === 0) {
+      tell(tUs);
+      return;
+    }
+    this.#kept.push({ tUs, tell });
+    if (this.#kept.length === 1) this.#clock.at(tUs + this.#keepsUs, () => this.settle());
+  }
+
+  settle(): void {
+    if (this.#isTelling || this.#kept.length === 0) return;
+    this.#isTelling = true;
+    for (const { tUs, tell } of this.#kept) tell(tUs);
+    this.#kept = [];
+    this.#isTelling = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const run of waiting) run();
+  }
+
+  after(run: () => void): void {
+    this.settle();
+    if (this.#isTelling) this.#waiting.push(run);
+    else run();
+  }
 }
