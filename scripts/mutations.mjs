@@ -1,8 +1,10 @@
 // Applies each hand-made fault of test/mutations to a copy of the checkout, sees the test that it names fail, and takes it
-// back: node scripts/mutations.mjs [NAME ...]. A fault that no test sees is a failure. About ten seconds for each.
+// back: node scripts/mutations.mjs [--sim] [NAME ...]. A fault that no test sees is a failure. About ten seconds for each.
+// --sim: those that must show in whole clusters, each with the first simulated seed that found it.
 //
-// A patch begins with three lines: `# fault:` what is wrong, `# test:` the compiled test file, `# fails:` the beginning of the
-// name of a test that must fail there (* where the whole file must end).
+// A patch begins with lines of its own: `# fault:` what is wrong; `# test:` the compiled test file and `# fails:` the beginning
+// of the name of a test that must fail there (* where the whole file must end); `# seeds:` within how many seeds of
+// scripts/sim.mjs it is found. It has the two in the middle, the last one, or all.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
   mkdirSync,
@@ -16,18 +18,21 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "test/mutations");
 const TEST_LIMIT_MS = 120_000;
+/** For one seed, with the host busy. */
+const SEED_LIMIT_MS = 5000;
 
 function readPatch(file) {
   const path = join(folder, file);
   const field = (name) => new RegExp(`^# ${name}: (.*)$`, "m").exec(readFileSync(path, "utf8"))?.[1];
-  const [fault, test, fails] = ["fault", "test", "fails"].map(field);
-  if (fault === undefined || test === undefined || fails === undefined)
-    throw new Error(`${file} does not say its fault, its test and what fails there`);
-  return { name: file.replace(/\.patch$/, ""), path, fault, test, fails };
+  const [fault, test, fails, seeds] = ["fault", "test", "fails", "seeds"].map(field);
+  if (fault === undefined || (test === undefined) !== (fails === undefined) || (test ?? seeds) === undefined)
+    throw new Error(`${file} does not say its fault, and its test with what fails there, or its seeds`);
+  return { name: file.replace(/\.patch$/, ""), path, fault, test, fails, seeds };
 }
 
 /** The last commit, with the checkout's packages: the workspace's own are the copy's. */
@@ -56,30 +61,54 @@ function build(copy) {
   return spawnSync(process.execPath, [tsc, "-b"], { cwd: copy, encoding: "utf8" });
 }
 
-/** Undefined where the fault was seen; else why it was not. */
-function tryFault(copy, { path, test, fails }) {
-  execFileSync("git", ["apply", "--whitespace=nowarn", path], { cwd: copy });
+/** What saw the fault, and what did not see it. */
+function tryFault(copy, patch) {
+  execFileSync("git", ["apply", "--whitespace=nowarn", patch.path], { cwd: copy });
   try {
     // A fault that does not compile shows nothing of the tests.
     const built = build(copy);
-    if (built.status !== 0) return `it does not compile: ${built.stdout.split("\n")[0]}`;
-    const args = ["--test", "--test-reporter=tap", test];
-    const ran = spawnSync(process.execPath, args, { cwd: copy, encoding: "utf8", timeout: TEST_LIMIT_MS });
-    if (fails === "*") return ran.status === 0 ? "its test file passed" : undefined;
-    // What hangs has failed too: it was ended here.
-    if (ran.signal !== null) return undefined;
-    const failed = [...ran.stdout.matchAll(/^\s*not ok \d+ - (.*)$/gm)].map(([, name]) => name);
-    if (failed.some((name) => name.startsWith(fails))) return undefined;
-    return failed.length === 0 ? "no test failed" : `another test failed: ${failed[0]}`;
+    if (built.status !== 0) return { why: `it does not compile: ${built.stdout.split("\n")[0]}` };
+    return isSim ? trySeeds(copy, patch) : tryTest(copy, patch);
   } finally {
-    execFileSync("git", ["apply", "--reverse", path], { cwd: copy });
+    execFileSync("git", ["apply", "--reverse", patch.path], { cwd: copy });
   }
 }
 
-const wanted = process.argv.slice(2);
+function tryTest(copy, { test, fails }) {
+  const args = ["--test", "--test-reporter=tap", test];
+  const ran = spawnSync(process.execPath, args, { cwd: copy, encoding: "utf8", timeout: TEST_LIMIT_MS });
+  if (fails === "*") return ran.status === 0 ? { why: "its test file passed" } : { seen: "" };
+  // What hangs has failed too: it was ended here.
+  if (ran.signal !== null) return { seen: "" };
+  const failed = [...ran.stdout.matchAll(/^\s*not ok \d+ - (.*)$/gm)].map(([, name]) => name);
+  if (failed.some((name) => name.startsWith(fails))) return { seen: "" };
+  return { why: failed.length === 0 ? "no test failed" : `another test failed: ${failed[0]}` };
+}
+
+function trySeeds(copy, { seeds }) {
+  const args = ["scripts/sim.mjs", "--seeds", seeds];
+  const ran = spawnSync(process.execPath, args, {
+    cwd: copy,
+    encoding: "utf8",
+    timeout: Number(seeds) * SEED_LIMIT_MS,
+    maxBuffer: 2 ** 28,
+  });
+  const found = /^seed \d+ fails: .*$/m.exec(ran.stderr)?.[0];
+  if (found !== undefined) return { seen: found };
+  return {
+    why: ran.status === 0 ? `${seeds} seeds passed` : `the simulation ended: ${ran.stderr.slice(0, 300)}`,
+  };
+}
+
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { sim: { type: "boolean", default: false } },
+});
+const isSim = values.sim;
 const patches = readdirSync(folder)
   .filter((file) => file.endsWith(".patch"))
   .map(readPatch)
+  .filter(({ seeds, test }) => (isSim ? seeds : test) !== undefined)
   .filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 if (patches.length === 0) throw new Error("there is no such fault in test/mutations");
 const copy = copyOfCheckout();
@@ -89,11 +118,10 @@ try {
   const built = build(copy);
   if (built.status !== 0) throw new Error(`the checkout does not build: ${built.stdout}`);
   for (const patch of patches) {
-    const why = tryFault(copy, patch);
-    console.log(
-      `${why === undefined ? "seen  " : "UNSEEN"} ${patch.name}${why === undefined ? "" : `: ${why}`}`,
-    );
-    if (why !== undefined) unseen += 1;
+    const { seen, why } = tryFault(copy, patch);
+    const what = seen === undefined ? `: ${why}` : seen === "" ? "" : `: ${seen}`;
+    console.log(`${seen === undefined ? "UNSEEN" : "seen  "} ${patch.name}${what}`);
+    if (seen === undefined) unseen += 1;
   }
 } finally {
   rmSync(copy, { recursive: true, force: true });

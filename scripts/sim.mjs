@@ -1,7 +1,9 @@
-// Clusters in virtual time from many seeds: node scripts/sim.mjs [--seeds 2000] [--from 1] [--seed N]
-// The first failure names its seed, what happened in it, and what the processes said. Build first: npx tsc -b.
+// Clusters in virtual time from many seeds: node scripts/sim.mjs [--seeds 2000] [--from 1] [--seed N] [--keep-going] [--each]
+// A failure names its seed, the command that replays it, what happened in it, and what the processes said. --each tells what
+// every seed covered. Build first: npx tsc -b.
 import { parseArgs } from "node:util";
-import { CoverageSum, runSeed } from "../test/dist/sim/run-seeds.js";
+import { CoverageSum, textOf } from "../test/dist/sim/coverage.js";
+import { runSeed } from "../test/dist/sim/run-seeds.js";
 
 const { values } = parseArgs({
   options: {
@@ -9,6 +11,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     "keep-going": { type: "boolean", default: false },
+    each: { type: "boolean", default: false },
   },
 });
 const from = Number(values.seed ?? values.from);
@@ -18,10 +21,12 @@ const failed = [];
 const began = Date.now();
 for (let seed = from; seed < from + count; seed += 1) {
   try {
-    sum.add(await runSeed(seed));
+    const coverage = await runSeed(seed);
+    sum.add(coverage);
+    if (values.each || count === 1) console.log(`seed ${seed}: ${textOf(coverage)}`);
   } catch (error) {
     failed.push(seed);
-    console.error(values["keep-going"] ? error.message.split("\n")[0] : error.message);
+    console.error(values["keep-going"] ? error.message.split("\n").slice(0, 2).join(" · ") : error.message);
     if (!values["keep-going"]) break;
   }
 }
@@ -29,6 +34,8 @@ const seconds = ((Date.now() - began) / 1000).toFixed(1);
 console.log(
   `${count} seeds from ${from} in ${seconds} s: ${failed.length} failed${failed.length > 0 ? ` (${failed.join(" ")})` : ""}`,
 );
-console.log(`covered: ${sum.text()}`);
-if (count > 1 && sum.never().length > 0) console.log(`never: ${sum.never().join(", ")}`);
+if (count > 1) {
+  console.log(`covered: ${sum.text()}`);
+  console.log(`never: ${sum.never().join(", ") || "nothing"}`);
+}
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -18,13 +18,15 @@ import {
   summariseRun,
 } from "@tokenstorm/core";
 import { decodeEvent, decodeResult, LEADER_IN_LOG, lineToResult, reportFromJson } from "@tokenstorm/protocol";
+import { rawSnapshots } from "./kept.js";
 import { RUN, type World } from "./world.js";
 
 /** All that must hold after a seed, whatever happened in it. */
 export async function checkInvariants(world: World): Promise<void> {
   const { record } = world;
+  if (world.isForgotten) return checkForgotten(world);
   assert.ok(record !== undefined && isTerminal(record.state), `the run is ${record?.state} at its deadline`);
-  assert.deepEqual(world.violations, []);
+  assert.deepEqual(world.watch.violations, []);
   assert.deepEqual(world.ended(), [], "processes ended by themselves");
   checkTruthIsUnique(world);
   checkOwners(world, record);
@@ -39,13 +41,57 @@ export async function checkInvariants(world: World): Promise<void> {
   checkEveryCompletion(world, record, report, kept.snapshots);
   checkCounts(report);
   checkOffered(record, report, kept.aggregate);
-  if (record.state === "completed") checkUnion(world, record);
+  checkRecount(record, report, kept.text);
+  checkStop(world, record);
+  if (record.state === "completed") checkUnion(world, record, report);
   checkNothingLost(world, record, report);
-  if (record.result.isWhole === true) {
+  checkObserver(world, { record, report, kept });
+  await checkLog(world, record);
+  if (record.result.isWhole === true)
     assert.deepEqual(report.completeness.missing.length === 0, isUngiven(kept.aggregate));
-    assert.equal(await world.leftInLog(), 0, "the log forgets a run that is whole");
-    checkObserver(world, record, report);
-  }
+  countLosses(world, report, kept);
+}
+
+/** Where the store had forgotten the run while nobody could write it again, its agents end it by themselves. */
+function checkForgotten({ scenario, watch }: World): void {
+  const kinds = new Set(scenario.faults.map(({ fault }) => fault.kind));
+  assert.ok(kinds.has("wipe-state"), "the record is gone, and nobody wiped the store");
+  const isLeaderHit = scenario.faults.some(
+    ({ fault }) => LEADER_HIT.has(fault.kind) || ("of" in fault && fault.of === "leader"),
+  );
+  assert.ok(isLeaderHit, "whoever led could have written the record again");
+  assert.deepEqual(watch.inRun(), [], "agents that are still in a run that is forgotten");
+}
+
+const LEADER_HIT: ReadonlySet<string> = new Set([
+  "kill-leader",
+  "pause-leader",
+  "close-leader",
+  "restart-nats",
+]);
+
+/** What somebody wrote there stays, whatever leaders write beside it. */
+function checkStop({ watch, scenario }: World, { stop, state }: RunRecord): void {
+  if (scenario.faults.some(({ fault }) => fault.kind === "wipe-state")) return;
+  const rank = ["none", "drain", "cut"];
+  assert.ok(rank.indexOf(stop.level) >= rank.indexOf(watch.stop), `a stop was lost: ${watch.stop}`);
+  if (state === "completed") assert.notEqual(stop.level, "cut", "a run that was cut is not complete");
+}
+
+/** The log forgets a run that is whole, and no other: it may be all that there is of what is missing. */
+async function checkLog(world: World, { result }: RunRecord): Promise<void> {
+  const left = await world.leftInLog();
+  if (result?.isWhole === true) assert.equal(left, 0, "the log forgets a run that is whole");
+  const isWiped = world.scenario.faults.some(({ fault }) => fault.kind === "wipe-log");
+  const hadResults = world.log.some(({ kind }) => kind !== "event");
+  if (result?.isWhole === false && hadResults && !isWiped)
+    assert.equal(left, 1, "the log has forgotten a run that is not whole");
+}
+
+function countLosses({ happenings }: World, { completeness }: RunReport, { aggregate }: Kept): void {
+  happenings.count("intervals named missing", completeness.missing.length);
+  const given = aggregate.agents().flatMap(({ final }) => final?.gaps ?? []);
+  happenings.count("given-up intervals", given.length);
 }
 
 /** No key is ever sent twice, by one agent or by two. */
@@ -90,6 +136,8 @@ function checkNoFlood({ truth }: World, record: RunRecord): void {
 interface Kept {
   readonly snapshots: readonly Snapshot[];
   readonly aggregate: Aggregate;
+  /** snapshots.ndjson. */
+  readonly text: string;
   readonly report: string;
 }
 
@@ -101,18 +149,22 @@ function keptResults(world: World, record: RunRecord): Kept {
     return found?.has("report.json") === true ? [found] : [];
   });
   assert.ok(files.length > 0, `no host has ${folder}`);
-  // Two hosts have one where a leader died between report and end: the last one's stands in the record's term.
-  const last =
-    files.find((one) => (one.get("run.json") ?? "").includes(`"term": ${record.term},`)) ?? files.at(-1);
+  // Two hosts have one where a leader died between report and end: the last one's is of the record's term.
+  const last = files.find((one) => termOf(one.get("run.json")) === record.term) ?? files.at(-1);
   const aggregate = createAggregate({ stages: resolveStages(record.plan), shards: record.shards });
   const snapshots: Snapshot[] = [];
-  for (const line of (last?.get("snapshots.ndjson") ?? "").split("\n")) {
+  const text = last?.get("snapshots.ndjson") ?? "";
+  for (const line of text.split("\n")) {
     if (line === "") continue;
     const result = lineToResult(line);
     if (result.kind === "final") aggregate.foldFinal(result.final);
     else if (aggregate.fold(result.snapshot) === "folded") snapshots.push(result.snapshot);
   }
-  return { snapshots, aggregate, report: last?.get("report.json") ?? "" };
+  return { snapshots, aggregate, text, report: last?.get("report.json") ?? "" };
+}
+
+function termOf(runJson: string | undefined): number | undefined {
+  return runJson === undefined ? undefined : JSON.parse(runJson).facts.record.term;
 }
 
 function checkLedgers(snapshots: readonly Snapshot[]): void {
@@ -208,24 +260,53 @@ function checkOffered(record: RunRecord, report: RunReport, aggregate: Aggregate
   }
 }
 
+/** What the report counts is what the lines of its directory add up to, each taken once, of the agents that were admitted. */
+function checkRecount(record: RunRecord, report: RunReport, text: string): void {
+  const epochs = new Map(record.shards.map(({ agent, epoch }) => [agent, epoch]));
+  const snapshots = rawSnapshots(text);
+  for (const { agent, epoch, seq } of snapshots)
+    assert.equal(epoch, epochs.get(agent), `${agent} ${seq} is of another admission`);
+  for (const [index, { name }] of resolveStages(record.plan).entries()) {
+    const requests = report.stages.find((stage) => stage.name === name)?.requests;
+    if (requests === undefined) continue;
+    const blocks = snapshots
+      .flatMap((snapshot) => snapshot.blocks)
+      .filter(({ stage, phase }) => stage === index && phase === "measured");
+    const sum = (what: "offered" | "completed" | "cancelled") =>
+      blocks.reduce((total, { due }) => total + due[what], 0);
+    assert.deepEqual(
+      [requests.completed, requests.cancelled],
+      [sum("completed"), sum("cancelled")],
+      `stage ${name}: the report counts what its directory does not hold`,
+    );
+  }
+}
+
+/** What harms nobody: all of it is mended by whoever leads. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  "delete-lease",
+  "other-epoch",
+  "step-wall",
+  "wipe-log",
+  "wipe-state",
+]);
+
 /** Where nobody died or was cut off, and nothing had to be given up, whatever the log lost was delivered again. */
 function checkNothingLost({ scenario }: World, record: RunRecord, { completeness }: RunReport): void {
-  if (scenario.faults.length > 0 || scenario.retainBytes === 1 || scenario.plan.deliverMs !== 30_000) return;
+  const isHarmless = scenario.faults.every(({ fault }) => HARMLESS.has(fault.kind));
+  if (!isHarmless || scenario.retainBytes === 1 || scenario.plan.deliverMs !== 30_000) return;
   assert.deepEqual([record.state, completeness.missing], ["completed", []]);
   assert.equal(record.result?.isWhole, true);
 }
 
 /** Together the agents sent the plan's keys, and no others, in stages of which everybody's shard was somebody's. */
-function checkUnion({ truth, scenario }: World, record: RunRecord): void {
+function checkUnion({ truth }: World, record: RunRecord, report: RunReport): void {
   const stages = resolveStages(record.plan);
   const losses = record.losses ?? [];
-  const wasStopped = scenario.faults.some(({ fault }) => fault.kind === "pause-agent");
   for (const [index, stage] of stages.entries()) {
     const isMoved = (agent: string) =>
       (record.moves ?? []).some((move) => move.lost === agent && move.fromStage <= index);
     if (!losses.every(({ agent }) => isMoved(agent))) continue;
-    // What was overdue when it went on was dropped.
-    if (stage.kind === "rate" && wasStopped) continue;
     const sent = truth.filter(({ key }) => key.stage === index).map(({ key }) => key);
     const planned = plannedKeys(stage);
     if (planned !== null) {
@@ -238,13 +319,17 @@ function checkUnion({ truth, scenario }: World, record: RunRecord): void {
     } else if (stage.kind === "users") {
       const users = new Set(sent.map((key) => (key.kind === "closed" ? key.user : -1)));
       assert.equal(users.size, stage.users, `stage ${stage.name}: every user sent`);
-    } else {
-      const ks = sent.map((key) => (key.kind === "open" ? key.k : -1)).sort((a, b) => a - b);
-      assert.deepEqual(
-        ks,
-        Array.from({ length: ks.length }, (_, i) => (ks[0] ?? 0) + i),
-        `stage ${stage.name}: no arrival is left out`,
+    } else if (report.completeness.missing.length === 0) {
+      // An agent that was cut off heard of the load's start too late, and dropped what was overdue.
+      const { offered = 0, dropped = 0 } =
+        report.stages.find(({ name }) => name === stage.name)?.requests ?? {};
+      const ks = new Set(sent.map((key) => (key.kind === "open" ? key.k : -1)));
+      assert.equal(
+        ks.size + dropped,
+        offered,
+        `stage ${stage.name}: what was offered and not sent was dropped`,
       );
+      assert.ok(Math.max(...ks) - Math.min(...ks) < offered, `stage ${stage.name}: no arrival is left out`);
     }
   }
 }
@@ -262,24 +347,60 @@ function isUngiven(aggregate: Aggregate): boolean {
   return aggregate.agents().every(({ missing }) => missing.length === 0);
 }
 
-/** Whoever only looked on, from the record and the log alone, comes to the same report. */
-function checkObserver(world: World, record: RunRecord, report: RunReport): void {
+/**
+ * Whoever only looked on, from the record and the log alone, comes to the same report: apart from who led, of which a
+ * leader that died too early may have told the log nothing.
+ */
+function checkObserver(
+  world: World,
+  { record, report, kept }: { record: RunRecord; report: RunReport; kept: Kept },
+): void {
   const stages = resolveStages(record.plan);
   const aggregate = createAggregate({ stages, shards: record.shards });
   const history = new RunHistory();
+  const seen = new Set<string>();
   for (const { kind, agent, data } of world.log) {
     if (kind === "event") {
       if (agent === LEADER_IN_LOG) history.add(decodeEvent(data));
     } else if (kind === "snapshot" || kind === "final") {
       const { result } = decodeResult(kind, data);
-      if (result.kind === "snapshot") aggregate.fold(result.snapshot);
-      else aggregate.foldFinal(result.final);
+      if (result.kind === "snapshot") {
+        const { snapshot } = result;
+        checkFrozen(world, `${agent} ${snapshot.epoch} ${snapshot.seq}`, data);
+        if (aggregate.fold(snapshot) === "folded") seen.add(`${agent} ${snapshot.seq}`);
+      } else if (aggregate.foldFinal(result.final) === "folded") seen.add(`${agent} final`);
     }
   }
+  // What came after the verdict is in the log, and in no report.
+  if (record.result?.isWhole !== true && !isSame(seen, inDirectory(kept))) return;
+  world.happenings.count("onlookers");
   const findings = history.findings();
+  for (const { agent, lastSeq } of findings.expected) {
+    const epoch = record.shards.find((shard) => shard.agent === agent)?.epoch ?? 0;
+    aggregate.expectAtLeast(agent, epoch, lastSeq);
+  }
   const facts = factsOf(record, findings, { transport: "nats", version: "0.1.0" });
   const serverSamples = findings.serverSamples;
-  const seen = summariseRun({ facts, stages, aggregate, serverSamples });
+  const summary = summariseRun({ facts, stages, aggregate, serverSamples });
   const json = (value: RunReport) => JSON.parse(JSON.stringify({ ...value, leading: null }));
-  assert.deepEqual(json(seen), json(report), `an observer of run ${RUN} writes another report`);
+  assert.deepEqual(json(summary), json(report), `an observer of run ${RUN} writes another report`);
+}
+
+function inDirectory({ aggregate, snapshots }: Kept): ReadonlySet<string> {
+  const finals = aggregate
+    .agents()
+    .flatMap(({ shard, final }) => (final === null ? [] : [`${shard.agent} final`]));
+  return new Set([...snapshots.map(({ agent, seq }) => `${agent} ${seq}`), ...finals]);
+}
+
+function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && [...one].every((key) => other.has(key));
+}
+
+/** What was ever handed over never changes: a leader may have folded the one, and the next leader the other. */
+function checkFrozen({ frozen }: World, key: string, data: Uint8Array): void {
+  const hex = Buffer.from(data).toString("base64");
+  const before = frozen.get(key);
+  assert.ok(before === undefined || before === hex, `${key} was handed over in two forms`);
+  frozen.set(key, hex);
 }

@@ -25,12 +25,25 @@ export type Fault =
       readonly forMs: number;
     }
   | { readonly kind: "restart-nats"; readonly forMs: number }
+  /** Every agent's connection, both ways. */
+  | { readonly kind: "cut-agents"; readonly forMs: number }
   | { readonly kind: "kill-agent"; readonly agent: number }
-  | { readonly kind: "stop"; readonly level: "drain" | "cut" };
+  | { readonly kind: "stop"; readonly level: "drain" | "cut" }
+  /** SIGTERM: it ends its run, and lets the next one lead. */
+  | { readonly kind: "close-leader" }
+  /** The store forgets everything, or the lease's key alone. */
+  | { readonly kind: "wipe-state" }
+  | { readonly kind: "delete-lease" }
+  /** The log forgets everything. */
+  | { readonly kind: "wipe-log" }
+  /** Somebody appends further results of this agent, of another admission than that of the run. */
+  | { readonly kind: "other-epoch"; readonly agent: number }
+  /** Somebody sets a host's wall clock. */
+  | { readonly kind: "step-wall"; readonly of: "leader" | number; readonly byMs: number };
 
-/** What happens, and when: `afterMs` after the store shows the state. */
+/** What happens, and when: `afterMs` after the store shows the state, or after another one has taken the lead. */
 export interface Planned {
-  readonly state: FaultState;
+  readonly state: FaultState | "taken over";
   readonly afterMs: number;
   readonly fault: Fault;
 }
@@ -68,6 +81,7 @@ export function drawScenario(random: Random): Scenario {
       entryLossShare: isTroubled ? random.pick([0, 0.05]) : 0,
       repeatShare: isTroubled ? random.pick([0, 0.1]) : 0,
       answerLossShare: isTroubled ? random.pick([0, 0.03]) : 0,
+      heldShare: random.pick([0, 0.5]),
     },
     syncMaxUs: random.pick([1000, 20_000, 400_000]),
     retainBytes: random.bool(0.2) ? 1 : 64 * 1024 * 1024,
@@ -90,7 +104,8 @@ function drawPlan(random: Random, agents: number, lossPolicy: LossPolicy): PlanI
     gracePeriodMs: 3000,
     deliverMs: random.pick([5000, 30_000]),
     orphanMs: lossPolicy === "reshard" ? 13_000 : random.pick([15_000, 60_000]),
-    intervalMs: random.pick([500, 1000]),
+    // Of the shortest a run has more than leaders allow for in advance.
+    intervalMs: random.pick([100, 500, 1000, 1000]),
   };
 }
 
@@ -157,6 +172,8 @@ function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Plan
     const fault = drawLoss(random, random.int(0, agents - 1));
     return { state: "running", afterMs: random.int(0, 10_000), fault };
   }
+  if (random.bool(0.1))
+    return { state: "taken over", afterMs: random.int(0, 500), fault: drawSecond(random) };
   const state = random.pick(FAULT_STATES);
   return {
     state,
@@ -178,20 +195,45 @@ function drawLoss(random: Random, agent: number): Fault {
   }
 }
 
-function drawKind(random: Random, agents: number): Fault {
-  const roll = random.int(1, 100);
-  const agent = random.int(0, agents - 1);
-  if (roll <= 45) return { kind: "kill-leader", backMs: random.bool(0.4) ? null : random.int(100, 8000) };
-  if (roll <= 57) return { kind: "pause-leader", forMs: random.int(1000, 20_000) };
-  if (roll <= 63) return { kind: "pause-agent", agent, forMs: random.int(500, 4000) };
-  if (roll <= 85)
-    return {
-      kind: "partition",
-      of: random.bool() ? "leader" : agent,
-      direction: random.pick(["in", "out", "both"]),
-      forMs: random.bool(0.6) ? random.int(500, 4000) : random.int(4000, 20_000),
-    };
-  if (roll <= 91) return { kind: "restart-nats", forMs: random.int(500, 6000) };
-  if (roll <= 95) return { kind: "kill-agent", agent };
-  return { kind: "stop", level: random.pick(["drain", "cut"]) };
+/** What hits whoever has just taken over. */
+function drawSecond(random: Random): Fault {
+  return random.bool(0.7)
+    ? { kind: "cut-agents", forMs: random.int(2500, 4500) }
+    : { kind: "kill-leader", backMs: random.int(100, 8000) };
 }
+
+/** Each kind with its weight. */
+function drawKind(random: Random, agents: number): Fault {
+  const agent = random.int(0, agents - 1);
+  const who = random.bool() ? ("leader" as const) : agent;
+  const kinds: readonly (readonly [number, () => Fault])[] = [
+    [40, () => ({ kind: "kill-leader", backMs: random.bool(0.4) ? null : random.int(100, 8000) })],
+    [10, () => ({ kind: "pause-leader", forMs: random.int(1000, 20_000) })],
+    [6, () => ({ kind: "pause-agent", agent, forMs: random.int(500, 4000) })],
+    [20, () => ({ kind: "partition", of: who, direction: drawDirection(random), forMs: drawCutMs(random) })],
+    [5, () => ({ kind: "restart-nats", forMs: random.int(500, 6000) })],
+    [3, () => ({ kind: "cut-agents", forMs: random.int(500, 4500) })],
+    [4, () => ({ kind: "kill-agent", agent })],
+    [4, () => ({ kind: "stop", level: random.pick(["drain", "cut"]) })],
+    [2, () => ({ kind: "close-leader" })],
+    [4, () => ({ kind: "wipe-state" })],
+    [3, () => ({ kind: "delete-lease" })],
+    [4, () => ({ kind: "wipe-log" })],
+    [3, () => ({ kind: "other-epoch", agent })],
+    [3, () => ({ kind: "step-wall", of: who, byMs: random.int(-900_000, 900_000) })],
+  ];
+  let roll = random.int(
+    1,
+    kinds.reduce((sum, [weight]) => sum + weight, 0),
+  );
+  const drawn = kinds.find(([weight]) => {
+    roll -= weight;
+    return roll <= 0;
+  });
+  if (drawn === undefined) throw new Error("no kind was drawn");
+  return drawn[1]();
+}
+
+const drawDirection = (random: Random) => random.pick(["in", "out", "both"] as const);
+
+const drawCutMs = (random: Random) => (random.bool(0.6) ? random.int(500, 4000) : random.int(4000, 20_000));

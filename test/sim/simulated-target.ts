@@ -19,6 +19,7 @@ export interface SimulatedTargetOptions {
   readonly truth: TrueRequest[];
   /** How long a request takes, by its key alone: whoever sends it. */
   readonly latencyUs: (key: RequestKey) => number;
+  readonly onSent?: (id: string) => void;
 }
 
 /** A server that answers by the clock, and remembers. */
@@ -57,7 +58,7 @@ class SimulatedTarget implements Target {
   }
 
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } {
-    const { agent, clock, truth, latencyUs } = this.#options;
+    const { agent, clock, truth, latencyUs, onSent } = this.#options;
     if (slot < 0 || slot >= this.#slots || this.#busy.has(slot)) throw new Error(`slot ${slot} is not free`);
     this.#busy.add(slot);
     const sentUs = clock.nowUs();
@@ -70,6 +71,7 @@ class SimulatedTarget implements Target {
       outcome: null,
     };
     truth.push(told);
+    onSent?.(request.id);
     sink.onSent(sentUs);
     const tokens = request.exactOutputTokens ?? 2;
     const end = (outcome: RequestEnd["outcome"]) => {

@@ -1,11 +1,13 @@
 import { type Agent, createAgent, type VitalsSource } from "@tokenstorm/agent";
-import { type CoordinatorDeps, createCoordinator } from "@tokenstorm/coordinator";
+import { type Coordinator, type CoordinatorDeps, createCoordinator } from "@tokenstorm/coordinator";
 import { isTerminal, PlanSchema, type RequestKey, type RunRecord } from "@tokenstorm/core";
 import {
   createMemoryHub,
-  decodeBeacon,
   decodeRunRecord,
+  decodeSnapshot,
   decodeSpool,
+  encodeSnapshot,
+  LEADER_KEY,
   type LogEntry,
   runKey,
   type SpoolEntry,
@@ -24,11 +26,31 @@ import {
   seededRandom,
   VirtualClock,
 } from "@tokenstorm/testkit";
-import { drawScenario, FAULT_STATES, type Fault, type FaultState, type Scenario } from "./scenario.js";
+import { type Coverage, Happenings } from "./coverage.js";
+import {
+  drawScenario,
+  FAULT_STATES,
+  type Fault,
+  type FaultState,
+  type Planned,
+  type Scenario,
+} from "./scenario.js";
 import { simulatedTargets, type TrueRequest } from "./simulated-target.js";
+import { Watch } from "./watch.js";
 
 export const RUN = "r1";
 const NAMES = subjects();
+
+const CLOSED_US = 10_000_000;
+
+/** A record that was not in the store for so long is written by nobody any more. */
+const FORGOTTEN_US = 60_000_000;
+const ASKED_AGAIN = "their clocks are asked again";
+const RUN_ENDS = [
+  ["completed", "runs completed"],
+  ["failed", "runs failed"],
+  ["aborted", "runs aborted"],
+] as const;
 
 /** A takeover, and the time after which a leader looks through the log again. */
 const PURGE_LIMIT_US = 90_000_000;
@@ -40,24 +62,9 @@ interface Process {
   readonly host: string;
   readonly mount?: DiskMount;
   readonly agent?: Agent;
+  coordinator?: Coordinator;
   /** Set when it ended by itself, which none should. */
   ended: unknown;
-}
-
-/** What happened in one seed, for the suite to see that all of it did happen somewhere. */
-export interface Coverage {
-  readonly link: ReturnType<typeof noCounts>;
-  readonly killedIn: Record<FaultState, number>;
-  readonly pausedLeaders: number;
-  readonly takeovers: number;
-  readonly killedAgents: number;
-  readonly natsRestarts: number;
-  readonly stops: number;
-  readonly spooled: number;
-  /** Agents that a run went on without, that came back to it, and whose shards went to others. */
-  readonly goneOnWithout: number;
-  readonly found: number;
-  readonly moved: number;
 }
 
 /** A cluster in virtual time: processes, their hosts' disks, and the server between them, with faults from one seed. */
@@ -68,25 +75,25 @@ export class World {
   readonly truth: TrueRequest[] = [];
   readonly log: LogEntry[] = [];
   readonly spooled: SpoolEntry[] = [];
+  /** Results as they were handed over first, by what they are. */
+  readonly frozen = new Map<string, string>();
   readonly lines: string[] = [];
   readonly disks = new Map<string, FaultyDisk>();
-  readonly terms = new Set<number>();
-  /** What must never be. */
-  readonly violations: string[] = [];
+  /** The last that the store had. */
   record: RunRecord | undefined;
+  /** The store has lost the record, and nobody could write it again. */
+  isForgotten = false;
+  readonly watch: Watch;
+  readonly happenings = new Happenings();
   readonly #random: Random;
   readonly #hub = createMemoryHub({ clock: this.clock });
   readonly #direct: Transport = this.#hub.connect();
   readonly #counts = noCounts();
   readonly #coordinators: Process[] = [];
   readonly #agents: Process[] = [];
-  readonly #killedIn = Object.fromEntries(FAULT_STATES.map((state) => [state, 0])) as Record<
-    FaultState,
-    number
-  >;
-  #happened = { pausedLeaders: 0, killedAgents: 0, natsRestarts: 0, stops: 0 };
   #seen = new Set<string>();
-  #highestTerm = 0;
+  #leads = 0;
+  #absentSinceUs: number | undefined;
   #revision = 0;
   #state: FaultState | undefined;
   #leader: Process | undefined;
@@ -95,19 +102,27 @@ export class World {
     this.seed = seed;
     this.#random = seededRandom(seed);
     this.scenario = drawScenario(this.#random);
+    this.watch = new Watch({
+      run: RUN,
+      subjects: NAMES,
+      mayGiveUp: this.scenario.retainBytes === 1,
+      onRecord: (record) => this.#see(record),
+    });
   }
 
   coverage(): Coverage {
-    return {
-      link: this.#counts,
-      killedIn: this.#killedIn,
-      takeovers: Math.max(0, this.terms.size - 1),
-      spooled: this.spooled.length,
-      goneOnWithout: this.record?.losses?.length ?? 0,
-      found: this.record?.losses?.filter(({ foundUs }) => foundUs !== null).length ?? 0,
-      moved: this.record?.moves?.length ?? 0,
-      ...this.#happened,
-    };
+    const { happenings, record } = this;
+    happenings.count("spooled results", this.spooled.length);
+    happenings.count("clocks asked again", this.lines.filter((line) => line.includes(ASKED_AGAIN)).length);
+    happenings.count("agents gone on without", record?.losses?.length ?? 0);
+    happenings.count(
+      "agents found again",
+      record?.losses?.filter(({ foundUs }) => foundUs !== null).length ?? 0,
+    );
+    happenings.count("shards taken over", record?.moves?.length ?? 0);
+    const end = RUN_ENDS.find(([state]) => state === record?.state);
+    if (end !== undefined) happenings.count(end[1]);
+    return happenings.coverage(this.#counts);
   }
 
   /** From the submission to the end of the run, or to the deadline in virtual time; and some seconds more. */
@@ -125,7 +140,8 @@ export class World {
     };
     await submitRun({ transport: this.#direct, subjects: NAMES }, submission);
     const untilUs = clock.nowUs() + deadlineMs * 1000;
-    while (clock.nowUs() < untilUs && !(this.record !== undefined && isTerminal(this.record.state))) {
+    while (clock.nowUs() < untilUs && !this.isForgotten) {
+      if (this.record !== undefined && isTerminal(this.record.state)) break;
       await clock.advanceByAsync(20_000);
       await this.#look();
     }
@@ -160,6 +176,12 @@ export class World {
 
   async #look(): Promise<void> {
     const entry = await this.#direct.state.get(runKey(RUN));
+    const nowUs = this.clock.nowUs();
+    if (entry !== undefined) this.#absentSinceUs = undefined;
+    else if (this.record !== undefined) {
+      this.#absentSinceUs ??= nowUs;
+      this.isForgotten = nowUs - this.#absentSinceUs > FORGOTTEN_US;
+    }
     if (entry === undefined || entry.revision === this.#revision) return;
     this.#revision = entry.revision;
     this.record = decodeRunRecord(entry.value);
@@ -168,13 +190,17 @@ export class World {
 
   /** What was planned for a state happens as soon as that is seen. */
   #see(record: RunRecord): void {
-    const { state, term } = record;
-    if (term > 0) this.terms.add(term);
+    const { state } = record;
+    this.watch.see(record);
     this.#state = FAULT_STATES.find((one) => one === state);
     if (this.#seen.has(state)) return;
     this.#seen.add(state);
-    for (const { state: when, afterMs, fault } of this.scenario.faults) {
-      if (when === state) this.clock.at(this.clock.nowUs() + afterMs * 1000, () => this.#happen(fault));
+    this.#trigger(state);
+  }
+
+  #trigger(what: Planned["state"] | RunRecord["state"]): void {
+    for (const { state, afterMs, fault } of this.scenario.faults) {
+      if (state === what) this.clock.at(this.clock.nowUs() + afterMs * 1000, () => this.#happen(fault));
     }
   }
 
@@ -182,37 +208,88 @@ export class World {
     const nowUs = this.clock.nowUs();
     const after = (ms: number) => nowUs + ms * 1000;
     this.lines.push(`${this.#stamp()} ** ${JSON.stringify(fault)}`);
+    const agents = this.#agents;
     switch (fault.kind) {
       case "kill-leader":
         this.#killLeader(fault.backMs);
         return;
       case "pause-leader":
         this.#leader?.clock.pauseUntil(after(fault.forMs));
-        this.#happened.pausedLeaders += 1;
+        this.happenings.count("leaders paused");
+        return;
+      case "close-leader":
+        this.#closeLeader();
         return;
       case "pause-agent":
-        this.#agents[fault.agent]?.clock.pauseUntil(after(fault.forMs));
+        agents[fault.agent]?.clock.pauseUntil(after(fault.forMs));
+        this.happenings.count("agents paused");
         return;
-      case "partition": {
-        const process = fault.of === "leader" ? this.#leader : this.#agents[fault.of];
-        process?.link.cut(fault.direction, after(fault.forMs));
+      case "partition":
+        this.#processOf(fault.of)?.link.cut(fault.direction, after(fault.forMs));
         return;
-      }
+      case "cut-agents":
+        for (const { link } of agents) link.cut("both", after(fault.forMs));
+        this.happenings.count("all agents cut off");
+        return;
       case "restart-nats":
-        for (const { link } of [...this.#coordinators, ...this.#agents]) link.cut("both", after(fault.forMs));
-        this.#happened.natsRestarts += 1;
+        for (const { link } of [...this.#coordinators, ...agents]) link.cut("both", after(fault.forMs));
+        this.happenings.count("NATS restarts");
         return;
       case "kill-agent":
-        this.#agents[fault.agent]?.clock.kill();
-        this.#happened.killedAgents += 1;
+        agents[fault.agent]?.clock.kill();
+        this.happenings.count("agents killed");
         return;
       case "stop":
-        this.#happened.stops += 1;
-        // Whoever stops a run may be too late, and hears of it.
-        void stopRun(
-          { transport: this.#direct, subjects: NAMES },
-          { run: RUN, level: fault.level, reason: "stopped by the simulation" },
-        );
+        this.happenings.count("stops");
+        void this.#stop(fault.level);
+        return;
+      case "wipe-state":
+        this.happenings.count("state stores wiped");
+        void this.#forget("");
+        return;
+      case "delete-lease":
+        this.happenings.count("leases deleted");
+        void this.#forget(LEADER_KEY);
+        return;
+      case "wipe-log":
+        this.happenings.count("logs wiped");
+        void this.#direct.log.purge(RUN);
+        return;
+      case "other-epoch":
+        void this.#appendOfOtherEpoch(`a${fault.agent + 1}`);
+        return;
+      case "step-wall":
+        this.happenings.count("wall clocks stepped");
+        this.#processOf(fault.of)?.clock.stepWall(fault.byMs);
+    }
+  }
+
+  #processOf(who: "leader" | number): Process | undefined {
+    return who === "leader" ? this.#leader : this.#agents[who];
+  }
+
+  /** Whoever stops a run may be too late, and hears of it. */
+  async #stop(level: "drain" | "cut"): Promise<void> {
+    const stop = { run: RUN, level, reason: "stopped by the simulation" };
+    await stopRun({ transport: this.#direct, subjects: NAMES }, stop).catch(() => undefined);
+  }
+
+  async #forget(prefix: string): Promise<void> {
+    const { state } = this.#direct;
+    for (const key of await state.keys(prefix)) await state.delete(key);
+  }
+
+  /** As if a process of an earlier admission had gone on: intervals after the last that the log has of the agent. */
+  async #appendOfOtherEpoch(agent: string): Promise<void> {
+    const last = this.log.findLast((entry) => entry.kind === "snapshot" && entry.agent === agent);
+    if (last === undefined) return;
+    this.happenings.count("results of another epoch");
+    const snapshot = decodeSnapshot(last.data);
+    for (let more = 1; more <= 3; more += 1) {
+      const other = { ...snapshot, epoch: snapshot.epoch - 1, seq: snapshot.seq + more };
+      const { run, epoch, seq } = other;
+      const id = { run, agent, epoch, kind: "snapshot", seq, resend: 0 } as const;
+      await this.#direct.log.append(id, encodeSnapshot(other), { timeoutMs: 1000 });
     }
   }
 
@@ -222,9 +299,19 @@ export class World {
     leader.clock.kill();
     leader.mount?.lose();
     const known = this.#state;
-    if (known !== undefined) this.#killedIn[known] += 1;
+    if (known !== undefined) this.happenings.count(`leader killed in ${known}`);
     if (backMs === null) return;
+    if (known !== undefined) this.happenings.count(`leader restarted in ${known}`);
     this.clock.at(this.clock.nowUs() + backMs * 1000, () => this.#startCoordinator(leader.name, leader.host));
+  }
+
+  /** Its host's service manager starts it again. */
+  #closeLeader(): void {
+    const leader = this.#leader;
+    if (leader === undefined || leader.clock.isDead) return;
+    this.happenings.count("leaders closed");
+    void leader.coordinator?.close();
+    this.clock.at(this.clock.nowUs() + CLOSED_US, () => this.#startCoordinator(leader.name, leader.host));
   }
 
   #startCoordinator(name: string, host: string): void {
@@ -240,7 +327,7 @@ export class World {
     });
     const self: Process = { ...process, name, host, mount, ended: undefined };
     this.#coordinators.push(self);
-    const transport = this.#watched(self);
+    const transport = this.watch.coordinator(self.link.transport, { clock: self.clock, disk });
     const deps: CoordinatorDeps = {
       id: name,
       instance: `${name}-i${number}`,
@@ -252,41 +339,21 @@ export class World {
       http: async () => ({ status: 404, body: "" }),
       store: mount,
       toYaml: (plan) => `version: ${plan.version}\n`,
-      onLeading: (term) => {
-        this.terms.add(term);
-        this.#leader = self;
-      },
+      onLeading: () => this.#lead(self),
     };
-    createCoordinator(deps)
-      .run()
-      .catch((error: unknown) => {
-        self.ended = error;
-      });
+    self.coordinator = createCoordinator(deps);
+    self.coordinator.run().catch((error: unknown) => {
+      self.ended = error;
+    });
   }
 
-  /** Nobody may speak under a term once a higher one has been spoken under. */
-  #watched(process: Process): Transport {
-    const { transport } = process.link;
-    const publish: Transport["bus"]["publish"] = (subject, data) => {
-      if (subject === NAMES.beacon && !process.clock.isDead) {
-        const { term, leader } = decodeBeacon(data);
-        if (term < this.#highestTerm)
-          this.violations.push(`${leader} speaks under term ${term} after ${this.#highestTerm}`);
-        this.#highestTerm = Math.max(this.#highestTerm, term);
-      }
-      transport.bus.publish(subject, data);
-    };
-    const compareAndSet: Transport["state"]["compareAndSet"] = async (key, value, expected) => {
-      const revision = await transport.state.compareAndSet(key, value, expected);
-      // Some states last for milliseconds: whoever writes them is watched.
-      if (revision !== undefined && key === runKey(RUN)) this.#see(decodeRunRecord(value));
-      return revision;
-    };
-    return {
-      ...transport,
-      bus: { ...transport.bus, publish },
-      state: { ...transport.state, compareAndSet },
-    };
+  #lead(leader: Process): void {
+    this.#leader = leader;
+    this.#leads += 1;
+    if (this.#leads === 1) return;
+    this.happenings.count("takeovers");
+    if (this.#state !== undefined) this.happenings.count(`taken over in ${this.#state}`);
+    if (this.#leads === 2) this.#trigger("taken over");
   }
 
   #startAgent(name: string): void {
@@ -301,7 +368,7 @@ export class World {
       cores: 2,
       labels: {},
       clock: process.clock,
-      bus,
+      bus: this.watch.agent(bus, process.clock),
       log,
       state,
       dataSets,
@@ -318,6 +385,7 @@ export class World {
         clock: process.clock,
         truth: this.truth,
         latencyUs: (key) => latencyOf(key),
+        onSent: (id) => this.watch.sent(name, id),
       }),
       options: { retainBytes: this.scenario.retainBytes },
     });
@@ -335,7 +403,7 @@ export class World {
       world: this.clock,
       offsetUs: random.int(0, 2_000_000_000),
       driftPpm: random.int(-50, 50),
-      wallErrorMs: random.int(-300_000, 300_000),
+      wallErrorMs: this.#drawWallErrorMs(random),
     });
     const link = new FaultyTransport({
       world: this.clock,
@@ -347,6 +415,12 @@ export class World {
     });
     if (host === "") throw new Error("a process has a host");
     return { process: { clock, link }, random };
+  }
+
+  #drawWallErrorMs(random: Random): number {
+    const ms = random.bool(0.9) ? random.int(-300_000, 300_000) : random.int(-20_000_000, 20_000_000);
+    if (Math.abs(ms) >= 60_000) this.happenings.count("wall clocks wrong by minutes");
+    return ms;
   }
 
   #logger(name: string) {

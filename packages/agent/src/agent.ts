@@ -32,6 +32,12 @@ export function createAgent(deps: AgentDeps): Agent {
 /** After the last moment at which a leader commits a start, and well before the last at which it can be heeded. */
 const LAST_READ_BEFORE_US = 450_000;
 
+/**
+ * A record that is not in the StateStore means that its run is over only after so long: whoever leads a run writes its
+ * record again where a store has lost it, and so does whoever takes over from one that still could.
+ */
+const ABSENT_US = 20_000_000;
+
 /** How the process ends, once nothing of a run is left. */
 interface Ending {
   readonly error: unknown;
@@ -54,6 +60,8 @@ class AgentProcess implements Agent {
   #hasEnded = false;
   #vitals: Vitals | null = null;
   #isStateUnavailable = false;
+  /** Since when the record of its run has not been in the StateStore; null while it is. */
+  #absentSinceUs: number | null = null;
   /** Runs whose results nobody has confirmed, or not all of them. */
   readonly #undelivered = new Set<string>();
   readonly #spooled: string[] = [];
@@ -148,6 +156,7 @@ class AgentProcess implements Agent {
   #heedRecord(record: RunRecord): void {
     if (this.#isStateUnavailable) this.#deps.logger.info("the StateStore can be read again");
     this.#isStateUnavailable = false;
+    this.#absentSinceUs = null;
     this.#leadership.acted(record);
     // Whoever is about to leave takes no new run.
     if (this.#ending !== null && this.#machine.run === null) return;
@@ -155,7 +164,14 @@ class AgentProcess implements Agent {
   }
 
   #heedAbsence(run: string): void {
-    if (run === this.#machine.run) this.#dispatch({ kind: "forgotten" });
+    if (run !== this.#machine.run) return;
+    const nowUs = this.#deps.clock.nowUs();
+    // Whoever leads it knows more than a store that was begun anew.
+    if (this.#leadership.speaksOf(run, nowUs)) this.#absentSinceUs = null;
+    else this.#absentSinceUs ??= nowUs;
+    if (this.#absentSinceUs === null || nowUs - this.#absentSinceUs < ABSENT_US) return;
+    this.#absentSinceUs = null;
+    this.#dispatch({ kind: "forgotten" });
   }
 
   #dispatch(event: AgentEvent): void {

@@ -70,6 +70,7 @@ class CoordinatorProcess implements Coordinator {
       term,
       isValid: () => keeper.isValid,
       onRival: () => keeper.rival(),
+      onFollowed: (higher) => keeper.followed(higher),
       onFailure: (error) => void this.#fail(error),
     });
   }

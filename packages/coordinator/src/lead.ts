@@ -23,6 +23,8 @@ export interface LeadTerm {
   readonly isValid: () => boolean;
   /** Somebody speaks under a higher term. */
   readonly onRival: () => void;
+  /** An agent has followed a higher term, and ignores this leader. */
+  readonly onFollowed: (term: number) => void;
   /** The store refuses what a coordinator needs. */
   readonly onFailure: (error: LoadError) => void;
 }
@@ -101,6 +103,8 @@ export class Lead {
       if (subject !== subjects.heartbeat(heartbeat.agent)) throw spoofed(subject, heartbeat.agent);
       const { isNews } = this.#registry.heard(heartbeat, clock.nowUs());
       if (isNews) this.#driver?.look();
+      // Another one leads, or the store has lost a term.
+      if (heartbeat.term > this.#term.term) this.#term.onFollowed(heartbeat.term);
     } catch (error) {
       this.#refuse(error);
     }

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlanInput, RunRecord } from "@tokenstorm/core";
-import { decodeRunRecord, findLeader, getReport, stopRun, type Transport } from "@tokenstorm/protocol";
+import {
+  decodeHeartbeat,
+  decodeRunRecord,
+  encodeHeartbeat,
+  findLeader,
+  getReport,
+  LEADER_KEY,
+  stopRun,
+  type Transport,
+} from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 
@@ -158,4 +167,48 @@ test("a run that was over and not yet purged is purged by the next leader", asyn
   await kill();
   cluster.coordinate();
   await cluster.until("it is purged", async () => (await log.runs()).length === 0, 15_000);
+});
+
+// The other states last for milliseconds here: test/sim wipes the store in each.
+for (const state of ["gathering", "preparing", "running"] as const) {
+  test(`a state store that is wiped while a run is ${state} gets lease and record again from its leader`, async () => {
+    const { cluster } = await withAgents();
+    cluster.coordinate();
+    const store = cluster.transport.state;
+    await cluster.submit({ load, deliverMs: 30_000 });
+    await cluster.untilState(state);
+    for (const key of await store.keys("")) await store.delete(key);
+    await cluster.until("the record is there", async () => (await store.get("run.r1")) !== undefined, 3000);
+    const record = await cluster.untilOver("r1", 120_000);
+    assert.deepEqual([record.state, record.problem, record.term], ["completed", null, 1]);
+    await assertWhole(cluster, record);
+    assert.ok(cluster.logged.includes("info the store had lost the run's record: it was written again"));
+  });
+}
+
+test("where the lease's key was deleted, the next leader's term is above that of the run, which it takes over", async () => {
+  const { cluster, kill } = await withAgents();
+  await cluster.submit({ load });
+  await cluster.untilState("running");
+  await kill();
+  await cluster.transport.state.delete(LEADER_KEY);
+  cluster.coordinate();
+  const record = await cluster.untilOver();
+  assert.deepEqual([record.state, record.term], ["completed", 2]);
+});
+
+test("a leader whose agents have followed a higher term goes on above it, and so does its run", async () => {
+  const { cluster } = await withAgents();
+  const { transport, subjects } = cluster;
+  await cluster.submit({ load });
+  await cluster.untilState("running");
+  let isTold = false;
+  transport.bus.subscribe(subjects.heartbeat("a1"), ({ subject, data }) => {
+    if (isTold) return;
+    isTold = true;
+    transport.bus.publish(subject, encodeHeartbeat({ ...decodeHeartbeat(data), term: 41 }));
+  });
+  const record = await cluster.untilOver();
+  assert.deepEqual([record.state, record.term], ["completed", 42]);
+  assert.equal(cluster.beacons.at(-1)?.term, 42);
 });

@@ -3,6 +3,7 @@ import {
   type Clock,
   initialLease,
   isLeaseValid,
+  LEASE_LIMITS,
   type LeaseEffect,
   type LeaseEntry,
   type LeaseEvent,
@@ -56,6 +57,11 @@ export class LeaseKeeper {
     this.#dispatch({ kind: "rival", nowUs: this.#options.clock.nowUs() });
   }
 
+  /** An agent says that it has followed a higher term. */
+  followed(term: number): void {
+    this.#dispatch({ kind: "followed", nowUs: this.#options.clock.nowUs(), term });
+  }
+
   /** Lets the next one lead without waiting, where it leads. Never throws. May be called twice. */
   async release(): Promise<void> {
     if (this.#isClosed) return this.#work;
@@ -98,7 +104,10 @@ export class LeaseKeeper {
         });
         return;
       case "find-terms":
-        this.#ask(async () => ({ kind: "terms", highest: await this.#highestTerm(), nowUs: clock.nowUs() }));
+        this.#ask(async () => {
+          const highest = await this.#highestTerm(effect.from);
+          return { kind: "terms", highest, nowUs: clock.nowUs() };
+        });
         return;
       case "write":
         this.#ask(async () => {
@@ -141,14 +150,16 @@ export class LeaseKeeper {
     this.#dispatch(event);
   }
 
-  /** Where somebody wrote into the key what is no entry, its term is lost with it. */
-  async #highestTerm(): Promise<number> {
+  /** Where the key holds no entry, its term is lost with it. */
+  async #highestTerm(from: Extract<LeaseEffect, { kind: "find-terms" }>["from"]): Promise<number> {
     const { transport, subjects, clock } = this.#options;
     const [records, agents] = await Promise.all([
       listRuns(transport),
-      listAgents({ transport, subjects }, clock),
+      // Listening takes a second, which the first coordinator of a store has no use for.
+      from === "records" ? [] : listAgents({ transport, subjects }, clock),
     ]);
-    return Math.max(0, ...records.map(({ term }) => term), ...agents.map(({ term }) => term));
+    const terms = [...records, ...agents].map(({ term }) => term);
+    return Math.max(0, ...terms.filter((term) => term <= LEASE_LIMITS.mostTerm));
   }
 }
 
@@ -160,7 +171,8 @@ function writeEntry(entry: LeaseEntry): Uint8Array {
 function readEntry(bytes: Uint8Array): LeaseEntry | null {
   const value = parse(bytes);
   const term = value?.["term"];
-  if (value?.["v"] !== 1 || typeof term !== "number" || !Number.isSafeInteger(term) || term < 0) return null;
+  const isTerm = typeof term === "number" && Number.isInteger(term) && term >= 0;
+  if (value?.["v"] !== 1 || !isTerm || term > LEASE_LIMITS.mostTerm) return null;
   return {
     v: 1,
     term,

@@ -22,7 +22,11 @@ export interface RecordWriterOptions {
   readonly onLate: () => void;
   /** Somebody asks the run to end. */
   readonly onStop: (stop: RunRecord["stop"]) => void;
-  /** The record is not this leader's any more: led under a higher term, ended, or gone. */
+  /** False as soon as another one may lead. */
+  readonly isLeading: () => boolean;
+  /** The store had lost the record, and has it again. */
+  readonly onRestored: () => void;
+  /** The record is not this leader's any more: led under a higher term, or ended. */
   readonly onTaken: (why: string) => void;
   /** No store would take what the change makes of the record. */
   readonly onUnwritable: (error: LoadError) => void;
@@ -47,6 +51,11 @@ export class RecordWriter {
   /** As the store has it, by the last that is known. */
   get record(): RunRecord {
     return this.#stored.record;
+  }
+
+  /** Resolves when every change that was asked for by now is in the store, or never will be. */
+  settled(): Promise<void> {
+    return this.#work;
   }
 
   write(change: RecordChange, notAfterUs: number | null): void {
@@ -133,10 +142,7 @@ export class RecordWriter {
   async #read(): Promise<Uint8Array | undefined> {
     const { key, revision } = this.#stored;
     const entry = await this.#options.state.get(key);
-    if (entry === undefined) {
-      this.#taken("its record was deleted");
-      return undefined;
-    }
+    if (entry === undefined) return this.#restore();
     if (entry.revision !== revision) {
       this.#stored = { key, record: this.#decode(entry.value), revision: entry.revision };
       const { stop, term } = this.record;
@@ -147,6 +153,18 @@ export class RecordWriter {
       }
     }
     return entry.value;
+  }
+
+  /** A store that has lost the record, wiped or begun anew, gets it from the one who leads the run. */
+  async #restore(): Promise<Uint8Array | undefined> {
+    if (this.#isClosed || !this.#options.isLeading()) return undefined;
+    const { key, record } = this.#stored;
+    const value = encodeRunRecord(record);
+    const written = await this.#options.state.compareAndSet(key, value, undefined);
+    if (written === undefined) return undefined;
+    this.#stored = { key, record, revision: written };
+    this.#options.onRestored();
+    return value;
   }
 
   /** What somebody wrote there that is no record is overwritten with the next change. */

@@ -74,7 +74,9 @@ export class ResultFold {
   #pendingBytes = 0;
   #isDirty = false;
   #hasFailed = false;
+  #isFrozen = false;
   #isClosed = false;
+  #reachedUs = 0;
 
   constructor(options: ResultFoldOptions) {
     this.#options = options;
@@ -89,8 +91,9 @@ export class ResultFold {
   async restore(lines: AsyncIterable<string>): Promise<void> {
     for await (const line of lines) {
       const result = lineToResult(line);
-      if (result.kind === "snapshot") this.aggregate.fold(result.snapshot);
-      else if (this.aggregate.foldFinal(result.final) === "folded")
+      if (result.kind === "snapshot") {
+        if (this.aggregate.fold(result.snapshot) === "folded") this.#reach(result.snapshot);
+      } else if (this.aggregate.foldFinal(result.final) === "folded")
         this.#finals.set(result.final.agent, result.final);
     }
     this.#isDirty = true;
@@ -134,6 +137,7 @@ export class ResultFold {
 
   /** What the agents' heartbeats say that they cut: at least so much is expected of them. */
   expect(agents: Iterable<AgentView>): void {
+    if (this.#isFrozen) return;
     const highest = this.#options.highestSeq();
     for (const view of agents) {
       this.aggregate.expectAtLeast(view.agent, view.epoch, Math.min(view.lastCut, highest));
@@ -158,6 +162,19 @@ export class ResultFold {
   /** A line for events.ndjson. */
   appendEvent(line: string): void {
     this.#append(EVENT_FILE, line);
+  }
+
+  /** Run time at which the latest result ends, us. */
+  get reachedUs(): number {
+    return this.#reachedUs;
+  }
+
+  /**
+   * The verdict speaks of what is in by now: what comes later is left to the log, and to whoever adds it by hand. Else
+   * the directory would hold more than its report knows. Events are still taken.
+   */
+  freeze(): void {
+    this.#isFrozen = true;
   }
 
   /** By agent; for the beacon. */
@@ -205,6 +222,7 @@ export class ResultFold {
         return;
       }
       if (entry.kind !== "snapshot" && entry.kind !== "final") throw refused(`no result: ${entry.kind}`);
+      if (this.#isFrozen) return;
       const { result, line } = decodeResult(entry.kind, entry.data);
       const body = result.kind === "snapshot" ? result.snapshot : result.final;
       // The subject is what permissions pin an agent to; the body is what it says.
@@ -221,11 +239,16 @@ export class ResultFold {
       if (folded === "foreign")
         throw refused(`${body.agent} with epoch ${body.epoch} has no part in this run`);
       if (result.kind === "final") this.#finals.set(body.agent, result.final);
+      else this.#reach(result.snapshot);
       this.#append(SNAPSHOT_FILE, line);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       this.#options.onRefusal(`a ${entry.kind.slice(0, 20)} of ${entry.agent}: ${error.message}`);
     }
+  }
+
+  #reach({ toUs }: Snapshot): void {
+    this.#reachedUs = Math.max(this.#reachedUs, toUs);
   }
 
   #append(file: string, line: string): void {
@@ -321,7 +344,7 @@ function checkHistograms({ blocks }: Snapshot): void {
 }
 
 /** Number of the highest interval that an agent can have cut at this run time. */
-export function highestSeqBy(record: RunRecord, runTimeUs: number | undefined): number {
+export function highestSeqBy(record: Pick<RunRecord, "plan">, runTimeUs: number | undefined): number {
   const intervals = Math.max(0, runTimeUs ?? 0) / (record.plan.intervalMs * 1000);
   return Math.ceil(intervals) + SEQ_SLACK;
 }

@@ -106,6 +106,8 @@ export class RunDriver {
       onWritten: (change, record) => this.#written(change, record),
       onLate: () => this.#dispatch({ kind: "late", nowUs: clock.nowUs() }),
       onStop: (stop) => this.#dispatch({ kind: "stopped", nowUs: clock.nowUs(), stop }),
+      isLeading: options.isLeading,
+      onRestored: () => this.#keeper.note("the store had lost the run's record: it was written again"),
       onTaken: (why) => void this.#abandon(why),
       onUnwritable: (error) => this.abort(problemOf(error)),
       onFailure: (error) => options.onFailure(error),
@@ -246,7 +248,7 @@ export class RunDriver {
         this.#keeper.journal.add({
           kind: "drained",
           endUs: effect.endUs,
-          wallMs: this.#options.deps.clock.wallMs(),
+          wallMs: this.#wallMsAt(effect.endUs),
         });
         break;
       case "scrape":
@@ -264,6 +266,13 @@ export class RunDriver {
       case "close":
         void this.#close();
     }
+  }
+
+  /** By the wall clock that the start was noted by: those of two leaders may differ by any amount. */
+  #wallMsAt(runUs: number): number {
+    const { start } = this.#state.record;
+    if (start === null) return this.#options.deps.clock.wallMs();
+    return Math.round((start.epochUs + runUs) / 1000);
   }
 
   #written(change: RecordChange, record: RunRecord): void {
@@ -289,7 +298,7 @@ export class RunDriver {
       if (!(error instanceof LoadError)) throw error;
     }
     this.#dispatch({ kind: "probed", nowUs: clock.nowUs(), offsets });
-    if (then === "resume") this.#noteLead();
+    if (then === "resume" && this.#state.step.kind !== "probing") this.#noteLead();
   }
 
   /** From which run time on this leader leads, now that it knows. */
@@ -312,6 +321,7 @@ export class RunDriver {
       kind: "restored",
       nowUs: clock.nowUs(),
       endUs: drained?.endUs ?? 0,
+      reachedUs: this.#keeper.fold?.reachedUs ?? 0,
       isScraped: serverAfter !== undefined,
     });
   }
@@ -358,6 +368,9 @@ export class RunDriver {
 
   async #finishRun(): Promise<void> {
     this.#scraper.stopWatching();
+    // The report speaks of the record as it will stand: a change that is still on its way is part of it.
+    await this.#writer.settled();
+    if (this.#isOver) return;
     this.#noteReady();
     const refusals = this.#options.refusals() - this.#refusalsBefore;
     const finished = await this.#keeper.finish(this.record, refusals);

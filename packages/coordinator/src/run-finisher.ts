@@ -40,6 +40,7 @@ export interface Finished {
  */
 export async function finishRun(input: FinishInput): Promise<Finished> {
   const { state, record, directory, fold, journal } = input;
+  fold.freeze();
   noteVerdict(input);
   await Promise.all([fold.flush(), journal.flush()]);
   const findings = journal.findings();

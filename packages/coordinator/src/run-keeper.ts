@@ -1,6 +1,7 @@
 import {
   type KeptEvent,
   type LeaderState,
+  longestRunUs,
   type RunFindings,
   type RunRecord,
   runTimeUs,
@@ -197,13 +198,14 @@ export class RunKeeper {
     });
   }
 
-  /** While run time is not known, being taken over, the wall clock bounds it, with an hour in case it is wrong. */
+  /** While run time is not known, the plan bounds it: a wall clock may be wrong by any amount. */
   #highestSeq(): number {
     const { deps, state } = this.#options;
-    const { record, step } = state();
+    const { record, stages, step, isTimeKnown } = state();
     const isResuming = step.kind === "restoring" || (step.kind === "probing" && step.then === "resume");
-    const wallUs = deps.clock.wallMs() * 1000 - (record.start?.epochUs ?? 0) + UNSURE_US;
-    return highestSeqBy(record, isResuming ? wallUs : runTimeUs(record, deps.clock.nowUs()));
+    const isKnown = isTimeKnown && !isResuming;
+    const timeUs = isKnown ? runTimeUs(record, deps.clock.nowUs()) : longestRunUs(record.plan, stages);
+    return highestSeqBy(record, timeUs);
   }
 
   #take(kept: KeptEvent): void {
@@ -228,6 +230,3 @@ export class RunKeeper {
     }
   }
 }
-
-/** Wall clocks may be wrong. */
-const UNSURE_US = 3_600_000_000;

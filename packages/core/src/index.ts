@@ -92,6 +92,7 @@ export * from "./run/report.js";
 export * from "./run/run-history.js";
 export * from "./run/run-record.js";
 export * from "./run/shard-map.js";
+export { longestRunUs } from "./run/stage-progress.js";
 export * from "./statistics/index.js";
 export * from "./study/index.js";
 export { isLoopbackHost } from "./target/ip-address.js";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError, type PlanInput } from "@tokenstorm/core";
+import { runKey } from "@tokenstorm/protocol";
 import { settle } from "@tokenstorm/testkit";
 import { Cluster, RUN } from "../testing/cluster.js";
 import { checkBooks, sentBy } from "../testing/looks.js";
@@ -276,5 +277,21 @@ test("requests that do not end although they were cancelled do not hold up the r
   assert.equal(cluster.last(agent).state, "done");
   checkBooks(cluster);
   assert.ok(agent.lines.some(({ level, message }) => level === "error" && /did not end/.test(message)));
+  await cluster.close();
+});
+
+test("a record that its store has lost ends a run only where nobody leads it and nobody writes it again", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await cluster.start(long);
+  const { state } = cluster.transport;
+  await state.delete(runKey(RUN));
+  await cluster.runTo(40_000_000);
+  assert.equal(cluster.last(agent).state, "running", "its leader speaks");
+  cluster.stopLeading();
+  await cluster.runTo(55_000_000);
+  assert.equal(cluster.last(agent).state, "running", "it may still be written again");
+  await cluster.runTo(70_000_000);
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).run], ["idle", null]);
   await cluster.close();
 });

@@ -16,6 +16,8 @@ export const LEADER_LIMITS = {
   commitBeforeUs: 500_000,
   /** So many times zero are proposed. */
   startAttempts: 3,
+  /** Clocks that do not answer a new leader are asked so many times, longer than it takes to call an agent lost. */
+  resumeAttempts: 5,
   /** An agent that has not started so long after time zero will not. */
   startedWithinUs: 3_000_000,
   /** An agent that is silent for so long is lost. */

@@ -1,14 +1,14 @@
 import { beginDrain } from "./leader-end.js";
+import { LEADER_LIMITS } from "./leader-limits.js";
 import { probe } from "./leader-start.js";
 import {
   initialLeaderState,
   type LeaderConfig,
-  type LeaderEffect,
   type LeaderEvent,
   type LeaderState,
   type Transition,
 } from "./leader-state.js";
-import { endEarly, finish, keep, write } from "./leader-transition.js";
+import { endEarly, finish, keep, withProblem, write } from "./leader-transition.js";
 import { stopProblem } from "./record-change.js";
 import type { RunRecord, ShardAssignment } from "./run-record.js";
 
@@ -27,11 +27,11 @@ export function resumeLeading(record: RunRecord, config: LeaderConfig, nowUs: nu
 /** Goes on where the record says that the run is. */
 export function restored(
   state: LeaderState,
-  { nowUs, endUs, isScraped }: Extract<LeaderEvent, { kind: "restored" }>,
+  { nowUs, endUs, reachedUs, isScraped }: Extract<LeaderEvent, { kind: "restored" }>,
 ): Transition {
   if (state.step.kind !== "restoring") return keep(state);
   const { record } = state;
-  const known: LeaderState = { ...state, endUs };
+  const known: LeaderState = { ...state, endUs, reachedUs };
   switch (record.state) {
     case "preparing":
     case "arming":
@@ -50,41 +50,63 @@ export function restored(
   }
 }
 
-/** Clocks have been compared: run time is known again, as far as agents answered. */
+/** Clocks have been compared: run time is known again. Where no agent answers, they are asked again for a while. */
 export function resumed(
   state: LeaderState,
   { nowUs, offsets }: Extract<LeaderEvent, { kind: "probed" }>,
 ): Transition {
-  const { record, config } = state;
-  if (record.start === null) return keep(state);
+  const { record, step } = state;
+  if (record.start === null || step.kind !== "probing") return keep(state);
   const recovered = recoverZeroUs(record.start.localUs, state.shards, offsets);
-  const leaderUs = recovered ?? record.start.epochUs - config.epochOffsetUs;
-  const notes: LeaderEffect[] =
-    recovered === null
-      ? [{ kind: "note", text: "no agent answers: the run's time is taken from the wall clock" }]
-      : [];
-  const change = { name: "resume", fields: { start: { ...record.start, leaderUs } } } as const;
-  const goOn = (step: LeaderState["step"], effects: readonly LeaderEffect[]) =>
-    write({ ...state, step }, change, [...notes, ...effects]);
-  if (record.state === "running") {
-    const running = goOn({ kind: "running", earlySinceUs: null }, [{ kind: "watch-server" }]);
-    if (record.stop.level === "none") return running;
-    const problem = record.problem ?? stopProblem(record.stop);
-    const draining = beginDrain(running.state, nowUs, { problem });
-    return { state: draining.state, effects: [...running.effects, ...draining.effects] };
+  if (recovered === null && step.attempt < LEADER_LIMITS.resumeAttempts) {
+    const text = "no agent answers the new leader: their clocks are asked again";
+    return then({ state, effects: [{ kind: "note", text }] }, probe(state, "resume", step.attempt + 1));
   }
-  if (record.state === "draining") return goOn({ kind: "draining", sinceUs: nowUs }, []);
-  const isScraped = state.isScrapedAfter;
-  // The leader before may have ended with its word on that, or say it when nobody looks any more: the last word holds.
-  const drained: LeaderEffect[] =
-    state.endUs > 0 ? [] : [{ kind: "drained", endUs: Math.max(0, nowUs - leaderUs) }];
-  const delivering = goOn({ kind: "delivering", sinceUs: nowUs, isScraped }, [
-    ...drained,
-    ...(isScraped ? [] : [{ kind: "scrape", when: "after" } as const]),
-  ]);
-  if (record.stop.level !== "cut") return delivering;
-  const ending = finish(delivering.state);
-  return { state: ending.state, effects: [...delivering.effects, ...ending.effects] };
+  // A wall clock may be wrong by any amount; results end no later than now.
+  const start = { ...record.start, leaderUs: recovered ?? nowUs - state.reachedUs };
+  const resuming = write(
+    { ...state, isTimeKnown: recovered !== null },
+    { name: "resume", fields: { start } },
+    recovered === null
+      ? [{ kind: "note", text: "no agent answers: the run's time is that of its results" }]
+      : [],
+  );
+  return then(resuming, goOn(resuming.state, nowUs));
+}
+
+/** In the state that the record names, which the leader before may have left in the middle of a step. */
+function goOn(state: LeaderState, nowUs: number): Transition {
+  const { record, isScrapedAfter: isScraped } = state;
+  const { stop } = record;
+  // Whoever stopped it while nobody led has told no leader.
+  const problem = record.problem ?? (stop.level === "none" ? null : stopProblem(stop));
+  if (record.state === "running") {
+    const running: LeaderState = { ...state, step: { kind: "running", earlySinceUs: null } };
+    const watching: Transition = { state: running, effects: [{ kind: "watch-server" }] };
+    return stop.level === "none" ? watching : then(watching, beginDrain(running, nowUs, { problem }));
+  }
+  // Past the last stage there is nothing left to hold back; only a cut changes anything.
+  const cut = stop.level === "cut" && problem !== null ? withProblem(state, problem) : state;
+  if (record.state === "draining") return keep({ ...cut, step: { kind: "draining", sinceUs: nowUs } });
+  const delivering: LeaderState = { ...cut, step: { kind: "delivering", sinceUs: nowUs, isScraped } };
+  const drained = noteDrained(delivering);
+  const scraping: Transition = isScraped
+    ? drained
+    : then(drained, { state: drained.state, effects: [{ kind: "scrape", when: "after" }] });
+  // A cut that came of a failure is no wish to do without what was measured.
+  const isWished = stop.level === "cut" && problem?.code === "RUN_ABORTED";
+  return isWished ? then(scraping, finish(scraping.state)) : scraping;
+}
+
+/** The leader before died between the record and its note of when the run's time was over. */
+function noteDrained(state: LeaderState): Transition {
+  const { endUs, reachedUs } = state;
+  if (endUs > 0 || reachedUs === 0) return keep(state);
+  return { state: { ...state, endUs: reachedUs }, effects: [{ kind: "drained", endUs: reachedUs }] };
+}
+
+function then(first: Transition, next: Transition): Transition {
+  return { state: next.state, effects: [...first.effects, ...next.effects] };
 }
 
 /**

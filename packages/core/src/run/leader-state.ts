@@ -62,6 +62,10 @@ export interface LeaderState {
   readonly givenUp: readonly string[];
   /** Run time at which all had drained, us; 0 before. */
   readonly endUs: number;
+  /** Run time up to which results were there when this leader took over, us. */
+  readonly reachedUs: number;
+  /** False where no agent's clock could say what run time it is: then it is later than this leader believes. */
+  readonly isTimeKnown: boolean;
   /** The leader before has scraped the target at rest after the run. */
   readonly isScrapedAfter: boolean;
   /** Nothing can be written to the run directory: results will never be confirmed. */
@@ -88,6 +92,8 @@ export type LeaderEvent =
       readonly nowUs: number;
       /** Run time at which all had drained, us, where the leader before saw that; else 0. */
       readonly endUs: number;
+      /** Run time at which the latest of the results ends, us. */
+      readonly reachedUs: number;
       readonly isScraped: boolean;
     }
   /** The store has the change. */
@@ -144,6 +150,8 @@ export function initialLeaderState(record: RunRecord, config: LeaderConfig, nowU
     shards: [],
     givenUp: [],
     endUs: 0,
+    reachedUs: 0,
+    isTimeKnown: true,
     isScrapedAfter: false,
     isKeepingNothing: false,
   };

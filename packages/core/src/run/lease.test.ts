@@ -45,6 +45,8 @@ function leading(): Candidate {
   const one = new Candidate("c1");
   one.hear({ kind: "tick", nowUs: 0 });
   one.hear({ kind: "read", nowUs: 0, entry: null, revision: undefined });
+  assert.deepEqual(one.effects, [{ kind: "find-terms", from: "records" }]);
+  one.hear({ kind: "terms", nowUs: 0, highest: 0 });
   one.hear({ kind: "written", nowUs: 10, revision: 1 });
   assert.deepEqual(one.effects, [{ kind: "lead", term: 1 }]);
   return one;
@@ -152,7 +154,86 @@ test("a take that is answered after eight seconds leads nobody: another one may 
   const one = new Candidate("c1");
   one.hear({ kind: "tick", nowUs: 0 });
   one.hear({ kind: "read", nowUs: 0, entry: null, revision: undefined });
+  one.hear({ kind: "terms", nowUs: 0, highest: 0 });
   one.hear({ kind: "written", nowUs: LEASE_LIMITS.stopAfterUs, revision: 1 });
   assert.deepEqual(one.effects, []);
   assert.equal(one.state.held, null);
+});
+
+test("a key that has vanished is taken above every term that the records name", () => {
+  const one = new Candidate("c9");
+  one.hear({ kind: "tick", nowUs: 0 });
+  one.hear({ kind: "read", nowUs: 0, entry: null, revision: undefined });
+  one.hear({ kind: "terms", nowUs: 0, highest: 6 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c9", 7), expected: undefined }]);
+});
+
+test("a standby gives the holder of a key that vanished the time to write it again", () => {
+  const other = new Candidate("c2");
+  const look = (nowUs: number, entry: LeaseEntry | null, revision: number | undefined) => {
+    other.hear({ kind: "tick", nowUs });
+    other.hear({ kind: "read", nowUs, entry, revision });
+  };
+  look(0, held("c1", 3), 7);
+  look(S, null, undefined);
+  assert.deepEqual(other.effects, []);
+  look(10 * S, null, undefined);
+  assert.deepEqual(other.effects, []);
+  look(11 * S, null, undefined);
+  assert.deepEqual(other.effects, [{ kind: "find-terms", from: "records and agents" }]);
+  other.hear({ kind: "terms", nowUs: 12 * S, highest: 0 });
+  assert.deepEqual(
+    other.effects,
+    [{ kind: "write", entry: held("c2", 4), expected: undefined }],
+    "c1's was 3",
+  );
+});
+
+test("a holder whose key was lost takes it back from one that began below its term", () => {
+  const one = leading();
+  one.hear({ kind: "followed", nowUs: S, term: 5 });
+  one.hear({ kind: "written", nowUs: S, revision: 2 });
+  one.hear({ kind: "tick", nowUs: S });
+  one.hear({ kind: "read", nowUs: S, entry: held("c1", 1), revision: 2 });
+  one.hear({ kind: "written", nowUs: S, revision: 3 });
+  assert.deepEqual(one.effects, [{ kind: "lead", term: 6 }]);
+  one.hear({ kind: "tick", nowUs: 3 * S });
+  one.hear({ kind: "written", nowUs: 3 * S, revision: undefined });
+  one.hear({ kind: "read", nowUs: 3 * S, entry: held("c2", 1), revision: 1 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 6), expected: 1 }]);
+});
+
+test("a holder whose agents have followed a higher term than its store knows takes the lease anew above it", () => {
+  const one = leading();
+  one.hear({ kind: "followed", nowUs: S, term: 7 });
+  assert.deepEqual(one.kinds(), ["write"], "the store is asked first");
+  one.hear({ kind: "followed", nowUs: S, term: 7 });
+  assert.deepEqual(one.effects, [], "a claim is looked into once");
+  one.hear({ kind: "written", nowUs: S, revision: 2 });
+  assert.deepEqual(one.kinds(), ["stop"]);
+  one.hear({ kind: "tick", nowUs: S });
+  one.hear({ kind: "read", nowUs: S, entry: held("c1", 1), revision: 2 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 8), expected: 2 }]);
+  one.hear({ kind: "written", nowUs: S, revision: 3 });
+  assert.deepEqual(one.effects, [{ kind: "lead", term: 8 }]);
+});
+
+test("claims of higher terms interrupt a lead at most once in ten seconds, and beyond all bounds never", () => {
+  const one = leading();
+  one.hear({ kind: "followed", nowUs: S, term: LEASE_LIMITS.mostTerm + 1 });
+  assert.deepEqual(one.effects, []);
+  one.hear({ kind: "followed", nowUs: S, term: 7 });
+  one.hear({ kind: "written", nowUs: S, revision: 2 });
+  one.hear({ kind: "tick", nowUs: S });
+  one.hear({ kind: "read", nowUs: S, entry: held("c1", 1), revision: 2 });
+  one.hear({ kind: "written", nowUs: S, revision: 3 });
+  one.hear({ kind: "followed", nowUs: 2 * S, term: 90 });
+  one.hear({ kind: "written", nowUs: 2 * S, revision: 4 });
+  assert.deepEqual(one.effects, []);
+  one.hear({ kind: "tick", nowUs: 9 * S });
+  one.hear({ kind: "written", nowUs: 9 * S, revision: 5 });
+  assert.deepEqual(one.effects, []);
+  one.hear({ kind: "tick", nowUs: 11 * S });
+  one.hear({ kind: "written", nowUs: 11 * S, revision: 6 });
+  assert.deepEqual(one.kinds(), ["stop"]);
 });

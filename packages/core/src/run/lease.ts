@@ -21,6 +21,10 @@ export const LEASE_LIMITS = {
   stopAfterUs: 8_000_000,
   /** Others look so often, and whoever was not answered asks again. */
   lookUs: 500_000,
+  /** A leader whose agents have followed a higher term takes the lease anew at most so often: they may say what they like. */
+  stepUpUs: 10_000_000,
+  /** Terms beyond this are no claims but mistakes: epochs are made of them, and stay exact numbers. */
+  mostTerm: 1_000_000_000,
 } as const;
 
 export interface LeaseHold {
@@ -43,8 +47,10 @@ export interface LeaseState {
     readonly sinceUs: number;
     readonly told: string;
   } | null;
-  /** Terms begin above it. */
+  /** The highest that the store or agents have named: terms begin above it. */
   readonly highestTerm: number;
+  /** When it last let go of a lease because agents had followed a higher term; null before. */
+  readonly steppedUpUs: number | null;
   readonly open:
     | null
     | { readonly kind: "read" }
@@ -70,11 +76,14 @@ export type LeaseEvent =
   /** No answer: what was asked for may have been done all the same. */
   | { readonly kind: "unanswered"; readonly nowUs: number }
   /** Somebody speaks under a higher term: a claim, to be looked into at once. */
-  | { readonly kind: "rival"; readonly nowUs: number };
+  | { readonly kind: "rival"; readonly nowUs: number }
+  /** An agent has followed a leader of a higher term, and ignores this one. */
+  | { readonly kind: "followed"; readonly nowUs: number; readonly term: number };
 
 export type LeaseEffect =
   | { readonly kind: "read" }
-  | { readonly kind: "find-terms" }
+  /** The highest term that these name; answered by "terms". */
+  | { readonly kind: "find-terms"; readonly from: "records" | "records and agents" }
   | { readonly kind: "write"; readonly entry: LeaseEntry; readonly expected: number | undefined }
   | { readonly kind: "lead"; readonly term: number }
   | { readonly kind: "stop"; readonly why: string }
@@ -87,7 +96,15 @@ export interface LeaseStep {
 }
 
 export function initialLease(me: { readonly id: string; readonly instance: string }): LeaseState {
-  return { ...me, held: null, seen: null, highestTerm: 0, open: null, nextUs: Number.NEGATIVE_INFINITY };
+  return {
+    ...me,
+    held: null,
+    seen: null,
+    highestTerm: 0,
+    steppedUpUs: null,
+    open: null,
+    nextUs: Number.NEGATIVE_INFINITY,
+  };
 }
 
 /** Whether the holder may still act: nobody else can have taken the lease yet. */
@@ -115,8 +132,23 @@ function onEvent(state: LeaseState, event: LeaseEvent): LeaseStep {
     case "unanswered":
       return stay({ ...state, open: null, nextUs: event.nowUs + LEASE_LIMITS.lookUs });
     case "rival":
-      return state.open === null ? act(state, event.nowUs) : stay({ ...state, nextUs: event.nowUs });
+      return lookNow(state, event.nowUs);
+    case "followed":
+      return onFollowed(state, event);
   }
+}
+
+function lookNow(state: LeaseState, nowUs: number): LeaseStep {
+  return state.open === null ? act(state, nowUs) : stay({ ...state, nextUs: nowUs });
+}
+
+/** Looked into once, however often it is said. */
+function onFollowed(
+  state: LeaseState,
+  { nowUs, term }: Extract<LeaseEvent, { kind: "followed" }>,
+): LeaseStep {
+  if (term <= state.highestTerm || term > LEASE_LIMITS.mostTerm) return stay(state);
+  return lookNow({ ...state, highestTerm: term }, nowUs);
 }
 
 function expire(state: LeaseState, nowUs: number): LeaseStep {
@@ -161,8 +193,8 @@ function onRead(
   const highestTerm = Math.max(state.highestTerm, entry?.term ?? 0);
   const known = { ...state, highestTerm };
   if (state.held !== null) return onLookedUp(known, state.held, { nowUs, entry, revision });
-  if (revision === undefined)
-    return write(known, { kind: "take", term: highestTerm + 1, expected: undefined }, nowUs);
+  // Nobody has led here, or whoever did is not known to this process: what the records say must do.
+  if (revision === undefined && state.seen === null) return findTerms(known, undefined, "records");
   const isSame = state.seen !== null && state.seen.revision === revision;
   const sinceUs = isSame ? (state.seen?.sinceUs ?? nowUs) : nowUs;
   const told = entry === null ? "" : `${entry.leader} ${entry.term}`;
@@ -173,9 +205,10 @@ function onRead(
   };
   const isOld = nowUs - sinceUs >= LEASE_LIMITS.takeAfterUs;
   if (entry === null) {
+    // A key that has vanished as well: whoever holds the lease writes it again, and only it knows the run that it leads.
     if (!isOld) return stay(watching);
     // Its term is lost with it, and agents ignore a lower one than they have seen.
-    return { state: { ...watching, open: { kind: "terms", revision } }, effects: [{ kind: "find-terms" }] };
+    return findTerms(watching, revision, "records and agents");
   }
   // Our own entry, though we do not lead: a write whose answer was lost, or a renewal that came too late.
   if (isOld || entry.isFree || entry.instance === state.instance)
@@ -187,6 +220,14 @@ function onRead(
   };
 }
 
+function findTerms(
+  state: LeaseState,
+  revision: number | undefined,
+  from: Extract<LeaseEffect, { kind: "find-terms" }>["from"],
+): LeaseStep {
+  return { state: { ...state, open: { kind: "terms", revision } }, effects: [{ kind: "find-terms", from }] };
+}
+
 /** The holder's renewal was refused: by whom? */
 function onLookedUp(
   state: LeaseState,
@@ -195,8 +236,10 @@ function onLookedUp(
 ): LeaseStep {
   const isOurs =
     entry !== null && entry.instance === state.instance && entry.term === held.term && !entry.isFree;
-  // An earlier write of ours whose answer was lost; or a store that was begun anew, in which nobody leads yet.
-  if (isOurs || revision === undefined) {
+  // Terms never go down: whoever holds a lower one began in a store that had lost ours.
+  const isBelow = entry !== null && entry.term < held.term;
+  // An earlier write of ours whose answer was lost; or a store that was begun anew.
+  if (isOurs || isBelow || revision === undefined) {
     const adopted = { ...state, held: { ...held, revision } };
     return write(adopted, { kind: "renew", term: held.term, expected: revision }, nowUs);
   }
@@ -210,7 +253,8 @@ function onLookedUp(
 function onTerms(state: LeaseState, { nowUs, highest }: Extract<LeaseEvent, { kind: "terms" }>): LeaseStep {
   if (state.open?.kind !== "terms") return stay(state);
   const { revision } = state.open;
-  const term = Math.max(state.highestTerm, highest) + 1;
+  const known = highest <= LEASE_LIMITS.mostTerm ? highest : 0;
+  const term = Math.max(state.highestTerm, known) + 1;
   return write({ ...state, open: null }, { kind: "take", term, expected: revision }, nowUs);
 }
 
@@ -239,7 +283,19 @@ function onWritten(
   };
   if (open.kind === "take") return { state: leading, effects: [{ kind: "lead", term }] };
   // It had stopped meanwhile: it must take the lease anew.
-  return state.held === null ? stay({ ...idle, nextUs: nowUs }) : stay(leading);
+  if (state.held === null) return stay({ ...idle, nextUs: nowUs });
+  return isBehind(leading, nowUs) ? stepUp(leading, nowUs) : stay(leading);
+}
+
+/** The store has the lease as ours, and yet somebody has followed a higher term: agents ignore us until we have passed it. */
+function isBehind({ held, highestTerm, steppedUpUs }: LeaseState, nowUs: number): boolean {
+  const mayStep = steppedUpUs === null || nowUs - steppedUpUs >= LEASE_LIMITS.stepUpUs;
+  return held !== null && highestTerm > held.term && mayStep;
+}
+
+function stepUp(state: LeaseState, nowUs: number): LeaseStep {
+  const why = `agents have followed term ${state.highestTerm}, which this store has lost`;
+  return lose({ ...state, steppedUpUs: nowUs }, nowUs, why);
 }
 
 function stay(state: LeaseState): LeaseStep {

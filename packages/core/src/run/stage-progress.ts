@@ -1,4 +1,6 @@
+import type { ResolvedStage } from "../load/stages.js";
 import { nextStageStarts, stageLengthUs } from "../load/timeline.js";
+import type { TestPlan } from "../plan/schema.js";
 import { isListening } from "./agent-checks.js";
 import { type AgentView, nameAgents } from "./agent-view.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
@@ -115,3 +117,19 @@ function notDone(state: LeaderState, look: Look, stage: number): ShardAssignment
     return view.stageDone < stage && !HAS_ENDED.has(view.state);
   });
 }
+
+/** Longer than a run of this plan can last, with everything that is waited for until its agents have drained, us. */
+export function longestRunUs(plan: TestPlan, stages: readonly ResolvedStage[]): number {
+  const graceUs = plan.gracePeriodMs * 1000;
+  const moreUs = graceUs + LEADER_LIMITS.stageDoneMoreUs + BETWEEN_STAGES_US;
+  const stagesUs = stages.map((stage) => longestStageUs(stage) + moreUs);
+  return stagesUs.reduce((sumUs, us) => sumUs + us, graceUs + LEADER_LIMITS.drainMoreUs);
+}
+
+function longestStageUs(stage: ResolvedStage): number {
+  const isByRequests = stage.kind === "users" && stage.bound.kind === "requests";
+  return isByRequests ? stage.rampUpUs + stage.bound.maxDurationUs : (stageLengthUs(stage) ?? 0);
+}
+
+/** Whoever waits for the start of a stage waits for a leader, who may have to be replaced more than once. */
+const BETWEEN_STAGES_US = 600_000_000;

@@ -24,6 +24,8 @@ export interface LinkFaults {
   readonly repeatShare: number;
   /** Writes and reads of the state store whose answer is lost. */
   readonly answerLossShare: number;
+  /** Of core messages that are said while nothing leaves: they wait in a buffer, and leave when the way is free. */
+  readonly heldShare: number;
 }
 
 export const NO_FAULTS: LinkFaults = {
@@ -34,6 +36,7 @@ export const NO_FAULTS: LinkFaults = {
   entryLossShare: 0,
   repeatShare: 0,
   answerLossShare: 0,
+  heldShare: 0,
 };
 
 /** What really happened, for a test that must know that it tested something. */
@@ -46,6 +49,7 @@ export interface LinkCounts {
   repeated: number;
   resent: number;
   lostAnswers: number;
+  held: number;
   cuts: number;
 }
 
@@ -59,6 +63,7 @@ export function noCounts(): LinkCounts {
     repeated: 0,
     resent: 0,
     lostAnswers: 0,
+    held: 0,
     cuts: 0,
   };
 }
@@ -89,6 +94,8 @@ export class FaultyTransport {
   #outCutUntilUs = Number.NEGATIVE_INFINITY;
   #inCutUntilUs = Number.NEGATIVE_INFINITY;
   #latestArrivalUs = 0;
+  /** Entries that the log has lost, and whose ids it still knows. */
+  readonly #lostIds = new Set<string>();
 
   constructor(options: FaultyTransportOptions) {
     this.#options = options;
@@ -149,7 +156,13 @@ export class FaultyTransport {
   }
 
   #publish(subject: string, data: Uint8Array): void {
-    const { world, random, faults, counts, transport } = this.#options;
+    const { world, random, faults, counts, transport, process } = this.#options;
+    if (!process.isDead && this.#isOutCut() && random.bool(faults.heldShare)) {
+      counts.held += 1;
+      const leavesUs = this.#outCutUntilUs + random.int(0, faults.delayMaxUs);
+      world.at(leavesUs, () => transport.bus.publish(subject, data));
+      return;
+    }
     if (this.#isOutCut() || random.bool(faults.lossShare)) {
       counts.lost += 1;
       return;
@@ -185,8 +198,11 @@ export class FaultyTransport {
     return {
       append: async (id, data, options) => {
         if (id.resend > 0) counts.resent += 1;
+        const name = [id.run, id.agent, id.epoch, id.kind, id.seq, id.resend].join(":");
+        if (this.#lostIds.has(name)) return this.#ask(async () => ({ duplicate: true }));
         if (random.bool(faults.entryLossShare)) {
           counts.lostEntries += 1;
+          this.#lostIds.add(name);
           return this.#ask(async () => ({ duplicate: false }));
         }
         const isAckLost = random.bool(faults.ackLossShare);

@@ -19,7 +19,7 @@ export class ProcessClock implements Clock {
   readonly #world: Clock;
   readonly #offsetUs: number;
   readonly #pace: number;
-  readonly #wallErrorMs: number;
+  #wallErrorMs: number;
   readonly #calls = new Set<Cancel>();
   #pausedUntilUs = Number.NEGATIVE_INFINITY;
   #isDead = false;
@@ -37,6 +37,11 @@ export class ProcessClock implements Clock {
 
   wallMs(): number {
     return this.#world.wallMs() + this.#wallErrorMs;
+  }
+
+  /** Somebody sets the host's wall clock; the monotonic one goes on as it was. */
+  stepWall(byMs: number): void {
+    this.#wallErrorMs += byMs;
   }
 
   at(us: number, fn: () => void): Cancel {
