@@ -172,7 +172,7 @@ function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Plan
     const fault = drawLoss(random, random.int(0, agents - 1));
     return { state: "running", afterMs: random.int(0, 10_000), fault };
   }
-  if (random.bool(0.1))
+  if (random.bool(0.2))
     return { state: "taken over", afterMs: random.int(0, 500), fault: drawSecond(random) };
   const state = random.pick(FAULT_STATES);
   return {
