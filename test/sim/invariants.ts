@@ -95,7 +95,7 @@ function countLosses({ happenings }: World, { completeness }: RunReport, { aggre
 }
 
 /** No key is ever sent twice, by one agent or by two. */
-function checkTruthIsUnique({ truth }: World): void {
+function checkTruthIsUnique({ processes: { truth } }: World): void {
   const ids = new Set<string>();
   for (const { id, agent } of truth) {
     assert.ok(!ids.has(id), `${id} was sent twice, the second time by ${agent}`);
@@ -104,7 +104,7 @@ function checkTruthIsUnique({ truth }: World): void {
 }
 
 /** Whoever sent a key had it by the shard map, in that stage. */
-function checkOwners({ truth }: World, record: RunRecord): void {
+function checkOwners({ processes: { truth } }: World, record: RunRecord): void {
   for (const { id, agent, key } of truth) {
     const place = key.kind === "open" ? key.k : key.user;
     const isOwn = ownedShards(record, agent, key.stage).some(
@@ -120,7 +120,7 @@ function checkOwners({ truth }: World, record: RunRecord): void {
 }
 
 /** However long an agent was stopped: what was overdue then is dropped, and never sent at once. */
-function checkNoFlood({ truth }: World, record: RunRecord): void {
+function checkNoFlood({ processes: { truth } }: World, record: RunRecord): void {
   const { start, plan, stageStartsUs } = record;
   const firstRate = resolveStages(plan).findIndex(({ kind }) => kind === "rate");
   const loadUs = stageStartsUs[firstRate];
@@ -144,7 +144,7 @@ interface Kept {
 /** The run directory of whoever led last. */
 function keptResults(world: World, record: RunRecord): Kept {
   const folder = record.result?.directory ?? "";
-  const files = [...world.disks.values()].flatMap((disk) => {
+  const files = [...world.processes.disks.values()].flatMap((disk) => {
     const found = disk.files(folder);
     return found?.has("report.json") === true ? [found] : [];
   });
@@ -194,7 +194,7 @@ function checkEveryCompletion(
       (reason) => reason.startsWith("no final word") && reason.includes(`${agent} (`),
     );
     const byInterval = new Map<number, number>();
-    for (const { endUs, outcome, agent: by } of world.truth) {
+    for (const { endUs, outcome, agent: by } of world.processes.truth) {
       if (by !== agent || endUs === null || outcome !== "completed") continue;
       const seq = Math.floor((endUs - zeroUs) / intervalUs) + 1;
       byInterval.set(seq, (byInterval.get(seq) ?? 0) + 1);
@@ -300,7 +300,7 @@ function checkNothingLost({ scenario }: World, record: RunRecord, { completeness
 }
 
 /** Together the agents sent the plan's keys, and no others, in stages of which everybody's shard was somebody's. */
-function checkUnion({ truth }: World, record: RunRecord, report: RunReport): void {
+function checkUnion({ processes: { truth } }: World, record: RunRecord, report: RunReport): void {
   const stages = resolveStages(record.plan);
   const losses = record.losses ?? [];
   for (const [index, stage] of stages.entries()) {

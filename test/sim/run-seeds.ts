@@ -29,6 +29,6 @@ export async function runSeed(seed: number): Promise<Coverage> {
       { cause },
     );
   } finally {
-    world.close();
+    world.processes.close();
   }
 }
