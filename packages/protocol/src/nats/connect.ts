@@ -63,13 +63,14 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
       signal: options.signal,
       onWaiting: options.waitOnFirstConnect === true ? options.onWaiting : undefined,
     });
-  const log = createNatsLog(link, options.role === "coordinator" ? prepare : undefined);
+  const repair = options.role === "coordinator" ? prepare : undefined;
+  const log = createNatsLog(link, repair);
   let closing: Promise<void> | undefined;
   return {
     kind: "nats",
     bus: createNatsBus(connection),
     log,
-    state: await createNatsState(link),
+    state: await createNatsState(link, repair),
     blobs: await createNatsBlobs(link, link.names.blobs),
     dataSets: storeOfDataSets(await createNatsBlobs(link, link.names.dataSets)),
     server: {

@@ -22,6 +22,16 @@ export function isApiError(error: unknown, ...codes: readonly number[]): boolean
   return error instanceof JetStreamApiError && codes.includes(error.code);
 }
 
+/** Nobody answers for a stream that was there: it has been deleted, or JetStream itself is not there at the moment. */
+export function isStreamGone(error: unknown): boolean {
+  return isApiError(error, JS_CODES.streamNotFound) || isNotEnabled(error);
+}
+
+/** The class itself is not among the library's public exports. */
+function isNotEnabled(error: unknown): boolean {
+  return error instanceof Error && error.name === "JetStreamNotEnabled";
+}
+
 /** Says what a failed question to NATS means: BUS_DENIED or BUS_UNAVAILABLE, with what was asked for. */
 export function toLoadError(error: unknown, what: string): LoadError {
   if (error instanceof LoadError) return error;
@@ -35,8 +45,7 @@ export function toLoadError(error: unknown, what: string): LoadError {
         cause: error,
       },
     );
-  // The class itself is not among the library's public exports.
-  if (error instanceof Error && error.name === "JetStreamNotEnabled")
+  if (isNotEnabled(error))
     return new LoadError("BUS_UNAVAILABLE", `${what}: no JetStream answers on this NATS`, {
       hint: "start nats-server with JetStream: nats-server -js",
       cause: error,

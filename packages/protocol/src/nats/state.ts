@@ -1,18 +1,31 @@
 import { type KV, Kvm } from "@nats-io/kv";
 import { checkKey, type StateStore } from "../state-store.js";
-import { isApiError, JS_CODES, toLoadError } from "./errors.js";
+import { isApiError, isStreamGone, JS_CODES, toLoadError } from "./errors.js";
 import type { JetStreamLink } from "./stores.js";
 
 /** The KV bucket. */
-export async function createNatsState(link: JetStreamLink): Promise<StateStore> {
+export async function createNatsState(
+  link: JetStreamLink,
+  /** Makes the bucket anew where it is gone; only a coordinator may. */
+  repair: (() => Promise<void>) | undefined,
+): Promise<StateStore> {
   const bucket = await new Kvm(link.js).open(link.names.state, { allow_direct: false });
   const stream = `KV_${link.names.state}`;
   const root = `$KV.${link.names.state}.`;
+  const inBucket = async <T>(question: () => Promise<T>): Promise<T> => {
+    try {
+      return await question();
+    } catch (error) {
+      if (repair === undefined || !isStreamGone(error)) throw error;
+      await repair();
+      return question();
+    }
+  };
   return {
     get: async (key) => {
       checkKey(key);
       try {
-        const entry = await bucket.get(key);
+        const entry = await inBucket(() => bucket.get(key));
         if (entry === null || entry.operation !== "PUT") return undefined;
         return { key, value: entry.value, revision: entry.revision };
       } catch (error) {
@@ -22,7 +35,7 @@ export async function createNatsState(link: JetStreamLink): Promise<StateStore> 
     compareAndSet: async (key, value, expected) => {
       checkKey(key);
       try {
-        return await write(bucket, key, value, expected);
+        return await inBucket(() => write(bucket, key, value, expected));
       } catch (error) {
         if (isApiError(error, JS_CODES.wrongLastSequence, JS_CODES.wrongLastSequenceUnknown))
           return undefined;
@@ -33,7 +46,7 @@ export async function createNatsState(link: JetStreamLink): Promise<StateStore> 
       // One question for the subjects in the stream: no consumer to make, to lose in a restart and to clean up.
       const filter = `${root}${prefix.slice(0, prefix.lastIndexOf(".") + 1)}>`;
       try {
-        const info = await link.manager.streams.info(stream, { subjects_filter: filter });
+        const info = await inBucket(() => link.manager.streams.info(stream, { subjects_filter: filter }));
         return Object.keys(info.state.subjects ?? {})
           .map((subject) => subject.slice(root.length))
           .filter((key) => key.startsWith(prefix));
