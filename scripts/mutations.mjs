@@ -28,11 +28,12 @@ const SEED_LIMIT_MS = 5000;
 
 function readPatch(file) {
   const path = join(folder, file);
-  const field = (name) => new RegExp(`^# ${name}: (.*)$`, "m").exec(readFileSync(path, "utf8"))?.[1];
+  const text = readFileSync(path, "utf8");
+  const field = (name) => new RegExp(`^# ${name}: (.*)$`, "m").exec(text)?.[1];
   const [fault, test, fails, seeds] = ["fault", "test", "fails", "seeds"].map(field);
   if (fault === undefined || (test === undefined) !== (fails === undefined) || (test ?? seeds) === undefined)
     throw new Error(`${file} does not say its fault, and its test with what fails there, or its seeds`);
-  return { name: file.replace(/\.patch$/, ""), path, fault, test, fails, seeds };
+  return { name: file.replace(/\.patch$/, ""), text, fault, test, fails, seeds };
 }
 
 /** The last commit, with the checkout's packages: the workspace's own are the copy's. */
@@ -63,14 +64,14 @@ function build(copy) {
 
 /** What saw the fault, and what did not see it. */
 function tryFault(copy, patch) {
-  execFileSync("git", ["apply", "--whitespace=nowarn", patch.path], { cwd: copy });
+  execFileSync("git", ["apply", "--whitespace=nowarn", "-"], { cwd: copy, input: patch.text });
   try {
     // A fault that does not compile shows nothing of the tests.
     const built = build(copy);
     if (built.status !== 0) return { why: `it does not compile: ${built.stdout.split("\n")[0]}` };
     return isSim ? trySeeds(copy, patch) : tryTest(copy, patch);
   } finally {
-    execFileSync("git", ["apply", "--reverse", patch.path], { cwd: copy });
+    execFileSync("git", ["apply", "--reverse", "-"], { cwd: copy, input: patch.text });
   }
 }
 
