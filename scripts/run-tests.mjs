@@ -5,23 +5,29 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeBatches } from "./test-batches.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Part -> folder of compiled tests, and how many files run side by side. */
+/**
+ * Part -> folder of compiled tests, and how many files run side by side. `batched`: several files in one process.
+ * `beside`: runs at the same time as that part, where both are wanted; then it says what it has to say at its end.
+ */
 const PARTS = {
   unit: {
     folders: readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`),
     concurrency: 2,
+    batched: true,
   },
   architecture: { folders: ["test/dist/architecture"], concurrency: 1 },
-  contract: { folders: ["test/dist/contract"], concurrency: 1 },
+  contract: { folders: ["test/dist/contract"], concurrency: 1, beside: "integration" },
   sim: { folders: ["test/dist/sim"], concurrency: 2 },
   // The reference study in virtual time: what it must find, row by row.
   study: { folders: ["test/dist/study"], concurrency: 2 },
   // The wire contract on the simulator, and with the wire spoilt in every way.
   conformance: { folders: ["test/dist/conformance"], concurrency: 1 },
-  integration: { folders: ["test/dist/integration"], concurrency: 2 },
+  // They wait most of their time, for processes and for time to pass, and judge no speed.
+  integration: { folders: ["test/dist/integration"], concurrency: 3 },
   // Real processes, killed, stopped and cut off; scripts/chaos.mjs has more of it than CI.
   chaos: { folders: ["test/dist/chaos"], concurrency: 1 },
   // What is held against the time of this machine, each with the machine to itself.
@@ -43,11 +49,15 @@ function removeTestContainers() {
   spawnSync(join(root, "scripts/remove-test-containers.sh"), { stdio: ["ignore", "inherit", "inherit"] });
 }
 
-async function runPart(part, extra, node) {
-  const { folders, concurrency } = PARTS[part];
-  const files = folders.flatMap((folder) => testFiles(join(root, folder)));
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, skips: [] };
+async function runPart(part, extra, node, isQuiet) {
+  const { folders, concurrency, batched = false } = PARTS[part];
+  const groups = folders.map((folder) => ({
+    name: folder.replace(/\/dist$/, ""),
+    files: testFiles(join(root, folder)),
+  }));
+  if (groups.every(({ files }) => files.length === 0)) return { passed: 0, failed: 0, skipped: 0, skips: [] };
   const scratch = mkdtempSync(join(tmpdir(), "tokenstorm-tests-"));
+  const files = batched ? writeBatches(groups, scratch) : groups.flatMap((group) => group.files);
   const countFile = join(scratch, "counts.json");
   const args = [
     "--enable-source-maps",
@@ -60,10 +70,14 @@ async function runPart(part, extra, node) {
     ...extra,
     ...files.map((file) => relative(root, file)),
   ];
-  const child = spawn(node, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const output = isQuiet ? "pipe" : "inherit";
+  const child = spawn(node, args, { cwd: root, stdio: ["ignore", output, output] });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => said.push(chunk));
   const status = await new Promise((resolve) => child.on("close", resolve));
   const counts = existsSync(countFile) ? JSON.parse(readFileSync(countFile, "utf8") || "{}") : {};
   rmSync(scratch, { recursive: true, force: true });
+  process.stdout.write(Buffer.concat(said));
   const result = { passed: 0, failed: 0, skipped: 0, skips: [], ...counts };
   // A file that dies before it can report its tests is a failure all the same.
   if (status !== 0 && result.failed === 0) result.failed = 1;
@@ -76,16 +90,25 @@ const extra = nameAt < 0 ? [] : [`--test-name-pattern=${words[nameAt + 1]}`];
 const named = words.filter((word) => word in PARTS);
 const parts = named.length > 0 ? named : Object.keys(PARTS);
 const total = { passed: 0, failed: 0, skipped: 0, skips: [] };
-for (const part of parts) {
+
+async function carryOut(part, isQuiet) {
   const started = Date.now();
-  console.log(`\n== ${part} tests`);
+  if (!isQuiet) console.log(`\n== ${part} tests`);
   // Before, for what killed tests have left; after, for what these have.
   if (part === "containers") removeTestContainers();
-  const result = await runPart(part, extra, process.execPath);
+  const result = await runPart(part, extra, process.execPath, isQuiet);
   if (part === "containers") removeTestContainers();
-  console.log(`== ${part} tests took ${Math.round((Date.now() - started) / 1000)} s`);
+  const where = isQuiet ? `, beside the ${PARTS[part].beside} tests` : "";
+  console.log(`== ${part} tests took ${Math.round((Date.now() - started) / 1000)} s${where}`);
   for (const key of ["passed", "failed", "skipped"]) total[key] += result[key];
   total.skips.push(...result.skips);
+}
+
+for (const part of parts) {
+  const host = PARTS[part].beside;
+  if (host !== undefined && parts.includes(host)) continue;
+  const companions = parts.filter((other) => PARTS[other].beside === part);
+  await Promise.all([carryOut(part, false), ...companions.map((other) => carryOut(other, true))]);
 }
 for (const skip of total.skips) console.log(`SKIPPED: ${skip}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -11,7 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(lint docs manifests tests lines release demo trust compose node24)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+declare -A begun=()
+trap 'kill "${begun[@]}" 2>/dev/null; rm -rf "$scratch"' EXIT
 timings=() failures=() skipped=() counts=() again=()
 
 part() { # name, command...
@@ -24,12 +25,41 @@ part() { # name, command...
   return $status
 }
 
+# begin NAME: a function that runs beside the parts that follow, until `finish NAME` waits for it and shows what it said.
+begin() {
+  "$1" >"$scratch/$1.log" 2>&1 </dev/null &
+  begun[$1]=$!
+}
+finish() {
+  local status=0
+  wait "${begun[$1]}" || status=$?
+  unset "begun[$1]"
+  cat "$scratch/$1.log"
+  return $status
+}
+
 skip() { skipped+=("SKIPPED: $1"); printf 'SKIPPED: %s\n' "$1"; }
 
 wanted() { local word; for word in "${parts[@]}"; do [ "$word" = "$1" ] && return 0; done; return 1; }
 
+# Tools are fetched side by side while npm installs; each would else wait for the one before. What fails here is tried
+# again where it is needed, and said there.
+fetch_ahead() {
+  [ "${NO_INSTALL:-0}" != 1 ] || return 0
+  local script
+  for script in get-nats-server.sh get-promtool.sh get-chromium.sh; do ./scripts/$script & done
+  ! wanted compose || ./scripts/get-compose.sh &
+  ! wanted node24 || ./scripts/get-node.sh 24 &
+  wait
+} >/dev/null 2>&1 </dev/null
+
 setup() {
-  require_node && install_packages && build_packages || return 1
+  fetch_ahead &
+  local fetching=$!
+  local status=0
+  require_node && install_packages && build_packages || status=1
+  wait "$fetching"
+  [ $status -eq 0 ] || return 1
   find_nats_server || { say "error: the tests need a nats-server (set NATS_SERVER_BIN to one)"; return 1; }
   find_promtool || say "the metrics page is not put to promtool: its test is skipped"
   find_chromium || say "no browser looks at the report page: its test is skipped"
@@ -106,8 +136,10 @@ if part setup setup; then
   wanted docs && part docs docs
   wanted manifests && part "Kubernetes manifests" may_skip ./scripts/check-manifests.sh
   wanted tests && part tests run_tests "$scratch/tests.log" node scripts/run-tests.mjs
+  # Two clones and an installation from the network; the lines wait for runs most of their time.
+  wanted release && begin release
   wanted lines && part "lines of README.md and docs/deploy.md" node scripts/check-docs.mjs
-  wanted release && part "the single file, made twice" release
+  wanted release && part "the single file, made twice" finish release
   wanted demo && part "demo --quick" demo 20 "$(dirname "$(command -v node)")"
   wanted trust && part "verdict against the truth" may_skip trust
   wanted compose && part "compose, eight agents" may_skip ./scripts/compose-demo.sh
