@@ -4,7 +4,7 @@ import {
   type AgentMachine,
   type Cancel,
   IDLE_AGENT,
-  type LoadError,
+  LoadError,
   orphanMsOf,
   type RunRecord,
   stepAgent,
@@ -23,6 +23,7 @@ import { refuseTakenId, takenIdError } from "./identity.js";
 import { Leadership } from "./leadership.js";
 import { RecordReader } from "./record-reader.js";
 import { NO_RUN_FACTS, ShardRun } from "./run/shard-run.js";
+import { TermProof } from "./term-proof.js";
 
 /** An agent; see `Agent`. Touches nothing of the world but `deps`. */
 export function createAgent(deps: AgentDeps): Agent {
@@ -47,6 +48,7 @@ class AgentProcess implements Agent {
   readonly #deps: AgentDeps;
   readonly #options: AgentOptions;
   readonly #leadership: Leadership;
+  readonly #proof: TermProof;
   readonly #reader: RecordReader;
   readonly #link: AgentLink;
   readonly #ended: Promise<AgentExit>;
@@ -59,6 +61,7 @@ class AgentProcess implements Agent {
   #ending: Ending | null = null;
   #hasEnded = false;
   #vitals: Vitals | null = null;
+  #beats = 0;
   #isStateUnavailable = false;
   /** Since when the record of its run has not been in the StateStore; null while it is. */
   #absentSinceUs: number | null = null;
@@ -76,9 +79,15 @@ class AgentProcess implements Agent {
     this.#leadership = new Leadership(deps.clock.nowUs());
     this.#link = new AgentLink({
       deps,
-      onBeacon: (beacon) => this.#heedBeacon(beacon),
+      onBeacon: (beacon) => this.#hearBeacon(beacon),
       // Without a connection nothing can be delivered: there is nothing to wait for.
       onBroken: (error) => this.#endWith({ error }, error.code === "BUS_UNAVAILABLE"),
+    });
+    this.#proof = new TermProof({
+      state: deps.state,
+      onProven: (beacon) => this.#heedBeacon(beacon),
+      onRefuted: (error) => this.#link.refuse(error),
+      onBug: (error) => this.#endWith({ error }, true),
     });
     this.#reader = new RecordReader({
       state: deps.state,
@@ -119,6 +128,12 @@ class AgentProcess implements Agent {
     this.#beat();
   }
 
+  #hearBeacon(beacon: Beacon): void {
+    if (this.#leadership.isRepeated(beacon)) this.#link.refuse(repeated(`a beacon of ${beacon.leader}`));
+    else if (this.#leadership.isClaim(beacon)) this.#proof.ask(beacon);
+    else this.#heedBeacon(beacon);
+  }
+
   #heedBeacon(beacon: Beacon): void {
     const { id, instance, clock } = this.#deps;
     // Whoever was silent for too long has been given up by now, whatever is still on its way to say otherwise.
@@ -157,6 +172,11 @@ class AgentProcess implements Agent {
     if (this.#isStateUnavailable) this.#deps.logger.info("the StateStore can be read again");
     this.#isStateUnavailable = false;
     this.#absentSinceUs = null;
+    const { run, revision } = this.#machine;
+    if (record.id === run && record.revision < revision) {
+      this.#link.refuse(repeated(`an earlier record of run ${run}`));
+      return;
+    }
     this.#leadership.acted(record);
     // Whoever is about to leave takes no new run.
     if (this.#ending !== null && this.#machine.run === null) return;
@@ -274,7 +294,9 @@ class AgentProcess implements Agent {
   #sendHeartbeat(): void {
     const { id, instance, host, pid, version, cores, labels, capacity } = this.#deps;
     const { state, run, place, revision, armedAttempt, problem } = this.#machine;
+    this.#beats += 1;
     this.#link.say({
+      seq: this.#beats,
       agent: id,
       instance,
       host,
@@ -339,6 +361,7 @@ class AgentProcess implements Agent {
     this.#tick?.();
     this.#lastRead?.();
     this.#reader.close();
+    this.#proof.close();
     this.#run?.release();
     this.#run = null;
     await this.#link.close();
@@ -347,6 +370,10 @@ class AgentProcess implements Agent {
   #exit(): AgentExit {
     return { code: this.#undelivered.size > 0 ? 1 : 0, spooled: [...this.#spooled] };
   }
+}
+
+function repeated(what: string): LoadError {
+  return new LoadError("PROTOCOL_MALFORMED", `${what}, said before`);
 }
 
 /** States in which nothing would be lost by leaving. */

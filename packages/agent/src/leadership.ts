@@ -47,6 +47,17 @@ export class Leadership {
     return isQuiet ? [...this.#silences, { fromUs: this.#heardAtUs, toUs: nowUs }] : this.#silences;
   }
 
+  /** Of a leader under a higher term than any that was heeded. */
+  isClaim({ term }: Beacon): boolean {
+    return term > this.#term;
+  }
+
+  /** The same leader has said it before, or something after it: somebody repeats it. */
+  isRepeated({ term, leaderInstance, seq }: Beacon): boolean {
+    const last = this.#beacon;
+    return last?.term === term && last.leaderInstance === leaderInstance && seq <= last.seq;
+  }
+
   /** Takes the beacon, unless it is that of a leader who has been replaced. */
   heed(beacon: Beacon, at: { readonly nowUs: number; readonly isIdle: boolean }): boolean {
     const mayForget = at.isIdle && this.silentUs(at.nowUs) > FORGET_TERM_US;

@@ -1,5 +1,5 @@
 import { LoadError, type RunRecord } from "@tokenstorm/core";
-import { decodeRunRecord, runKey, type StateStore } from "@tokenstorm/protocol";
+import { decodeRunRecordOf, runKey, type StateStore } from "@tokenstorm/protocol";
 
 export interface RecordReaderOptions {
   readonly state: StateStore;
@@ -49,7 +49,7 @@ export class RecordReader {
       const entry = await state.get(runKey(run));
       if (this.#isClosed) return;
       if (entry === undefined) onAbsent(run);
-      else onRecord(decodeRunRecord(entry.value));
+      else onRecord(decodeRunRecordOf(run, entry.value));
     } catch (error) {
       if (this.#isClosed) return;
       if (!(error instanceof LoadError)) onBug(error);

@@ -22,6 +22,8 @@ export interface CoordinatorDeps {
   /** For the target's metrics. */
   readonly http: HttpGet;
   readonly store: RunDirectoryStore;
+  /** How long room on a full disk is waited for at the end of a run; an hour where it is not given. */
+  readonly diskWaitMs?: number;
   /** The plan as it is kept in the run directory. */
   readonly toYaml: (plan: TestPlan) => string | Promise<string>;
   /** It leads now: runs will be found. */

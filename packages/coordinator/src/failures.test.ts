@@ -359,20 +359,6 @@ test("a run directory that cannot be made fails the run in words, and the coordi
   assert.equal((await unwritable.untilOver("r2")).state, "completed");
 });
 
-test("a disk that fills up in mid-run ends the run, and the report is in the blob store all the same", async () => {
-  const full = await running({}, {});
-  full.store.only.isFull = true;
-  // Nothing will ever be confirmed: there is nothing to wait for.
-  const record = await full.untilOver("r1", 3000);
-  assert.deepEqual([record.state, record.problem?.code], ["failed", "RESULTS_UNREADABLE"]);
-  assert.match(record.problem?.message ?? "", /no space is left/);
-  const report = await getReport(full.transport, record);
-  assert.equal(report.run.state, "failed");
-  assert.ok(report.completeness.intervalsReceived > 10);
-  await full.submit();
-  assert.equal((await full.untilOver("r2")).state, "completed");
-});
-
 test("a log that is away when a run is to be kept is asked again, and nothing is missing", async () => {
   const away = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
   const transport = away.hub.connect();

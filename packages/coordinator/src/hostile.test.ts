@@ -5,9 +5,13 @@ import {
   decodeHeartbeat,
   decodeSnapshot,
   encodeBeacon,
+  encodeEvent,
   encodeHeartbeat,
+  encodeRunRecord,
   encodeSnapshot,
+  LEADER_IN_LOG,
   LEADER_KEY,
+  stopRun,
 } from "@tokenstorm/protocol";
 import { seededRandom, VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
@@ -292,3 +296,70 @@ test("a user that NATS refuses what a coordinator needs ends it in words", async
   assert.equal(codeOf(error), "BUS_DENIED");
   assert.match(String(error), /ts\.v1\.beacon/);
 });
+
+test("a run's record that somebody writes over is put right within a second, whatever was written", async () => {
+  const spoilt = await cluster();
+  const stages = [{ users: 2, rampUpMs: 0, settleMs: 0, durationMs: 6000 }];
+  await spoilt.submit({ load: { kind: "users", stages } });
+  const { state } = spoilt.transport;
+  await spoilt.untilState("gathering");
+  const earlier = await state.get("run.r1");
+  await spoilt.untilState("running");
+  await spoilt.pass(500);
+  const before = await spoilt.record();
+  assert.ok(earlier !== undefined);
+  const other = encodeRunRecord({ ...before, id: "r7", revision: before.revision + 1 });
+  const spoilers = {
+    garbage: Uint8Array.of(0xc1, 7),
+    "an earlier record": earlier.value,
+    "another run's": other,
+  };
+  for (const [what, value] of Object.entries(spoilers)) {
+    const entry = await state.get("run.r1");
+    assert.ok((await state.compareAndSet("run.r1", value, entry?.revision)) !== undefined);
+    await spoilt.until(
+      `put right after ${what}`,
+      async () => !isSame((await state.get("run.r1"))?.value, value),
+      1500,
+    );
+    assert.deepEqual(await spoilt.record(), before, what);
+  }
+  assert.equal((await spoilt.untilOver()).state, "completed");
+  const kept = JSON.parse(spoilt.store.only.files.get("run.json") ?? "");
+  assert.equal(kept.facts.refusals, 3);
+  assert.equal(kept.facts.record.shards.length, 2);
+});
+
+test("a stop that comes while the record is written over counts all the same", async () => {
+  const spoilt = await cluster();
+  const stages = [{ users: 2, rampUpMs: 0, settleMs: 0, durationMs: 60_000 }];
+  await spoilt.submit({ load: { kind: "users", stages } });
+  await spoilt.untilState("running");
+  const entry = await spoilt.transport.state.get("run.r1");
+  await spoilt.transport.state.compareAndSet("run.r1", Uint8Array.of(0xc1), entry?.revision);
+  await spoilt.pass(1100);
+  await stopRun(spoilt, { run: "r1", level: "drain", reason: "enough" });
+  assert.equal((await spoilt.untilOver("r1", 20_000)).state, "aborted");
+});
+
+test("an event in the leader's name that it never noted is refused, and stands nowhere", async () => {
+  const forged = await cluster();
+  await forged.submit();
+  await forged.untilState("running");
+  const term = forged.beacons.at(-1)?.term ?? 0;
+  const event = { kind: "verdict", refusals: 0, expected: [{ agent: "a1", lastSeq: 900 }] } as const;
+  for (const [seq, ofTerm] of [
+    [5000, term],
+    [1, term + 1],
+  ] as const) {
+    const id = { run: "r1", agent: LEADER_IN_LOG, epoch: ofTerm, kind: "event", seq, resend: 0 } as const;
+    await forged.transport.log.append(id, encodeEvent({ term: ofTerm, seq, event }), { timeoutMs: 1000 });
+  }
+  await forged.untilOver();
+  const kept = JSON.parse(forged.store.only.files.get("run.json") ?? "");
+  assert.equal(kept.facts.refusals, 2);
+  assert.equal(forged.store.only.files.get("events.ndjson")?.includes(":5000"), false);
+});
+
+const isSame = (one: Uint8Array | undefined, other: Uint8Array) =>
+  one !== undefined && Buffer.compare(one, other) === 0;

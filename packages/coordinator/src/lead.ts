@@ -101,7 +101,8 @@ export class Lead {
     try {
       const heartbeat = decodeHeartbeat(data);
       if (subject !== subjects.heartbeat(heartbeat.agent)) throw spoofed(subject, heartbeat.agent);
-      const { isNews } = this.#registry.heard(heartbeat, clock.nowUs());
+      const { isNews, isStale = false } = this.#registry.heard(heartbeat, clock.nowUs());
+      if (isStale) throw repeated(heartbeat.agent);
       if (isNews) this.#driver?.look();
       // Another one leads, or the store has lost a term.
       if (heartbeat.term > this.#term.term) this.#term.onFollowed(heartbeat.term);
@@ -291,6 +292,10 @@ const NO_RUN = {
   resend: {},
   givenUp: [],
 } as const satisfies Partial<Beacon>;
+
+function repeated(agent: string): LoadError {
+  return new LoadError("PROTOCOL_MALFORMED", `a heartbeat of ${agent} that was said before`);
+}
 
 function spoofed(subject: string, agent: string): LoadError {
   return new LoadError("PROTOCOL_MALFORMED", `a heartbeat of ${agent} on ${subject}`);

@@ -11,7 +11,15 @@ import {
   LoadError,
   stepLease,
 } from "@tokenstorm/core";
-import { LEADER_KEY, listAgents, listRuns, type Subjects, type Transport } from "@tokenstorm/protocol";
+import {
+  decodeLease,
+  encodeLease,
+  LEADER_KEY,
+  listAgents,
+  listRuns,
+  type Subjects,
+  type Transport,
+} from "@tokenstorm/protocol";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import type { Logger } from "./logger.js";
 import { startTicker } from "./ticker.js";
@@ -75,7 +83,7 @@ export class LeaseKeeper {
     if (!wasValid || last === null) return;
     const free: LeaseEntry = { v: 1, term: last.term, leader: id, instance, isFree: true };
     try {
-      await this.#options.transport.state.compareAndSet(LEADER_KEY, writeEntry(free), last.revision);
+      await this.#options.transport.state.compareAndSet(LEADER_KEY, encodeLease(free), last.revision);
     } catch (error) {
       // The next one waits until the lease is old instead.
       if (!(error instanceof LoadError)) throw error;
@@ -99,7 +107,7 @@ export class LeaseKeeper {
       case "read":
         this.#ask(async () => {
           const entry = await transport.state.get(LEADER_KEY);
-          const read = entry === undefined ? null : readEntry(entry.value);
+          const read = entry === undefined ? null : decodeLease(entry.value);
           return { kind: "read", nowUs: clock.nowUs(), entry: read, revision: entry?.revision };
         });
         return;
@@ -111,7 +119,7 @@ export class LeaseKeeper {
         return;
       case "write":
         this.#ask(async () => {
-          const value = writeEntry(effect.entry);
+          const value = encodeLease(effect.entry);
           const revision = await transport.state.compareAndSet(LEADER_KEY, value, effect.expected);
           return { kind: "written", nowUs: clock.nowUs(), revision };
         });
@@ -160,33 +168,5 @@ export class LeaseKeeper {
     ]);
     const terms = [...records, ...agents].map(({ term }) => term);
     return Math.max(0, ...terms.filter((term) => term <= LEASE_LIMITS.mostTerm));
-  }
-}
-
-function writeEntry(entry: LeaseEntry): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(entry));
-}
-
-/** Null for what is no entry. */
-function readEntry(bytes: Uint8Array): LeaseEntry | null {
-  const value = parse(bytes);
-  const term = value?.["term"];
-  const isTerm = typeof term === "number" && Number.isInteger(term) && term >= 0;
-  if (value?.["v"] !== 1 || !isTerm || term > LEASE_LIMITS.mostTerm) return null;
-  return {
-    v: 1,
-    term,
-    leader: String(value["leader"] ?? ""),
-    instance: String(value["instance"] ?? ""),
-    isFree: value["isFree"] === true,
-  };
-}
-
-function parse(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof value === "object" && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
   }
 }

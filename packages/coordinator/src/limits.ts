@@ -24,6 +24,10 @@ export const COORDINATOR_LIMITS = {
   syncMs: 250,
   /** Lines that wait for the disk; beyond it the run fails. */
   pendingBytes: 256 * 1024 * 1024,
+  /** A disk that is full is tried again so often; */
+  diskRetryMs: 2000,
+  /** and at the end of a run room is waited for so long. */
+  diskWaitMs: 3_600_000,
   /** An interval that the log acknowledged and the leader has not seen for so long is asked for again. */
   resendAfterMs: 2000,
   resendSeqs: 1000,

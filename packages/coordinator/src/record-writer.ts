@@ -6,7 +6,7 @@ import {
   type RecordChange,
   type RunRecord,
 } from "@tokenstorm/core";
-import { decodeRunRecord, encodeRunRecord, type StateStore } from "@tokenstorm/protocol";
+import { decodeRunRecordOf, encodeRunRecord, type StateStore } from "@tokenstorm/protocol";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import type { StoredRun } from "./run-queue.js";
 import { pause } from "./ticker.js";
@@ -20,6 +20,8 @@ export interface RecordWriterOptions {
   readonly onWritten: (change: RecordChange, record: RunRecord) => void;
   /** The change would come too late. */
   readonly onLate: () => void;
+  /** What stands in the store is none of this run's: it is overwritten. */
+  readonly onRefusal: (reason: string) => void;
   /** Somebody asks the run to end. */
   readonly onStop: (stop: RunRecord["stop"]) => void;
   /** False as soon as another one may lead. */
@@ -41,6 +43,8 @@ export class RecordWriter {
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
   #stop: RunRecord["stop"]["level"];
+  /** Somebody has written over the record: it is to be put right. */
+  #isSpoilt = false;
 
   constructor(options: RecordWriterOptions) {
     this.#options = options;
@@ -62,11 +66,12 @@ export class RecordWriter {
     this.#next(() => this.#write(change, notAfterUs));
   }
 
-  /** Looks whether somebody has asked the run to end. */
+  /** Looks whether somebody has asked the run to end, and puts the record right where it was written over. */
   refresh(): void {
     this.#next(async () => {
       try {
         await this.#read();
+        if (this.#isSpoilt && !this.#isClosed && this.#options.isLeading()) await this.#tryWrite(this.record);
       } catch (error) {
         // It is asked again within a second; a change that cannot be written is what counts.
         if (!(error instanceof LoadError)) throw error;
@@ -122,6 +127,7 @@ export class RecordWriter {
     const written = await this.#options.state.compareAndSet(key, value, revision);
     if (written !== undefined) {
       this.#stored = { key, record: next, revision: written };
+      this.#isSpoilt = false;
       return true;
     }
     const found = await this.#read();
@@ -144,7 +150,9 @@ export class RecordWriter {
     const entry = await this.#options.state.get(key);
     if (entry === undefined) return this.#restore();
     if (entry.revision !== revision) {
-      this.#stored = { key, record: this.#decode(entry.value), revision: entry.revision };
+      const found = this.#successor(entry.value);
+      this.#isSpoilt = found === undefined;
+      this.#stored = { key, record: found ?? this.record, revision: entry.revision };
       const { stop, term } = this.record;
       if (term > this.#options.term) this.#taken("another coordinator leads it");
       else if (stop.level !== this.#stop) {
@@ -167,14 +175,21 @@ export class RecordWriter {
     return value;
   }
 
-  /** What somebody wrote there that is no record is overwritten with the next change. */
-  #decode(value: Uint8Array): RunRecord {
+  /**
+   * What was written upon the record that is known; undefined for anything else. Whoever writes in order, also a stop or
+   * another leader, goes by what stood there: an earlier record has been repeated by somebody.
+   */
+  #successor(value: Uint8Array): RunRecord | undefined {
     try {
-      const record = decodeRunRecord(value);
-      return record.id === this.record.id ? record : this.record;
+      const record = decodeRunRecordOf(this.record.id, value);
+      const isSame =
+        record.revision === this.record.revision && isSameBytes(value, encodeRunRecord(this.record));
+      if (isSame || record.revision > this.record.revision) return record;
+      throw new LoadError("PROTOCOL_MALFORMED", `an earlier record of run ${record.id}, written once more`);
     } catch (error) {
-      if (error instanceof LoadError) return this.record;
-      throw error;
+      if (!(error instanceof LoadError)) throw error;
+      this.#options.onRefusal(error.message);
+      return undefined;
     }
   }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { resolveStages } from "@tokenstorm/core";
 import { createMemoryHub, encodeSnapshot } from "@tokenstorm/protocol";
 import { aPlan, aSnapshot, VirtualClock } from "@tokenstorm/testkit";
+import { DiskRoom } from "./disk-room.js";
 import { ResultFold, SNAPSHOT_FILE } from "./result-fold.js";
 import { MemoryDirectory } from "./testing/memory-directory.js";
 
@@ -25,6 +26,7 @@ test("what comes after the verdict is neither in the directory nor confirmed: it
     onConfirmed: () => undefined,
     onRefusal: (reason) => refusals.push(reason),
     onFailure: (error) => assert.fail(error),
+    room: new DiskRoom({ clock, onNote: () => undefined }),
     onNote: () => undefined,
   });
   const { log } = hub.connect();

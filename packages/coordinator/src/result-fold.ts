@@ -23,6 +23,7 @@ import {
   type ResultLog,
   type Subscription,
 } from "@tokenstorm/protocol";
+import { type DiskRoom, isDiskFull } from "./disk-room.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { ResendRequests } from "./resend-requests.js";
 import type { RunDirectory } from "./run-directory.js";
@@ -38,6 +39,7 @@ export interface ResultFoldOptions {
   readonly clock: Clock;
   readonly log: ResultLog;
   readonly directory: RunDirectory;
+  readonly room: DiskRoom;
   /** Number of the highest interval that can have been cut by now; what claims more is refused. */
   readonly highestSeq: () => number;
   /** An entry of the log by a leader of this run. */
@@ -73,7 +75,9 @@ export class ResultFold {
   #syncedAtUs = Number.NEGATIVE_INFINITY;
   #pendingBytes = 0;
   #isDirty = false;
-  #hasFailed = false;
+  /** Of the last sync, where the disk was full; nothing is lost by it. */
+  #full: LoadError | undefined;
+  #failure: LoadError | undefined;
   #isFrozen = false;
   #isClosed = false;
   #reachedUs = 0;
@@ -197,12 +201,27 @@ export class ResultFold {
     return this.#finals;
   }
 
-  /** Resolves when all that was appended is on the disk, or cannot get there. */
+  /** Why nothing more is kept; undefined while all is. */
+  get failure(): LoadError | undefined {
+    return this.#failure;
+  }
+
+  /** Resolves when all that was appended is on the disk, or cannot get there. Waits for room where the disk is full. */
   async flush(): Promise<void> {
-    while ((this.#isDirty || this.#syncing !== undefined) && !this.#hasFailed) {
+    try {
+      await this.#options.room.wait(() => this.#flushOnce());
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      if (!this.#isClosed) this.#fail(error);
+    }
+  }
+
+  async #flushOnce(): Promise<void> {
+    while ((this.#isDirty || this.#syncing !== undefined) && this.#failure === undefined && !this.#isClosed) {
       this.#timer?.();
       this.#timer = undefined;
       await (this.#syncing ?? this.#sync());
+      if (this.#full !== undefined) throw this.#full;
     }
   }
 
@@ -252,19 +271,10 @@ export class ResultFold {
   }
 
   #append(file: string, line: string): void {
-    if (this.#hasFailed || this.#isClosed) return;
+    if (this.#failure !== undefined || this.#isClosed) return;
     this.#pendingBytes += line.length;
     if (this.#pendingBytes > COORDINATOR_LIMITS.pendingBytes) {
-      const bytes = `${Math.round(this.#pendingBytes / 2 ** 20)} MiB wait`;
-      this.#fail(
-        new LoadError(
-          "RESULTS_UNREADABLE",
-          `the disk of ${this.#options.directory.path} is too slow: ${bytes}`,
-          {
-            hint: "use a faster disk (--out), or a longer intervalMs",
-          },
-        ),
-      );
+      this.#fail(this.#full ?? tooSlow(this.#options.directory.path, this.#pendingBytes));
       return;
     }
     this.#options.directory.appendLine(file, line);
@@ -273,9 +283,10 @@ export class ResultFold {
   }
 
   #schedule(): void {
-    if (this.#syncing !== undefined || this.#timer !== undefined || this.#hasFailed) return;
+    if (this.#syncing !== undefined || this.#timer !== undefined || this.#failure !== undefined) return;
     const { clock } = this.#options;
-    const dueUs = Math.max(clock.nowUs(), this.#syncedAtUs + COORDINATOR_LIMITS.syncMs * 1000);
+    const pauseMs = this.#full === undefined ? COORDINATOR_LIMITS.syncMs : COORDINATOR_LIMITS.diskRetryMs;
+    const dueUs = Math.max(clock.nowUs(), this.#syncedAtUs + pauseMs * 1000);
     this.#timer = clock.at(dueUs, () => {
       this.#timer = undefined;
       if (this.#syncing === undefined) void this.#sync();
@@ -300,9 +311,12 @@ export class ResultFold {
       await this.#options.directory.sync();
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
-      this.#fail(error);
+      if (isDiskFull(error)) this.#holdBack(error);
+      else this.#fail(error);
       return;
     }
+    this.#full = undefined;
+    this.#options.room.written();
     this.#pendingBytes -= bytes;
     this.#confirm(marks);
   }
@@ -328,9 +342,16 @@ export class ResultFold {
     if (isMore) this.#options.onConfirmed();
   }
 
+  /** The run goes on: the log has what agents deliver, and nothing is confirmed until it is on the disk. */
+  #holdBack(error: LoadError): void {
+    this.#full = error;
+    this.#isDirty = true;
+    this.#options.room.full(error);
+  }
+
   #fail(error: LoadError): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
     this.#options.onFailure(error);
   }
 }
@@ -351,6 +372,13 @@ export function highestSeqBy(record: Pick<RunRecord, "plan">, runTimeUs: number 
 
 /** Agents cut by their own clocks, and once more when they finish. */
 const SEQ_SLACK = 60;
+
+function tooSlow(path: string, pendingBytes: number): LoadError {
+  const bytes = `${Math.round(pendingBytes / 2 ** 20)} MiB wait`;
+  return new LoadError("RESULTS_UNREADABLE", `the disk of ${path} is too slow: ${bytes}`, {
+    hint: "use a faster disk (--out), or a longer intervalMs",
+  });
+}
 
 function refused(why: string): LoadError {
   return new LoadError("PROTOCOL_MALFORMED", why);

@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writ
 import { join } from "node:path";
 import { test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
-import { tempDir } from "@tokenstorm/testkit";
+import { smallDiskOrSkip, tempDir } from "@tokenstorm/testkit";
+import { isDiskFull } from "./disk-room.js";
 import { createRunDirectory, runDirectoryName } from "./run-directory.js";
 
 test("lines are in their files, in their order, after a sync; whole files appear at once", async (t) => {
@@ -53,6 +54,37 @@ test("a disk without room is told as such, and lines after it are not lost in si
   directory.appendLine("a.ndjson", "2");
   await assert.rejects(directory.sync(), /no space is left on the disk/);
   await directory.close();
+});
+
+test("what a full disk did not take is written once there is room: every line once, whole and in its order", async (t) => {
+  const disk = smallDiskOrSkip(t, 256 * 1024);
+  if (disk === undefined) return;
+  const directory = await createRunDirectory(join(disk.path, "out")).open("r");
+  const line = (i: number) => JSON.stringify({ i, pad: "x".repeat(3000) });
+  directory.appendLine("a.ndjson", line(1));
+  directory.appendLine("b.ndjson", line(1));
+  await directory.sync();
+  disk.fill();
+  for (let i = 2; i <= 20; i += 1) {
+    for (const file of ["a.ndjson", "b.ndjson"]) directory.appendLine(file, line(i));
+    await assert.rejects(directory.sync(), (error: unknown) => {
+      assert.ok(isDiskFull(error), String(error));
+      assert.match(error.message, /r cannot be written: no space is left on the disk$/);
+      assert.match(error.hint ?? "", /make room/);
+      return true;
+    });
+  }
+  await assert.rejects(directory.writeFile("run.json", "x".repeat(100_000)), isDiskFull);
+  disk.makeRoom();
+  directory.appendLine("a.ndjson", line(21));
+  directory.appendLine("b.ndjson", line(21));
+  await directory.sync();
+  await directory.writeFile("run.json", "{}");
+  await directory.close();
+  const whole = Array.from({ length: 21 }, (_, i) => `${line(i + 1)}\n`).join("");
+  for (const file of ["a.ndjson", "b.ndjson"])
+    assert.equal(readFileSync(join(directory.path, file), "utf8"), whole, file);
+  assert.deepEqual(readdirSync(directory.path).sort(), ["a.ndjson", "b.ndjson", "run.json"]);
 });
 
 test("the name of a directory stays within its folder, whatever the run is called", () => {

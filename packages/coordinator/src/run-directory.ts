@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { LoadError } from "@tokenstorm/core";
@@ -75,7 +75,7 @@ const LAST_DATE_MS = 253_402_214_400_000;
 class NodeRunDirectory implements RunDirectory {
   readonly path: string;
   readonly #pending = new Map<string, string[]>();
-  readonly #handles = new Map<string, FileHandle>();
+  readonly #handles = new Map<string, KeptFile>();
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -105,12 +105,30 @@ class NodeRunDirectory implements RunDirectory {
     return this.#next(async () => {
       const pending = [...this.#pending];
       this.#pending.clear();
-      for (const [file, lines] of pending) {
-        const handle = await this.#handle(file);
-        if (lines.length > 0) await handle.appendFile(`${lines.join("\n")}\n`);
-        await handle.datasync();
+      for (const [i, [file, lines]] of pending.entries()) {
+        try {
+          await this.#append(file, lines);
+        } catch (error) {
+          // Not lost: the next sync takes them, before what was appended meanwhile.
+          for (const [other, left] of pending.slice(i))
+            this.#pending.set(other, [...left, ...(this.#pending.get(other) ?? [])]);
+          throw error;
+        }
       }
     });
+  }
+
+  /** All of it or nothing: what a full disk took of a line would garble the next. */
+  async #append(file: string, lines: readonly string[]): Promise<void> {
+    const kept = await this.#handle(file);
+    const { handle } = kept;
+    if (kept.isTorn && kept.isRegular) await handle.truncate(kept.size);
+    kept.isTorn = lines.length > 0;
+    const text = Buffer.from(lines.length > 0 ? `${lines.join("\n")}\n` : "");
+    if (text.length > 0) await handle.appendFile(text);
+    await handle.datasync();
+    kept.size += text.length;
+    kept.isTorn = false;
   }
 
   writeFile(file: string, text: string): Promise<void> {
@@ -121,6 +139,10 @@ class NodeRunDirectory implements RunDirectory {
       try {
         await handle.writeFile(text);
         await handle.sync();
+      } catch (error) {
+        // Half of it would take the room that is lacking.
+        await rm(draft, { force: true });
+        throw error;
       } finally {
         await handle.close();
       }
@@ -134,18 +156,20 @@ class NodeRunDirectory implements RunDirectory {
       this.#isClosed = true;
       const handles = [...this.#handles.values()];
       this.#handles.clear();
-      for (const handle of handles) await handle.close();
+      for (const { handle } of handles) await handle.close();
     });
   }
 
-  async #handle(file: string): Promise<FileHandle> {
+  async #handle(file: string): Promise<KeptFile> {
     const known = this.#handles.get(file);
     if (known !== undefined) return known;
     if (this.#isClosed) throw new Error("it was closed");
     const handle = await open(join(this.path, file), "a");
-    this.#handles.set(file, handle);
+    const stats = await handle.stat();
+    const kept: KeptFile = { handle, isRegular: stats.isFile(), size: stats.size, isTorn: false };
+    this.#handles.set(file, kept);
     await syncDirectory(this.path);
-    return handle;
+    return kept;
   }
 
   /** One after the other: lines keep their order, and a sync means all that was appended before. */
@@ -157,6 +181,16 @@ class NodeRunDirectory implements RunDirectory {
     );
     return done;
   }
+}
+
+interface KeptFile {
+  readonly handle: FileHandle;
+  /** Anything else has no end that it could be cut back to. */
+  readonly isRegular: boolean;
+  /** Up to here it holds whole lines. */
+  size: number;
+  /** Something may stand beyond that. */
+  isTorn: boolean;
 }
 
 /** With what it lies in. Node's own `recursive` never returns for a folder below /proc. */
@@ -233,8 +267,11 @@ async function told<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
     throw new LoadError("RESULTS_UNREADABLE", `the run directory ${path} cannot be written: ${reason}`, {
-      hint: "give the coordinator a folder with room that it may write to: --out DIRECTORY",
+      hint: isFull
+        ? "make room there and the run goes on; until then NATS and the agents keep its results"
+        : "give the coordinator a folder with room that it may write to: --out DIRECTORY",
       cause,
     });
   }

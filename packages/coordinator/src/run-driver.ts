@@ -104,8 +104,9 @@ export class RunDriver {
       stored,
       term: config.term,
       onWritten: (change, record) => this.#written(change, record),
+      onRefusal: options.onRefusal,
       onLate: () => this.#dispatch({ kind: "late", nowUs: clock.nowUs() }),
-      onStop: (stop) => this.#dispatch({ kind: "stopped", nowUs: clock.nowUs(), stop }),
+      onStop: (stop) => this.#onStop(stop),
       isLeading: options.isLeading,
       onRestored: () => this.#keeper.note("the store had lost the run's record: it was written again"),
       onTaken: (why) => void this.#abandon(why),
@@ -135,6 +136,12 @@ export class RunDriver {
   /** Reads the record: has somebody asked the run to end? */
   refresh(): void {
     if (!this.#isOver) this.#writer.refresh();
+  }
+
+  /** A cut waits for nothing. */
+  #onStop(stop: RunRecord["stop"]): void {
+    if (stop.level === "cut") this.#keeper.hurry();
+    this.#dispatch({ kind: "stopped", nowUs: this.#options.deps.clock.nowUs(), stop });
   }
 
   /** Ends the run soon, with what is there. */
@@ -181,6 +188,7 @@ export class RunDriver {
     const agents = this.#views();
     const own = this.#ownViews(agents);
     const delivered = this.#keeper.fold?.delivered ?? NOBODY;
+    const unkept = this.#keeper.waitingForRoom;
     const isGathering = this.#state.step.kind === "gathering";
     return buildLiveUpdate({
       record: { ...this.record, problem: this.#state.record.problem },
@@ -193,6 +201,7 @@ export class RunDriver {
       aggregate: this.#keeper.fold?.aggregate ?? null,
       server: this.#scraper.latest,
       notes: [
+        ...(unkept === null ? [] : [`nothing is kept until there is room: ${unkept}`]),
         ...this.#keeper.journal.recentNotes(),
         ...silenceNotes(this.#state, agents),
         ...waitingNotes(this.#state, { nowUs, agents, delivered }),

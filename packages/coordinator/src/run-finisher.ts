@@ -8,6 +8,7 @@ import {
   terminalState,
 } from "@tokenstorm/core";
 import { type BlobStore, reportBlob } from "@tokenstorm/protocol";
+import type { DiskRoom } from "./disk-room.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import type { ResultFold } from "./result-fold.js";
 import type { RunDirectory } from "./run-directory.js";
@@ -20,6 +21,7 @@ export interface FinishInput {
   readonly fold: ResultFold;
   readonly journal: RunJournal;
   readonly directory: RunDirectory;
+  readonly room: DiskRoom;
   readonly blobs: BlobStore;
   readonly transport: "nats" | "memory";
   readonly version: string;
@@ -40,6 +42,8 @@ export interface Finished {
  */
 export async function finishRun(input: FinishInput): Promise<Finished> {
   const { state, record, directory, fold, journal } = input;
+  // Room may be waited for for long: what comes meanwhile belongs to the result.
+  await fold.flush();
   fold.freeze();
   noteVerdict(input);
   await Promise.all([fold.flush(), journal.flush()]);
@@ -54,17 +58,19 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
   // What comes from now on is in the directory, and not in the report: of such a run the log still has to tell.
   const isDelivered = record.shards.every(({ agent }) => fold.delivered.has(agent));
   const json = JSON.stringify(report, null, 2);
-  let problem: Problem | null = null;
+  let problem = unkept(input);
   if (!input.isLeading()) return { problem: null, result: null };
   try {
-    await directory.writeFile("report.json", `${json}\n`);
-    await directory.writeFile(
-      "run.json",
-      `${JSON.stringify({ schemaVersion: 1, facts, report }, null, 2)}\n`,
-    );
+    await input.room.wait(async () => {
+      if (!input.isLeading()) return;
+      await directory.writeFile("report.json", `${json}\n`);
+      const kept = { schemaVersion: 1, facts, report };
+      await directory.writeFile("run.json", `${JSON.stringify(kept, null, 2)}\n`);
+    });
   } catch (error) {
-    problem = problemOf(error);
+    problem ??= problemOf(error);
   }
+  if (!input.isLeading()) return { problem: null, result: null };
   const blob = await putReport(input, json);
   const isWhole = problem === null && !state.isKeepingNothing && isDelivered;
   return { problem, result: { directory: directory.path, reportBlob: blob, isWhole } };
@@ -92,9 +98,16 @@ function noteVerdict({ fold, journal, refusals }: FinishInput): void {
 }
 
 /** As it will stand in the store. */
-function finalRecord({ state, record }: FinishInput): RunRecord {
-  const { problem, stop } = state.record;
+function finalRecord(input: FinishInput): RunRecord {
+  const { state, record } = input;
+  const { stop } = state.record;
+  const problem = state.record.problem ?? unkept(input);
   return { ...record, state: terminalState(problem), problem, stop, revision: record.revision + 1 };
+}
+
+/** The disk took no more of the results, and nobody made room. */
+function unkept({ fold }: FinishInput): Problem | null {
+  return fold.failure === undefined ? null : problemOf(fold.failure);
 }
 
 export function problemOf(error: unknown): Problem {

@@ -81,6 +81,11 @@ export class RunJournal {
     if (this.#history.add(kept)) this.#appendLine?.(eventToLine(kept));
   }
 
+  /** An entry of this leader's own has been numbered so. */
+  hasNoted(seq: number): boolean {
+    return seq >= 1 && seq <= this.#seq;
+  }
+
   findings(): RunFindings {
     return this.#history.findings();
   }

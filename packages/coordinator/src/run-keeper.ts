@@ -8,6 +8,7 @@ import {
 } from "@tokenstorm/core";
 import { lineToEvent } from "@tokenstorm/protocol";
 import type { CoordinatorDeps } from "./deps.js";
+import { DiskRoom, isDiskFull } from "./disk-room.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { EVENT_FILE, highestSeqBy, ResultFold, SNAPSHOT_FILE } from "./result-fold.js";
 import { type RunDirectory, runDirectoryName } from "./run-directory.js";
@@ -33,17 +34,21 @@ export interface RunKeeperOptions {
 /** Keeps one run: its directory, the fold of its results into it, what its leader notes, its report. */
 export class RunKeeper {
   readonly journal: RunJournal;
+  readonly #room: DiskRoom;
   readonly #options: RunKeeperOptions;
   #opening: Promise<void> = Promise.resolve();
   #directory: RunDirectory | undefined;
   #fold: ResultFold | undefined;
   #isClosed = false;
+  /** There was no room for it. */
+  #isPlanMissing = false;
   /** The log has shown the entry with which this leader began, and so all that it held then. */
   #caughtUp: () => void = () => undefined;
 
   constructor(options: RunKeeperOptions) {
     const { deps, run, term, isLeading } = options;
     this.#options = options;
+    this.#room = new DiskRoom({ ...deps, onNote: (text) => this.note(text) });
     this.journal = new RunJournal({ run, term, clock: deps.clock, log: deps.transport.log, isLeading });
   }
 
@@ -70,6 +75,16 @@ export class RunKeeper {
     return findings;
   }
 
+  /** What keeps results from being kept at the moment, for those who watch. */
+  get waitingForRoom(): string | null {
+    return this.#room.waiting;
+  }
+
+  /** Room on the disk is waited for no longer. */
+  hurry(): void {
+    this.#room.giveUp();
+  }
+
   note(text: string): void {
     this.journal.note(text);
     this.#options.deps.logger.info(text, { run: this.#options.run });
@@ -80,12 +95,15 @@ export class RunKeeper {
     await this.#opening;
     const { deps, state, isLeading } = this.#options;
     if (this.#directory === undefined || this.#fold === undefined) return { problem: null, result: null };
+    const directory = this.#directory;
+    if (this.#isPlanMissing) await this.#tryPlan(directory);
     return finishRun({
       state: state(),
       record,
       fold: this.#fold,
       journal: this.journal,
-      directory: this.#directory,
+      directory,
+      room: this.#room,
       blobs: deps.transport.blobs,
       transport: deps.transport.kind,
       version: deps.version,
@@ -106,6 +124,7 @@ export class RunKeeper {
   /** Lets go of everything. May be called twice. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#room.giveUp();
     this.#caughtUp();
     this.journal.close();
     // Before what is being opened is waited for: it may wait for the log.
@@ -134,7 +153,7 @@ export class RunKeeper {
     const { record } = state();
     const directory = await deps.store.open(runDirectoryName(record));
     this.#directory = directory;
-    await directory.writeFile("plan.yaml", await deps.toYaml(record.plan));
+    await this.#writePlan(directory);
     const fold = this.#createFold(directory);
     this.#begin(fold);
     await fold.follow();
@@ -143,7 +162,7 @@ export class RunKeeper {
   async #reopen(): Promise<RunFindings> {
     const { deps, state } = this.#options;
     const { record } = state();
-    const directory = await deps.store.reopen(runDirectoryName(record));
+    const directory = await this.#room.wait(() => deps.store.reopen(runDirectoryName(record)));
     this.#directory = directory;
     const fold = this.#createFold(directory);
     for await (const line of directory.readLines(EVENT_FILE)) {
@@ -151,8 +170,11 @@ export class RunKeeper {
       if (kept !== undefined) this.journal.restore(kept);
     }
     await fold.restore(directory.readLines(SNAPSHOT_FILE));
-    // Another host's disk has none of it.
-    await directory.writeFile("plan.yaml", await deps.toYaml(record.plan));
+    // Another host's disk has none of it. A full one must not keep the run from going on.
+    await this.#writePlan(directory).catch((error: unknown) => {
+      if (!isDiskFull(error)) throw error;
+      this.#isPlanMissing = true;
+    });
     const { over, hurry } = pause(deps.clock, COORDINATOR_LIMITS.restoreMs);
     this.#caughtUp = hurry;
     if (this.#isClosed) hurry();
@@ -161,6 +183,20 @@ export class RunKeeper {
     await over;
     this.journal.caughtUp();
     return this.#nameBefore();
+  }
+
+  async #tryPlan(directory: RunDirectory): Promise<void> {
+    try {
+      await this.#room.wait(() => this.#writePlan(directory));
+    } catch (error) {
+      // The report that comes next fails for the same reason, and says so.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  async #writePlan(directory: RunDirectory): Promise<void> {
+    const { deps, state } = this.#options;
+    await directory.writeFile("plan.yaml", await deps.toYaml(state().record.plan));
   }
 
   /** A leader that died before it could note that it led is known by the record all the same. */
@@ -189,6 +225,7 @@ export class RunKeeper {
       clock: deps.clock,
       log: deps.transport.log,
       directory,
+      room: this.#room,
       highestSeq: () => this.#highestSeq(),
       onEvent: (kept) => this.#take(kept),
       onConfirmed,
@@ -210,12 +247,14 @@ export class RunKeeper {
 
   #take(kept: KeptEvent): void {
     // Nobody leads under a higher term as long as this one does: somebody has forged it.
-    if (kept.term > this.#options.term) {
-      this.#options.onRefusal(`an event of term ${kept.term}`);
+    const { term, onRefusal } = this.#options;
+    const isForged = kept.term > term || (kept.term === term && !this.journal.hasNoted(kept.seq));
+    if (isForged) {
+      onRefusal(`an event of term ${kept.term} that no leader noted: ${kept.seq}`);
       return;
     }
     this.journal.take(kept);
-    if (kept.term === this.#options.term) this.#caughtUp();
+    if (kept.term === term) this.#caughtUp();
   }
 
   async #purge(run: string): Promise<void> {

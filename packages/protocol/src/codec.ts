@@ -1,4 +1,11 @@
-import type { Final, KeptEvent, LiveUpdate, RunRecord, Snapshot } from "@tokenstorm/core";
+import {
+  type Final,
+  type KeptEvent,
+  type LiveUpdate,
+  LoadError,
+  type RunRecord,
+  type Snapshot,
+} from "@tokenstorm/core";
 import { decodeMessage, encodeMessage, MESSAGES } from "./envelope.js";
 import type { Beacon, ClockProbe, ClockReply, Heartbeat } from "./messages.js";
 import { snapshotFromMessage, snapshotToMessage } from "./results.js";
@@ -36,3 +43,13 @@ export const decodeLive = (bytes: Uint8Array): LiveUpdate => decodeMessage(MESSA
 
 export const encodeRunRecord = (record: RunRecord): Uint8Array => encodeMessage(MESSAGES.run, record);
 export const decodeRunRecord = (bytes: Uint8Array): RunRecord => decodeMessage(MESSAGES.run, bytes);
+
+/** The record as it stands under this run's key: that of another run there is none of this one. */
+export function decodeRunRecordOf(run: string, bytes: Uint8Array): RunRecord {
+  const record = decodeRunRecord(bytes);
+  if (record.id === run) return record;
+  throw new LoadError(
+    "PROTOCOL_MALFORMED",
+    `the record of run ${record.id} stands under the key of run ${run}`,
+  );
+}

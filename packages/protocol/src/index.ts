@@ -15,6 +15,7 @@ export {
   type MessageKind,
 } from "./envelope.js";
 export { KeptRuns } from "./kept-runs.js";
+export * from "./lease-entry.js";
 export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
 export * from "./messages.js";
 export * from "./operations.js";

@@ -175,6 +175,8 @@ export const Heartbeat = z.object({
   gaps: seqRanges.optional(),
   /** Results that it waited for in vain to be confirmed; they are in its spool file. */
   undelivered: count.optional(),
+  /** Counts the heartbeats of this process: one that was heard again, or late, says nothing new. Optional as above. */
+  seq: count.optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 

@@ -9,7 +9,7 @@ import {
   strongerStop,
   type TestPlan,
 } from "@tokenstorm/core";
-import { decodeRunRecord, encodeRunRecord } from "./codec.js";
+import { decodeRunRecord, decodeRunRecordOf, encodeRunRecord } from "./codec.js";
 import { KeptRuns } from "./kept-runs.js";
 import { planDigest } from "./plan-digest.js";
 import { reportFromJson } from "./report-message.js";
@@ -207,7 +207,7 @@ async function readAndKeep(state: StateStore, key: string, kept: KeptRuns): Prom
   return record;
 }
 
-/** A run as it stands now, with its revision for compare-and-set. Throws RUN_UNKNOWN. */
+/** A run as it stands now, with its revision for compare-and-set. Throws RUN_UNKNOWN, PROTOCOL_MALFORMED. */
 export async function readRun(
   transport: Pick<Transport, "state">,
   run: string,
@@ -216,7 +216,7 @@ export async function readRun(
   if (entry === undefined) {
     throw new LoadError("RUN_UNKNOWN", `there is no run ${run}`, { hint: "tokenstorm runs lists them" });
   }
-  return { record: decodeRunRecord(entry.value), revision: entry.revision };
+  return { record: decodeRunRecordOf(run, entry.value), revision: entry.revision };
 }
 
 /** The report of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */

@@ -63,8 +63,10 @@ export function watchRun(cluster: Cluster, options: WatchOptions): RunWatch {
     finish(record);
   };
   const giveUp = (error: unknown) => {
+    // What somebody has written over a record that could be read is put right by whoever leads the run.
+    const isSpoilt = error instanceof LoadError && error.code.startsWith("PROTOCOL") && revision >= 0;
     const isOutage = error instanceof LoadError && error.code === "BUS_UNAVAILABLE";
-    if (isOutage && clock.nowUs() - readAtUs < UNREADABLE_LIMIT_MS * 1000) return;
+    if ((isOutage || isSpoilt) && clock.nowUs() - readAtUs < UNREADABLE_LIMIT_MS * 1000) return;
     close();
     refuse(error);
   };

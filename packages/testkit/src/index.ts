@@ -13,6 +13,7 @@ export * from "./promtool.js";
 export * from "./property.js";
 export * from "./random.js";
 export * from "./scripted-server.js";
+export * from "./small-disk.js";
 export * from "./tcp-proxy.js";
 export * from "./temp-dir.js";
 export * from "./test-certificate.js";

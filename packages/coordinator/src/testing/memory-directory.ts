@@ -33,7 +33,10 @@ export class MemoryDirectory implements RunDirectory {
     this.#pending = [];
     this.syncs += 1;
     await this.beforeSync();
-    if (this.isFull) throw full(this.path);
+    if (this.isFull) {
+      this.#pending = [...pending, ...this.#pending];
+      throw full(this.path);
+    }
     for (const { file, line } of pending) this.files.set(file, `${this.files.get(file) ?? ""}${line}\n`);
   }
 
@@ -94,5 +97,7 @@ export class MemoryDirectories implements RunDirectoryStore {
 }
 
 function full(path: string): LoadError {
-  return new LoadError("RESULTS_UNREADABLE", `the run directory ${path} cannot be written: no space is left`);
+  const cause = Object.assign(new Error("write failed"), { code: "ENOSPC" });
+  const message = `the run directory ${path} cannot be written: no space is left`;
+  return new LoadError("RESULTS_UNREADABLE", message, { hint: "make room", cause });
 }

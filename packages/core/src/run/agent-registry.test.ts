@@ -122,3 +122,18 @@ test("agents beyond the limit are counted, and one that was silent for long is f
   registry.heard(report("b"), S + REGISTRY_LIMITS.forgottenUs);
   assert.deepEqual([...registry.views(S + REGISTRY_LIMITS.forgottenUs).keys()], ["b"]);
 });
+
+test("a heartbeat that the same process said before changes nothing; one without a number is taken as it comes", () => {
+  const registry = new AgentRegistry();
+  hearing(registry, 0, 3);
+  const running = report("a", { state: "running", seq: 7 });
+  registry.heard(running, S);
+  for (const seq of [7, 6, 1]) {
+    const again = registry.heard(report("a", { state: "failed", seq }), 2 * S);
+    assert.deepEqual(again, { isNews: false, isStale: true });
+  }
+  assert.equal(registry.views(3 * S).get("a")?.state, "running");
+  assert.equal(registry.views(3 * S).get("a")?.heardAtUs, S, "it is no sign of life either");
+  registry.heard(report("a", { state: "draining" }), 3 * S);
+  assert.equal(registry.views(3 * S).get("a")?.state, "draining");
+});

@@ -38,8 +38,11 @@ export class AgentRegistry {
   #beaconsSinceUs = 0;
   #tidiedAtUs = 0;
 
-  /** Takes a heartbeat. `isNews` when something about the agent has changed that a decision may hang on. */
-  heard(report: AgentReport, nowUs: number): { readonly isNews: boolean } {
+  /**
+   * Takes a heartbeat. `isNews` when something about the agent has changed that a decision may hang on; `isStale` for one
+   * that the same process said before the last: somebody has repeated it.
+   */
+  heard(report: AgentReport, nowUs: number): { readonly isNews: boolean; readonly isStale?: boolean } {
     this.#forget(nowUs);
     const refused = this.#refused.get(report.instance);
     if (refused !== undefined) {
@@ -51,6 +54,7 @@ export class AgentRegistry {
       this.#overflow += 1;
       return { isNews: false };
     }
+    if (known !== undefined && isStale(known.report, report)) return { isNews: false, isStale: true };
     if (known === undefined || known.report.instance === report.instance)
       return this.#keep(report, known, nowUs);
     return this.#challenge(report, known, nowUs);
@@ -125,6 +129,11 @@ export class AgentRegistry {
       if (nowUs - heardAtUs >= REGISTRY_LIMITS.refusedUs) this.#refused.delete(instance);
     }
   }
+}
+
+function isStale(last: AgentReport, report: AgentReport): boolean {
+  const { instance, seq } = last;
+  return report.instance === instance && seq !== undefined && report.seq !== undefined && report.seq <= seq;
 }
 
 function differs(before: AgentReport, after: AgentReport): boolean {

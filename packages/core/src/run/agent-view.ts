@@ -53,6 +53,8 @@ export interface AgentReport {
   readonly gaps?: readonly SeqRange[] | undefined;
   /** Results that it waited for in vain to be confirmed; they are in its spool file. Absent as above. */
   readonly undelivered?: number | undefined;
+  /** Counts the heartbeats of one process. Not from an agent of an older version. */
+  readonly seq?: number | undefined;
   /** What one process carries on its host; absent where nobody has calibrated it, and from an older version. */
   readonly capacity?: Capacity | undefined;
 }

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import {
+  createAggregate,
+  factsOf,
+  isTerminal,
+  RunHistory,
+  type RunRecord,
+  type RunReport,
+  resolveStages,
+  summariseRun,
+} from "@tokenstorm/core";
+import {
+  decodeEvent,
+  decodeHeartbeat,
+  decodeResult,
+  getReport,
+  LEADER_IN_LOG,
+  type LogEntry,
+  reportFromJson,
+  subjects,
+} from "@tokenstorm/protocol";
+import { type SmallDisk, smallDiskOrSkip } from "@tokenstorm/testkit";
+import type { Running } from "./cli.js";
+import { startCoordinator } from "./cluster.js";
+import {
+  assertJoined,
+  assertWhole,
+  type Cluster,
+  LIMIT_MS,
+  openCluster,
+  RUN,
+  submit,
+  until,
+  untilState,
+} from "./killed-cluster.js";
+
+interface FullDisk {
+  readonly cluster: Cluster;
+  readonly disk: SmallDisk;
+  readonly coordinator: Running;
+  readonly log: readonly LogEntry[];
+  readonly args: readonly string[];
+}
+
+/** A run of real processes whose coordinator has found its disk full in the middle of the load. */
+async function fillUp(t: TestContext): Promise<FullDisk | undefined> {
+  const disk = smallDiskOrSkip(t, 4 * 1024 * 1024);
+  if (disk === undefined) return undefined;
+  const cluster = await openCluster(t);
+  if (cluster === undefined) return undefined;
+  const args = ["--no-http", "--out", join(disk.path, "runs")];
+  const coordinator = await startCoordinator(t, cluster.nats, args);
+  await submit(cluster);
+  const log: LogEntry[] = [];
+  await cluster.transport.log.follow(RUN, (entry) => log.push(entry));
+  await untilState(cluster, "running");
+  await untilCut(cluster, 2);
+  disk.fill();
+  await coordinator.line(/no space is left on the disk: make room there/);
+  return { cluster, disk, coordinator, log, args };
+}
+
+/** Some agent says that it has cut so many intervals. */
+function untilCut({ transport }: Cluster, seq: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`interval ${seq} was never cut`)), LIMIT_MS);
+    transport.bus.subscribe(subjects().heartbeats, ({ data }) => {
+      if (decodeHeartbeat(data).lastCut < seq) return;
+      clearTimeout(limit);
+      resolve();
+    });
+  });
+}
+
+/** What somebody who only looked on makes of the same record and log. */
+function undisturbed(record: RunRecord, log: readonly LogEntry[], version: string): RunReport {
+  const stages = resolveStages(record.plan);
+  const aggregate = createAggregate({ stages, shards: record.shards });
+  const history = new RunHistory();
+  for (const { kind, agent, data } of log) {
+    if (kind === "event" && agent === LEADER_IN_LOG) history.add(decodeEvent(data));
+    if (kind !== "snapshot" && kind !== "final") continue;
+    const { result } = decodeResult(kind, data);
+    if (result.kind === "snapshot") aggregate.fold(result.snapshot);
+    else aggregate.foldFinal(result.final);
+  }
+  const findings = history.findings();
+  const facts = factsOf(record, findings, { transport: "nats", version });
+  return summariseRun({ facts, stages, aggregate, serverSamples: findings.serverSamples });
+}
+
+async function assertFinished({ cluster, log }: FullDisk): Promise<void> {
+  const record = await until(cluster, ({ state }) => isTerminal(state), "over");
+  assert.deepEqual([record.state, record.problem, record.result?.isWhole], ["completed", null, true]);
+  const directory = record.result?.directory ?? "";
+  const report = reportFromJson(readFileSync(join(directory, "report.json"), "utf8"));
+  const { facts } = JSON.parse(readFileSync(join(directory, "run.json"), "utf8"));
+  const json = (one: RunReport) => JSON.parse(JSON.stringify({ ...one, leading: null }));
+  assert.deepEqual(json(report), json(undisturbed(record, log, facts.version)));
+  assert.deepEqual(json(await getReport(cluster.transport, record)), json(report));
+  assertWhole(report);
+  await assertJoined(cluster, report);
+}
+
+test("a disk that is full from the middle of the load on loses nothing: with room the same coordinator finishes the run", {
+  timeout: 3 * LIMIT_MS,
+}, async (t) => {
+  const full = await fillUp(t);
+  if (full === undefined) return;
+  await untilState(full.cluster, "delivering");
+  full.disk.makeRoom();
+  await full.coordinator.line(/takes results again/);
+  await assertFinished(full);
+});
+
+test("a coordinator that is killed while its disk is full, and started again on the full disk, finishes the run when there is room", {
+  timeout: 3 * LIMIT_MS,
+}, async (t) => {
+  const full = await fillUp(t);
+  if (full === undefined) return;
+  full.coordinator.signal("SIGKILL");
+  await full.coordinator.finished;
+  const next = await startCoordinator(t, full.cluster.nats, full.args);
+  await next.line(/no space is left on the disk: make room there/);
+  await untilState(full.cluster, "delivering");
+  full.disk.makeRoom();
+  await assertFinished(full);
+});
