@@ -95,6 +95,26 @@ for (const [name, load, fromStage] of [
   });
 }
 
+test("a shard that was given away before time zero is sent by the others from the edge on", async () => {
+  const cluster = new Cluster();
+  for (const id of ["a0", "a1", "a2"]) await cluster.addAgent(id);
+  await cluster.lead();
+  await cluster.submit({ load: users, lossPolicy: "reshard", orphanMs: 1000 });
+  await cluster.prepare();
+  await cluster.propose();
+  await cluster.commit();
+  await giveUp(cluster, "a1");
+  await cluster.runTo(9 * S);
+  const sent = sentBy(cluster, ...cluster.agents);
+  const usersOf = (stage: number) =>
+    [
+      ...new Set(sent.filter((one) => one.stage === stage).map(({ key }) => /-u(\d+)-/.exec(key)?.[1])),
+    ].sort();
+  assert.deepEqual(usersOf(0), ["0", "2", "3"]);
+  assert.deepEqual(usersOf(1), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
+  await cluster.close();
+});
+
 test("users that are taken over begin at the edge, over its ramp, and each of them is one agent's", async () => {
   const { cluster, sent } = await outing(users, { lost: "a1" });
   const edgeUs = 6 * S;

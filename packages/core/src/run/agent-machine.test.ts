@@ -274,8 +274,41 @@ test("what an agent takes over comes once, before the stage's start that came wi
   assert.deepEqual(
     effects.filter(({ kind }) => kind === "take-over" || kind === "commit-stages"),
     [
+      { kind: "commit-stages", stageStartsUs: [0, null] },
       { kind: "take-over", shards: [{ index: 1, count: 2, fromStage: 1 }] },
       { kind: "commit-stages", stageStartsUs: [0, 9] },
     ],
   );
+});
+
+test("what others were given and told before time zero is carried out when the load starts, once", () => {
+  const moves = [{ lost: "a2", fromStage: 1, to: [{ agent: "a1", index: 1, count: 2 }] }];
+  const given = { state: "running", start: start(true), moves, stageStartsUs: [0, 9] } as const;
+  const expected = [
+    { kind: "take-over", shards: [{ index: 1, count: 2, fromStage: 1 }] },
+    { kind: "commit-stages", stageStartsUs: [0, 9] },
+  ];
+  const whileArmed = after([...to.committed, read({ ...given, revision: 5 }), { kind: "started" }]);
+  assert.deepEqual(whileArmed.effects, expected, "moves of a record that came while it was armed");
+  const withTheCommit = after([...to.armed, read({ ...given, revision: 5 }), { kind: "started" }]);
+  assert.deepEqual(withTheCommit.effects, expected, "moves of the very record that has the committed start");
+  const read6 = read({ ...given, revision: 6 });
+  assert.deepEqual(
+    after([...to.committed, read({ ...given, revision: 5 }), { kind: "started" }, read6]).effects,
+    [],
+  );
+});
+
+test("an agent that is given up while it waits for time zero does not begin", () => {
+  const lost = { agent: "a1", epoch: 3, lastHeardUs: 0, lostUs: 0, reason: "silent", foundUs: null };
+  const given = read({
+    state: "running",
+    plan: { ...plan, lossPolicy: "reshard" },
+    start: start(true),
+    losses: [lost],
+    revision: 5,
+  });
+  const { machine, effects } = after([...to.committed, given]);
+  assert.deepEqual([machine.state, machine.problem?.code], ["draining", "AGENT_LOST"]);
+  assert.deepEqual(effects, [{ kind: "stop", level: "drain" }]);
 });

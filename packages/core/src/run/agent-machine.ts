@@ -109,7 +109,7 @@ export function stepAgent(machine: AgentMachine, event: AgentEvent, me: AgentIde
     case "not-ready":
       return machine.state === "preparing" ? fail(machine, event.problem) : stay(machine);
     case "started":
-      return machine.state === "armed" ? stay({ ...machine, state: "running" }) : stay(machine);
+      return machine.state === "armed" ? begin(machine, me) : stay(machine);
     case "load-ended":
       return machine.state === "running" ? stay({ ...machine, state: "draining" }) : stay(machine);
     case "drained":
@@ -141,7 +141,8 @@ function onRecord(machine: AgentMachine, record: RunRecord, at: Circumstances): 
   if (place === null) return onDismissed(seen);
   if (!hasBegun(seen) && !isSamePlace(seen.place, place)) return prepareAgain(seen, record, at);
   if (record.stop.level !== "none") return onStop(seen, record.stop.level, null);
-  if (machine.state === "ready" || machine.state === "armed") return lookAtStart(seen, record, at);
+  const isWaiting = machine.state === "ready" || machine.state === "armed";
+  if (isWaiting && !machine.isCommitted) return lookAtStart(seen, record, at);
   if (isGivenUp(record, at.me, place)) return onStop(seen, "drain", GIVEN_UP);
   return goOn(machine, seen, at.me);
 }
@@ -193,12 +194,16 @@ function onPrepared(machine: AgentMachine, at: Circumstances): AgentStep {
 function lookAtStart(machine: AgentMachine, record: RunRecord, { nowUs, me }: Circumstances): AgentStep {
   const { start } = record;
   const atUs = start?.localUs[me.id];
-  if (machine.isCommitted) return stay(machine);
   if (start === null || atUs === undefined) return stay({ ...machine, state: "ready", armedAttempt: 0 });
   const armed: AgentMachine = { ...machine, state: "armed", armedAttempt: start.attempt };
   if (!start.committed) return stay(armed);
   if (nowUs > atUs - COMMIT_READ_BEFORE_US) return fail(machine, lateProblem(atUs - nowUs));
   return { machine: { ...armed, isCommitted: true }, effects: [{ kind: "start", record, atUs }] };
+}
+
+/** Whatever its record has by now, and not only what comes from now on: others may have been lost before time zero. */
+function begin(machine: AgentMachine, me: AgentIdentity): AgentStep {
+  return goOn({ ...machine, record: null }, { ...machine, state: "running" }, me);
 }
 
 /** Whose load goes on: what it takes over comes first, for a stage's start may come with it. */
