@@ -116,6 +116,13 @@ test("whoever begins to lead hears at once who is there, and after that once a s
   assert.equal(await heard({}), 0, "the same leader once more");
   assert.equal(await heard({ leader: "c2", leaderInstance: "c2-1", term: 2 }), 1, "another leader");
   assert.equal(await heard({ leader: "leader", leaderInstance: "leader-1", term: 1 }), 0, "the one before");
+  // It has lost the lease and taken it again: it knows nobody any more.
+  assert.equal(
+    await heard({ leader: "c2", leaderInstance: "c2-1", term: 3 }),
+    1,
+    "the same process, led anew",
+  );
+  assert.equal(await heard({ leader: "c2", leaderInstance: "c2-1", term: 3 }), 0, "and once only");
   await cluster.close();
 });
 

@@ -138,7 +138,7 @@ class AgentProcess implements Agent {
     const { id, instance, clock } = this.#deps;
     // Whoever was silent for too long has been given up by now, whatever is still on its way to say otherwise.
     this.#lookForLeader();
-    const leaderBefore = this.#leadership.leader;
+    const { leader: leaderBefore, term: termBefore } = this.#leadership;
     if (!this.#leadership.heed(beacon, { nowUs: clock.nowUs(), isIdle: this.#machine.run === null })) return;
     if (beacon.refused.includes(instance)) {
       this.#endWith({ error: takenIdError(id, "as another process") }, true);
@@ -150,8 +150,8 @@ class AgentProcess implements Agent {
       if (beacon.stop !== "none") this.#dispatch({ kind: "stop", level: beacon.stop, problem: null });
       if (beacon.givenUp.includes(id)) this.#stopSending("the leader has given this agent up");
     } else if (beacon.run !== null) this.#dispatch({ kind: "led-elsewhere" });
-    // A leader that has just begun need not wait for the next second to know who is there.
-    if (beacon.leaderInstance !== leaderBefore) this.#sendHeartbeat();
+    // A leader that has just begun, or begun again, need not wait for the next second to know who is there.
+    if (beacon.leaderInstance !== leaderBefore || beacon.term !== termBefore) this.#sendHeartbeat();
     this.#catchUp();
   }
 
