@@ -16,7 +16,7 @@ const EPOCH = 3;
 
 const ladder: PlanInput["load"] = {
   kind: "users",
-  stages: [1, 2, 3].map((users) => ({ users, rampUpMs: 0, settleMs: 0, durationMs: 20_000 })),
+  stages: [1, 2, 6].map((users) => ({ users, rampUpMs: 0, settleMs: 0, durationMs: 20_000 })),
 };
 const bounded: PlanInput["load"] = {
   kind: "users",

@@ -8,7 +8,7 @@ const S = 1_000_000;
 const plan = PlanSchema.parse({
   version: 1,
   target: { urls: ["http://h:8000"] },
-  load: { kind: "users", stages: [{ users: 9, durationMs: 1000 }] },
+  load: { kind: "users", stages: Array.from({ length: 6 }, () => ({ users: 400, durationMs: 1000 })) },
   lossPolicy: "reshard",
 });
 
@@ -108,4 +108,52 @@ test("nobody takes over where nobody is left, and nothing of one that was found 
 test("without losses an agent owns what is its index modulo the number of agents, in every stage", () => {
   assert.deepEqual(ownedShards({ shards: shards(3) }, "a2", 7), [{ index: 2, count: 3 }]);
   assert.deepEqual(ownedShards({ shards: shards(3) }, "stranger", 0), []);
+});
+
+/** So many of the agents, in their order, lost and found out one after the other, all before one edge. */
+function lostInTurn(agents: number, losses: number, of = plan): Map {
+  let map: Map = { shards: shards(agents), plan: of, losses: [] };
+  for (let i = 0; i < losses; i += 1) {
+    map = { ...map, losses: [...(map.losses ?? []), loss(`a${i}`, 10 * S)] };
+    map = { ...map, moves: movesOf(map, [0, 100 * S]) };
+  }
+  return map;
+}
+
+test("parts grow by a sum, not by a product, however many are lost one after the other", () => {
+  for (const [agents, losses, most] of [
+    [20, 10, 20],
+    [20, 19, 200],
+    [200, 6, 10],
+    [200, 100, 60],
+  ] as const) {
+    const map = lostInTurn(agents, losses);
+    const name = `${losses} of ${agents}`;
+    const bytes = JSON.stringify(map.moves).length;
+    assert.ok(bytes < 300_000, `${name}: ${bytes} bytes in the record`);
+    for (const { to } of map.moves ?? [])
+      for (const { index, count } of to) {
+        assert.ok(count <= agents * (agents - 1), `${name}: one in ${count}`);
+        assert.ok(index < count, `${name}: ${index} of ${count}`);
+      }
+    const living = map.shards.slice(losses).map(({ agent }) => ownedShards(map, agent, 1));
+    const parts = Math.max(...living.map((shards) => shards.length));
+    assert.ok(parts <= most, `${name}: ${parts} parts at one agent`);
+    const owners = new Map<number, number>();
+    for (const { index, count } of living.flat())
+      for (let key = index; key < 400; key += count) owners.set(key, (owners.get(key) ?? 0) + 1);
+    assert.deepEqual([owners.size, Math.max(...owners.values())], [400, 1], name);
+    const loads = living.map((shards) => shards.reduce((sum, { count }) => sum + 1 / count, 0));
+    const worst = Math.max(...loads) * loads.length;
+    assert.ok(worst < 1.35, `${name}: the busiest has ${worst.toFixed(2)} of an even share`);
+  }
+});
+
+test("a part without a user in any stage to come is nobody's", () => {
+  const few = PlanSchema.parse({
+    ...plan,
+    load: { kind: "users", stages: [5, 5].map((users) => ({ users, durationMs: 1000 })) },
+  });
+  const { moves = [] } = lostInTurn(20, 1, few);
+  assert.deepEqual(moves, [{ lost: "a0", fromStage: 1, to: [{ agent: "a1", index: 0, count: 380 }] }]);
 });

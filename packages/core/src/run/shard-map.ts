@@ -1,4 +1,5 @@
 import type { Shard } from "../load/keys.js";
+import { resolveStages } from "../load/resolve-stages.js";
 import { orphanMsOf } from "../plan/defaults.js";
 import type { TestPlan } from "../plan/schema.js";
 import type { Loss, RunRecord, ShardMove } from "./run-record.js";
@@ -70,14 +71,65 @@ export function movesOf(
     const safeUs = stoppedByUs(loss, record.plan);
     const fromStage = stageStartsUs.findIndex((startUs) => startUs !== null && startUs >= safeUs);
     if (fromStage < 0) continue;
-    const to = ownedShards({ ...record, moves }, loss.agent, fromStage).flatMap(({ index, count }) =>
-      takers.map(({ agent }, part) => ({
-        agent,
-        index: index + count * part,
-        count: count * takers.length,
-      })),
-    );
+    const to = handOver({ ...record, moves }, { lost: loss.agent, fromStage, takers });
     moves = [...moves, { lost: loss.agent, fromStage, to }];
   }
   return moves;
+}
+
+/** Parts of all moves: near it a lost agent's own keys are split into fewer. The record has a bound, and so has an agent. */
+const MOST_PARTS = 2000;
+/** Of what is left of the parts, one loss takes no more than one in so many. */
+const PARTS_SHARE = 8;
+
+/**
+ * A lost agent's own keys are split over all others; what it had taken over itself goes on whole, each part to whoever has
+ * least. So the parts of a run grow with its losses by a sum, not by a product, and `count` stays that of two numbers of agents.
+ */
+function handOver(
+  map: ShardMap & Pick<RunRecord, "plan">,
+  { lost, fromStage, takers }: { lost: string; fromStage: number; takers: readonly { agent: string }[] },
+): ShardMove["to"] {
+  const given = (map.moves ?? []).reduce((sum, move) => sum + move.to.length, 0);
+  const most = Math.max(1, Math.floor((MOST_PARTS - given) / PARTS_SHARE));
+  const pieces = Math.min(takers.length, most);
+  const parts = ownedShards(map, lost, fromStage).flatMap(({ index, count }) => {
+    if (count !== map.shards.length) return [{ index, count }];
+    return Array.from({ length: pieces }, (_, part) => ({
+      index: index + count * part,
+      count: count * pieces,
+    }));
+  });
+  const keys = mostKeys(map.plan, fromStage);
+  const needed = parts.filter(({ index }) => index < keys);
+  const loads = loadsOf(map, fromStage, takers);
+  // A loss is said to have been taken over by somebody, be it that nothing is left to be sent.
+  return (needed.length > 0 ? needed : parts.slice(0, 1)).map((part) => {
+    const [agent, load] = [...loads].reduce((least, one) => (one[1] < least[1] ? one : least));
+    loads.set(agent, load + 1 / part.count);
+    return { agent, ...part };
+  });
+}
+
+/** Keys that a stage can have from there on: users are counted, arrivals are not. */
+function mostKeys(plan: TestPlan, fromStage: number): number {
+  const stages = resolveStages(plan).slice(fromStage);
+  return Math.max(
+    ...stages.map((stage) => (stage.kind === "users" ? stage.users : Number.POSITIVE_INFINITY)),
+  );
+}
+
+/** Share of all keys that each of them has from that stage on. */
+function loadsOf(
+  { shards, moves = [] }: ShardMap,
+  fromStage: number,
+  takers: readonly { agent: string }[],
+): Map<string, number> {
+  const loads = new Map(takers.map(({ agent }) => [agent, 1 / shards.length]));
+  for (const move of moves)
+    for (const { agent, count } of move.fromStage <= fromStage ? move.to : []) {
+      const load = loads.get(agent);
+      if (load !== undefined) loads.set(agent, load + 1 / count);
+    }
+  return loads;
 }
