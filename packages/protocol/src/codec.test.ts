@@ -379,3 +379,9 @@ property("damaged and random bytes give a LoadError or a message, never anything
     assert.ok(error.message.length < 600, error.message);
   }
 });
+
+test("how many losses are told as one survives the record, and records of before have none", () => {
+  const loss = { agent: "a1", epoch: 3, lastHeardUs: 1, lostUs: 2, reason: "silent", foundUs: 3 };
+  const losses = [{ ...loss, times: 7 }, loss];
+  assert.deepEqual(decodeRunRecord(encodeRunRecord({ ...record, losses })).losses, losses);
+});

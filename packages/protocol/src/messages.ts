@@ -497,6 +497,8 @@ export const RunRecordMessage = z.object({
         lostUs: count,
         reason: text,
         foundUs: count.nullable(),
+        // Leaders of the first versions tell each by itself.
+        times: z.int().min(1).optional(),
       }),
     )
     .max(100_000)

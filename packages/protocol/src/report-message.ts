@@ -334,6 +334,7 @@ export const RunReportMessage = z.looseObject({
         lostAtMs: number,
         foundAtMs: maybe,
         reason: text,
+        times: number.optional(),
         takenOver: z.looseObject({ fromStage: text, by: z.array(text) }).nullable(),
       }),
     )

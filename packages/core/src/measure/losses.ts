@@ -6,7 +6,7 @@ import { openLosses } from "../run/shard-map.js";
 /** Agents without which the run went on, in the order in which they were lost. */
 export function lossesOf(record: RunRecord, stages: readonly ResolvedStage[]): LossReport[] {
   const { losses = [], moves = [] } = record;
-  return losses.map(({ agent, lastHeardUs, lostUs, foundUs, reason }) => {
+  return losses.map(({ agent, lastHeardUs, lostUs, foundUs, reason, times }) => {
     const move = foundUs === null ? moves.find(({ lost }) => lost === agent) : undefined;
     return {
       agent,
@@ -14,6 +14,7 @@ export function lossesOf(record: RunRecord, stages: readonly ResolvedStage[]): L
       lostAtMs: lostUs / 1000,
       foundAtMs: foundUs === null ? null : foundUs / 1000,
       reason,
+      ...(times === undefined ? {} : { times }),
       takenOver:
         move === undefined
           ? null

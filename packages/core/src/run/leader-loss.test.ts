@@ -153,6 +153,21 @@ test("under continue an agent that is heard again after 30 s is found, and can b
   );
 });
 
+test("under continue an agent that is lost and found each minute for a day leaves a record of a few losses", () => {
+  let state = running({ lossPolicy: "continue" });
+  for (let minute = 1; minute <= 1440; minute += 1) {
+    const atUs = minute * 60 * S;
+    state = look(state, atUs, { a1: silentSince(atUs - 6 * S, atUs) }).state;
+    state = look(state, atUs + 7 * S).state;
+  }
+  const losses = state.record.losses ?? [];
+  assert.equal(losses.length, 4);
+  assert.equal(
+    losses.reduce((sum, { times = 1 }) => sum + times, 0),
+    1440,
+  );
+});
+
 test("that nothing counts against a lost agent, for the leader does not hear itself, is no sign of it", () => {
   const { state } = look(running({ lossPolicy: "continue" }), 10 * S, { a1: silentSince(4 * S, 10 * S) });
   const after = look(state, 20 * S, { a1: { heardAtUs: ZERO + 4 * S, silentUs: 0 } });

@@ -1,6 +1,7 @@
 import { orphanMsOf } from "../plan/defaults.js";
 import { type AgentTrouble, isHeardSince } from "./agent-checks.js";
 import { nameAgent } from "./agent-view.js";
+import { keptLosses } from "./kept-losses.js";
 import type { LeaderEffect, LeaderEvent, LeaderState, Transition } from "./leader-state.js";
 import { write } from "./leader-transition.js";
 import type { Loss, Problem, ShardAssignment } from "./run-record.js";
@@ -38,7 +39,7 @@ export function noteLosses(
       ? { ...loss, foundUs: nowUs }
       : loss,
   );
-  const losses = [...known, ...troubles.map((trouble) => lossOf(state, look, trouble))];
+  const losses = keptLosses([...known, ...troubles.map((trouble) => lossOf(state, look, trouble))]);
   const changed = { ...record, losses };
   const moves =
     record.plan.lossPolicy === "reshard" ? movesOf(changed, record.stageStartsUs) : (record.moves ?? []);
@@ -129,7 +130,7 @@ function lossOf(state: LeaderState, look: Look, { agent, problem }: AgentTrouble
   };
 }
 
-const LONGEST_REASON = 500;
+const LONGEST_REASON = 200;
 
 function runUs({ record }: LeaderState, leaderNowUs: number): number {
   return Math.max(0, leaderNowUs - (record.start?.leaderUs ?? leaderNowUs));

@@ -321,6 +321,8 @@ export interface LossReport {
   readonly lostAtMs: number;
   readonly foundAtMs: number | null;
   readonly reason: string;
+  /** So many losses in a row told as one, from the first silence to the last return; absent where it is one. */
+  readonly times?: number | undefined;
   /** Stage from which on others had its shard, and who; null where nobody took it over. */
   readonly takenOver: { readonly fromStage: string; readonly by: readonly string[] } | null;
 }

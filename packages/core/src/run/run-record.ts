@@ -66,6 +66,8 @@ export interface Loss {
   readonly reason: string;
   /** When it was heard again, and went on with its shard; null while it has not been. */
   readonly foundUs: number | null;
+  /** Several losses told as one, from the first silence to the last return: how many. Absent where it is one. */
+  readonly times?: number | undefined;
 }
 
 /** What a lost agent was to send, given to others from the start of a stage on. */
