@@ -185,7 +185,10 @@ async function bring(cluster: ChaosCluster, one: Case): Promise<void> {
   ]);
   one.before?.(proxy);
   const target = { urls: [isTarget ? `http://127.0.0.1:${proxy.port}` : cluster.simulator.url] };
-  await cluster.submit({ target, ...one.plan });
+  // Long enough to go on when the way is good again.
+  const durationMs = SIZE.measuredMs * (isTarget ? 2 : 1);
+  const stage = { users: SIZE.users, rampUpMs: 0, settleMs: 0, durationMs };
+  await cluster.submit({ target, load: { kind: "users", stages: [stage] }, ...one.plan });
   await untilState(cluster, "running");
   assert.ok(await cluster.cutting(), "agents run");
   await one.happen({ cluster, proxy, leader });

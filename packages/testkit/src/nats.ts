@@ -49,19 +49,40 @@ export async function startNatsCluster(
   bin: string,
   servers: number,
 ): Promise<readonly RunningNatsServer[]> {
-  const ports = await freePorts(servers);
-  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`);
-  return Promise.all(
-    ports.map(async (port, i) => {
-      const extraConfig = [
-        `server_name: ${JSON.stringify(clusterServerName(i))}`,
-        `cluster: ${JSON.stringify({ name: "test", listen: `127.0.0.1:${port}`, routes })}`,
-      ].join("\n");
-      const server = await startNatsServer({ bin, dataDir: await tempDir(t), extraConfig });
-      t.after(() => server.close());
-      return server;
-    }),
-  );
+  for (let attempt = 1; ; attempt += 1) {
+    const ports = await freePorts(servers);
+    const started = await Promise.allSettled(
+      ports.map((port, i) => startClusterServer(t, { bin, ports, port, i })),
+    );
+    const failed = started.find((one) => one.status === "rejected");
+    if (failed === undefined)
+      return started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    for (const one of started) if (one.status === "fulfilled") await one.value.close();
+    // Somebody else was given a port that was free a moment ago.
+    const mayHelp = String(failed.reason).includes("address already in use");
+    if (!mayHelp || attempt === PORT_ATTEMPTS) throw failed.reason;
+  }
+}
+
+const PORT_ATTEMPTS = 5;
+
+async function startClusterServer(
+  t: TestContext,
+  {
+    bin,
+    ports,
+    port,
+    i,
+  }: { readonly bin: string; readonly ports: readonly number[]; readonly port: number; readonly i: number },
+): Promise<RunningNatsServer> {
+  const routes = ports.map((one) => `nats-route://127.0.0.1:${one}`);
+  const extraConfig = [
+    `server_name: ${JSON.stringify(clusterServerName(i))}`,
+    `cluster: ${JSON.stringify({ name: "test", listen: `127.0.0.1:${port}`, routes })}`,
+  ].join("\n");
+  const server = await startNatsServer({ bin, dataDir: await tempDir(t), extraConfig });
+  t.after(() => server.close());
+  return server;
 }
 
 /** As NATS names the server at this index when it says who leads. */

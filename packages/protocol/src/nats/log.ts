@@ -14,10 +14,11 @@ const FETCH_AHEAD = 256;
 const ASK_MS = 2000;
 const REOPEN_MS = 500;
 /**
- * The server says each half of ASK_MS that it is there. The library asks a consumer that says nothing how it is, for
+ * The server says each half of ASK_MS that it is there. A consumer that says nothing is asked how it is by the library, for
  * ever; one that lived on a server of a cluster which is gone does not answer, nor is it told to be gone.
  */
-const MOST_MISSED = 6;
+const UNHEARD_MS = 8000;
+const LOOK_MS = 1000;
 
 /** Results in the JetStream stream. */
 export function createNatsLog(
@@ -100,6 +101,7 @@ function createFollower(
   const head = link.subjects.resultsOf(run).slice(0, -1);
   let position = 0;
   let isClosed = false;
+  let heardAtMs = 0;
   let messages: ConsumerMessages | undefined;
   let reopening: NodeJS.Timeout | undefined;
 
@@ -113,6 +115,7 @@ function createFollower(
         max_messages: FETCH_AHEAD,
         expires: ASK_MS,
         callback: (message) => {
+          heardAtMs = performance.now();
           if (isClosed || message.seq <= position) return;
           position = message.seq;
           const [agent, kind, more] = message.subject.slice(head.length).split(".");
@@ -131,16 +134,25 @@ function createFollower(
 
   /** A stream that is gone, or a consumer, keeps the library asking for ever, without a word. */
   const watch = async (followed: ConsumerMessages) => {
+    heardAtMs = performance.now();
+    let isRepairing = false;
+    const looking = setInterval(() => {
+      // Another one goes on where this one was.
+      if (!isRepairing && performance.now() - heardAtMs > UNHEARD_MS) followed.stop();
+    }, LOOK_MS);
+    looking.unref();
+    void followed.closed().then(() => clearInterval(looking));
     for await (const notice of followed.status()) {
-      if (notice.type === "heartbeats_missed" && notice.count >= MOST_MISSED && !isClosed) {
-        // Another one goes on where this one was.
-        followed.stop();
-        return;
-      }
+      if (notice.type !== "heartbeats_missed") heardAtMs = performance.now();
       if (notice.type !== "stream_not_found" || isClosed) continue;
       const message = `the stream ${notice.name} with the results of run ${run} is gone`;
       onError?.(new LoadError("BUS_UNAVAILABLE", message));
-      if (repair === undefined || !(await repaired(repair))) continue;
+      if (repair === undefined) continue;
+      isRepairing = true;
+      const isMended = await repaired(repair);
+      isRepairing = false;
+      heardAtMs = performance.now();
+      if (!isMended) continue;
       // Whatever is in the new one begins at 1.
       position = 0;
       followed.stop();
