@@ -246,9 +246,11 @@ export class RunKeeper {
   }
 
   #take(kept: KeptEvent): void {
-    // Nobody leads under a higher term as long as this one does: somebody has forged it.
-    const { term, onRefusal } = this.#options;
-    const isForged = kept.term > term || (kept.term === term && !this.journal.hasNoted(kept.seq));
+    // Nobody leads under a higher term as long as this one does: somebody has forged it. Under its own term there may have
+    // been another leader where the store was wiped, and a run taken over from that one.
+    const { term, before, onRefusal } = this.#options;
+    const isNoted = kept.term < term || before !== null || this.journal.hasNoted(kept.seq);
+    const isForged = kept.term > term || !isNoted;
     if (isForged) {
       onRefusal(`an event of term ${kept.term} that no leader noted: ${kept.seq}`);
       return;
