@@ -6,8 +6,12 @@ import type { Sender } from "./sender.js";
 const LOOKAHEAD_ARRIVALS = 512;
 
 export interface OpenLoadOptions {
-  /** The shard's arrivals, in order; due since the start of the first rate stage. */
-  readonly arrivals: Iterator<Arrival>;
+  /** The shard's arrivals, in order; due since the start of the first rate stage. Null: to be asked for more later. */
+  readonly arrivals: Iterator<Arrival | null>;
+  /** Calls when the event loop has had time for others. */
+  readonly later: (goOn: () => void) => void;
+  /** Something is due that was not known before. */
+  readonly onDue: () => void;
   /** This shard's part of `maxInFlight`: so many slots from `firstSlot` on. */
   readonly maxInFlight: number;
   readonly firstSlot: number;
@@ -26,6 +30,8 @@ export class OpenLoad {
   readonly #ahead: Arrival[] = [];
   #startUs: number | null = null;
   #isDone = false;
+  /** The next arrival is far ahead: it is looked for in slices. */
+  #isLooking = false;
 
   constructor(options: OpenLoadOptions) {
     this.#options = options;
@@ -89,8 +95,10 @@ export class OpenLoad {
     else sender.send(slot, sample, built);
   }
 
+  /** So many more, or those that are found in one slice; then the whole window is filled in further ones. */
   #fill(most: number): void {
-    const { arrivals, ahead } = this.#options;
+    const { arrivals, ahead, later, onDue } = this.#options;
+    if (this.#isLooking) return;
     for (
       let pulled = 0;
       pulled < most && this.#ahead.length < LOOKAHEAD_ARRIVALS && !this.#isDone;
@@ -99,6 +107,15 @@ export class OpenLoad {
       const next = arrivals.next();
       if (next.done === true) {
         this.#isDone = true;
+        return;
+      }
+      if (next.value === null) {
+        this.#isLooking = true;
+        later(() => {
+          this.#isLooking = false;
+          this.#fill(LOOKAHEAD_ARRIVALS);
+          onDue();
+        });
         return;
       }
       const { key, dueUs } = next.value;

@@ -3,6 +3,7 @@ import {
   arrivals,
   type Cancel,
   type Clock,
+  pacedArrivals,
   type Recorder,
   type ResolvedStage,
   type TakenShard,
@@ -16,9 +17,12 @@ import type { RequestsAhead } from "./requests-ahead.js";
 import type { EndedRequest, Sender } from "./sender.js";
 import { earliest, maxInFlightOf, slotsOf } from "./stage-times.js";
 
-/** Arrivals that belong to others by their stage are passed over so many at a time, and so often, us. */
-const PASS_ARRIVALS = 200;
-const PASS_EVERY_US = 2000;
+/**
+ * Of a shard that was taken over in mid-run so many of all arrivals are walked at a time, and so often, us: it has one in
+ * thousands, and what runs must not wait for it. A million a second, so that it is there before the stage that it is taken over in.
+ */
+const WALK_ARRIVALS = 2000;
+const WALK_EVERY_US = 2000;
 
 export interface ShardPartOptions {
   readonly plan: TestPlan;
@@ -108,25 +112,37 @@ export class ShardPart {
   }
 
   /** Goes on to the first arrival that is this agent's by its stage, in slices: whatever runs must not wait for it. */
-  #passOver(due: Iterator<Arrival>): void {
-    const { clock, shard } = this.#options;
-    for (let passed = 0; passed < PASS_ARRIVALS; passed += 1) {
-      const next = shard.fromStage === 0 ? null : due.next();
-      if (next?.done === true) return;
-      if (next === null || next.value.key.stage >= shard.fromStage) {
-        this.#openWith(next === null ? due : withFirst(next.value, due));
+  #passOver(due: Iterator<Arrival | null>): void {
+    const { shard } = this.#options;
+    if (shard.fromStage === 0) {
+      this.#openWith(due);
+      return;
+    }
+    for (let passed = 0; passed < WALK_ARRIVALS; passed += 1) {
+      const next = due.next();
+      if (next.done === true) return;
+      if (next.value === null) break;
+      if (next.value.key.stage >= shard.fromStage) {
+        this.#openWith(withFirst(next.value, due));
         return;
       }
     }
-    this.#pass = clock.at(clock.nowUs() + PASS_EVERY_US, () => {
-      if (!this.#isStopped) this.#passOver(due);
+    this.#later(() => this.#passOver(due));
+  }
+
+  #later(goOn: () => void): void {
+    const { clock } = this.#options;
+    this.#pass = clock.at(clock.nowUs() + WALK_EVERY_US, () => {
+      if (!this.#isStopped) goOn();
     });
   }
 
-  #openWith(due: Iterator<Arrival>): void {
+  #openWith(due: Iterator<Arrival | null>): void {
     const { plan, shard, recorder, sender, ahead, onDue } = this.#options;
     this.#open = new OpenLoad({
       arrivals: due,
+      later: (goOn) => this.#later(goOn),
+      onDue,
       maxInFlight: maxInFlightOf(plan, shard),
       firstSlot: this.#firstSlot,
       maxLatenessUs: plan.maxLatenessMs * 1000,
@@ -146,19 +162,22 @@ export class ShardPart {
 }
 
 /** Null of a closed load. */
-function arrivalsOf({ plan, stages, shard, trace = [] }: ShardPartOptions): Iterator<Arrival> | null {
+function arrivalsOf({ plan, stages, shard, trace = [] }: ShardPartOptions): Iterator<Arrival | null> | null {
   const { load, seed } = plan;
   switch (load.kind) {
     case "users":
       return null;
     case "arrival-rate":
-      return arrivals({ stages, spacing: load.spacing, seed, shard });
+      // The agent's own are known before time zero, when nothing runs yet.
+      return shard.fromStage === 0
+        ? arrivals({ stages, spacing: load.spacing, seed, shard })
+        : pacedArrivals({ stages, spacing: load.spacing, seed, shard, steps: WALK_ARRIVALS });
     case "trace":
       return traceArrivals({ entries: trace, stages, shard });
   }
 }
 
-function* withFirst(first: Arrival, rest: Iterator<Arrival>): IterableIterator<Arrival> {
+function* withFirst(first: Arrival, rest: Iterator<Arrival | null>): IterableIterator<Arrival | null> {
   yield first;
   for (let next = rest.next(); next.done !== true; next = rest.next()) yield next.value;
 }

@@ -6,11 +6,11 @@ import { checkBooks, type Sent, sentBy } from "../testing/looks.js";
 
 const S = 1_000_000;
 
-const arrivals = (spacing: "even" | "poisson"): PlanInput["load"] => ({
+const arrivals = (spacing: "even" | "poisson", times = 1): PlanInput["load"] => ({
   kind: "arrival-rate",
   spacing,
-  maxInFlight: 90,
-  stages: [20, 8, 30, 12].map((fromRps) => ({ durationMs: 5000, fromRps })),
+  maxInFlight: times === 1 ? 90 : 900,
+  stages: [20, 8, 30, 12].map((rps) => ({ durationMs: 5000, fromRps: rps * times })),
 });
 
 const users: PlanInput["load"] = {
@@ -75,6 +75,7 @@ const idsOf = (sent: readonly Sent[], stage: number): string[] =>
 for (const [name, load, fromStage] of [
   ["even arrivals", arrivals("even"), 1],
   ["Poisson arrivals", arrivals("poisson"), 1],
+  ["more arrivals than are walked in one slice", arrivals("poisson", 20), 1],
   ["stages bounded by requests", bounded, 1],
 ] as const) {
   test(`from the edge on two agents send exactly what one would, the third being lost: ${name}`, async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Arrival, arrivals, expectedArrivals } from "./arrivals.js";
+import { type Arrival, arrivals, expectedArrivals, pacedArrivals } from "./arrivals.js";
 import type { ResolvedStage } from "./stages.js";
 
 type Profile = readonly (readonly [fromRps: number, toRps: number, durationMs: number])[];
@@ -205,4 +205,28 @@ test("another seed moves a Poisson load and leaves an even one", () => {
   const profile: Profile = [[100, 100, 1000]];
   assert.notDeepEqual(walk(profile, "poisson", 1), walk(profile, "poisson", 2));
   assert.deepEqual(walk(profile, "even", 1), walk(profile, "even", 2));
+});
+
+test("paced arrivals are the same ones, with a pause after each so many that were walked, whoever's they are", () => {
+  const stages = stagesOf([
+    [40, 90, 20_000],
+    [10, 10, 5000],
+  ]);
+  const profile = { stages, spacing: "poisson", seed: 3 } as const;
+  const all = [...arrivals({ ...profile, shard: ALONE })].length;
+  for (const shard of [
+    ALONE,
+    { index: 0, count: 3 },
+    { index: 180, count: 380 },
+    { index: 9000, count: 9900 },
+  ])
+    for (const steps of [1, 7, 100, 100_000]) {
+      const paced = [...pacedArrivals({ ...profile, shard, steps })];
+      assert.deepEqual(
+        paced.filter((one) => one !== null),
+        [...arrivals({ ...profile, shard })],
+      );
+      const pauses = paced.filter((one) => one === null).length;
+      assert.equal(pauses, Math.floor(all / steps), `${steps} steps, one in ${shard.count}`);
+    }
 });

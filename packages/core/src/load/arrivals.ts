@@ -35,6 +35,26 @@ export function* arrivals(options: ArrivalOptions): IterableIterator<Arrival> {
   }
 }
 
+/**
+ * The same, with null wherever so many arrivals were walked since the last null, the shard's own or not: of a shard that has one
+ * in thousands the way to the next is long, and whoever has other work can turn to it there.
+ */
+export function* pacedArrivals(
+  options: ArrivalOptions & { readonly steps: number },
+): IterableIterator<Arrival | null> {
+  const { shard, steps } = options;
+  const walk = new ArrivalWalk(options);
+  let pauseAt = steps - 1;
+  for (;;) {
+    const place = walk.advanceTo(pauseAt, shard);
+    if (place === "over") return;
+    if (place === "own") yield { key: { kind: "open", stage: walk.stage, k: walk.k }, dueUs: walk.dueUs };
+    if (walk.k < pauseAt) continue;
+    pauseAt += steps;
+    yield null;
+  }
+}
+
 /** How many arrivals the rate profile promises: its integral. A Poisson load differs by some square root of it. */
 export function expectedArrivals(stages: readonly ResolvedStage[]): number {
   return stages.reduce((sum, stage) => sum + (stage.kind === "rate" ? arrivalsOf(stage) : 0), 0);
@@ -86,15 +106,21 @@ export class ArrivalWalk {
 
   /** Goes to the next arrival of the shard; false after the last one. */
   advance(shard: Shard): boolean {
+    return this.advanceTo(Number.POSITIVE_INFINITY, shard) === "own";
+  }
+
+  /** The same, but no further than to arrival `lastK`: "other" where it stands there, and that is none of the shard's. */
+  advanceTo(lastK: number, shard: Shard): "own" | "other" | "over" {
     do {
+      if (this.#k >= lastK) return "other";
       this.#k += 1;
       // Even spacing counts, it does not add up: there is nothing that could drift.
       this.#reached =
         this.#exponential === null ? this.#k + 1 : this.#reached + this.#exponential.at(this.#k);
-      if (!this.#reachStage()) return false;
+      if (!this.#reachStage()) return "over";
     } while (this.#k % shard.count !== shard.index);
     this.#dueUs = this.#due();
-    return true;
+    return "own";
   }
 
   /** Moves on to the stage in which the cumulative rate gets that far. */
