@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadError, type PlanInput, type RunRecord, type RunReport } from "@tokenstorm/core";
-import { getReport } from "@tokenstorm/protocol";
+import { getReport, stopRun } from "@tokenstorm/protocol";
 import { VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 
@@ -133,22 +133,33 @@ test("a process that comes back with a lost agent's id takes no part in the run,
   }
 });
 
-test("a commit whose answer was lost is known as written, also when its time is over", async () => {
+/** A cluster whose store makes the commit and loses the answer; `then` happens before it is known as lost. */
+async function losingCommit(then: (at: Cluster) => Promise<unknown>): Promise<Cluster> {
   const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
   const transport = cluster.hub.connect();
+  const { state } = transport;
   let isLost = false;
+  let silentUntilUs = 0;
+  const answer = () => {
+    if (cluster.clock.nowUs() < silentUntilUs) throw new LoadError("BUS_UNAVAILABLE", "no answer");
+  };
   cluster.coordinate({
     transport: {
       ...transport,
       state: {
-        ...transport.state,
+        ...state,
+        get: (key) => {
+          if (key.includes("r1")) answer();
+          return state.get(key);
+        },
         compareAndSet: async (key, value, expected) => {
-          const revision = await transport.state.compareAndSet(key, value, expected);
-          const isCommit =
-            key.includes("r1") && new TextDecoder().decode(value).includes("committed") && !isLost;
-          const record = isCommit ? await cluster.record() : null;
-          if (record?.start?.committed !== true) return revision;
+          if (key.includes("r1")) answer();
+          const revision = await state.compareAndSet(key, value, expected);
+          if (isLost || !key.includes("r1") || (await cluster.record()).start?.committed !== true)
+            return revision;
           isLost = true;
+          silentUntilUs = cluster.clock.nowUs() + 4_000_000;
+          await then(cluster);
           await new Promise<void>((resolve) => {
             cluster.clock.at(cluster.clock.nowUs() + 2_500_000, resolve);
           });
@@ -160,8 +171,25 @@ test("a commit whose answer was lost is known as written, also when its time is 
   cluster.agent("a1");
   cluster.agent("a2");
   await cluster.pass(100);
-  await cluster.submit();
+  await cluster.submit({ load: stages(20) });
+  await cluster.untilState("running");
+  return cluster;
+}
+
+test("a commit whose answer was lost is known as written, also when its time is over and the store is silent beyond it", async () => {
+  const cluster = await losingCommit(async () => undefined);
   const over = await cluster.untilOver();
-  assert.equal(isLost, true);
   assert.deepEqual([over.state, over.problem], ["completed", null]);
+});
+
+test("a stop on top of a commit whose answer was lost ends a run that has begun: its results are waited for", async () => {
+  const cluster = await losingCommit(({ transport, subjects }) =>
+    stopRun({ transport, subjects }, { run: "r1", level: "drain", reason: "stopped by a test" }),
+  );
+  const over = await cluster.untilOver();
+  assert.deepEqual([over.state, over.problem?.code], ["aborted", "RUN_ABORTED"]);
+  assert.equal(over.start?.committed, true);
+  const report = await reportOf(cluster);
+  assert.deepEqual([report.completeness.missing, over.result?.isWhole], [[], true]);
+  assert.ok(report.totals.requests.completed > 0, "what was sent until the stop is in the report");
 });

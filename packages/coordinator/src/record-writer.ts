@@ -45,6 +45,8 @@ export class RecordWriter {
   #stop: RunRecord["stop"]["level"];
   /** Somebody has written over the record: it is to be put right. */
   #isSpoilt = false;
+  /** What was handed to the store, until it is known to stand there. */
+  #tried: Attempt | null = null;
 
   constructor(options: RecordWriterOptions) {
     this.#options = options;
@@ -63,7 +65,10 @@ export class RecordWriter {
   }
 
   write(change: RecordChange, notAfterUs: number | null): void {
-    this.#next(() => this.#write(change, notAfterUs));
+    this.#next(async () => {
+      await this.#write(change, notAfterUs);
+      this.#tried = null;
+    });
   }
 
   /** Looks whether somebody has asked the run to end, and puts the record right where it was written over. */
@@ -71,7 +76,7 @@ export class RecordWriter {
     this.#next(async () => {
       try {
         await this.#read();
-        if (this.#isSpoilt && !this.#isClosed && this.#options.isLeading()) await this.#tryWrite(this.record);
+        if (this.#isSpoilt && !this.#isClosed && this.#options.isLeading()) await this.#putRight();
       } catch (error) {
         // It is asked again within a second; a change that cannot be written is what counts.
         if (!(error instanceof LoadError)) throw error;
@@ -95,19 +100,15 @@ export class RecordWriter {
     const { clock } = this.#options;
     const giveUpUs = clock.nowUs() + COORDINATOR_LIMITS.storeGiveUpMs * 1000;
     let conflicts = 0;
-    let tried: Uint8Array | null = null;
     while (!this.#isClosed) {
-      if (notAfterUs !== null && clock.nowUs() > notAfterUs) {
-        // It may have been written in time, and only the answer been lost: agents have begun then.
-        if (tried !== null && (await this.#hasWritten(tried)))
-          return this.#options.onWritten(change, this.record);
-        return this.#options.onLate();
-      }
-      const next = applyChange(this.record, change);
-      if (next === null) return this.#explainRefusal();
       try {
-        tried = encodeRunRecord(next);
-        if (await this.#tryWrite(next)) return this.#options.onWritten(change, this.record);
+        if (notAfterUs !== null && clock.nowUs() > notAfterUs) {
+          if (await this.#isUnmade()) this.#options.onLate();
+          return;
+        }
+        const next = applyChange(this.record, change);
+        if (next === null) return this.#explainRefusal();
+        if (await this.#tryWrite(change, next)) return;
         conflicts += 1;
         if (conflicts >= COORDINATOR_LIMITS.writeAttempts) throw contended(this.record.id);
       } catch (error) {
@@ -121,58 +122,72 @@ export class RecordWriter {
   }
 
   /** True when it stands in the store, by this write or by an earlier one whose answer was lost. */
-  async #tryWrite(next: RunRecord): Promise<boolean> {
-    const { key, revision } = this.#stored;
+  async #tryWrite(change: RecordChange, next: RunRecord): Promise<boolean> {
     const value = encodeRunRecord(next);
+    this.#tried = { change, value };
+    if (await this.#put(next, value)) this.#made(change);
+    else await this.#read();
+    return this.#tried === null;
+  }
+
+  async #putRight(): Promise<void> {
+    if (!(await this.#put(this.record, encodeRunRecord(this.record)))) await this.#read();
+  }
+
+  /** False where something else stands there than what is known. */
+  async #put(record: RunRecord, value: Uint8Array): Promise<boolean> {
+    const { key, revision } = this.#stored;
     const written = await this.#options.state.compareAndSet(key, value, revision);
-    if (written !== undefined) {
-      this.#stored = { key, record: next, revision: written };
-      this.#isSpoilt = false;
-      return true;
-    }
-    const found = await this.#read();
-    return found !== undefined && isSameBytes(found, value);
+    if (written === undefined) return false;
+    this.#stored = { key, record, revision: written };
+    this.#isSpoilt = false;
+    return true;
   }
 
-  /** False where the store cannot be asked: nobody knows. */
-  async #hasWritten(value: Uint8Array): Promise<boolean> {
-    try {
-      const found = await this.#read();
-      return found !== undefined && isSameBytes(found, value);
-    } catch (error) {
-      if (error instanceof LoadError) return false;
-      throw error;
-    }
+  /** It may have been written in time, and only the answer been lost: agents have begun then. Throws while nobody knows. */
+  async #isUnmade(): Promise<boolean> {
+    if (this.#tried === null) return true;
+    await this.#read();
+    return !this.#isClosed && this.#tried !== null;
   }
 
-  async #read(): Promise<Uint8Array | undefined> {
+  #made(change: RecordChange): void {
+    this.#tried = null;
+    this.#options.onWritten(change, this.record);
+  }
+
+  /** What was tried and is found made is told first: what a stop means depends on it. */
+  async #read(): Promise<void> {
     const { key, revision } = this.#stored;
     const entry = await this.#options.state.get(key);
     if (entry === undefined) return this.#restore();
-    if (entry.revision !== revision) {
-      const found = this.#successor(entry.value);
-      this.#isSpoilt = found === undefined;
-      this.#stored = { key, record: found ?? this.record, revision: entry.revision };
-      const { stop, term } = this.record;
-      if (term > this.#options.term) this.#taken("another coordinator leads it");
-      else if (stop.level !== this.#stop) {
-        this.#stop = stop.level;
-        this.#options.onStop(stop);
-      }
+    if (entry.revision === revision) return;
+    const found = this.#successor(entry.value);
+    this.#isSpoilt = found === undefined;
+    this.#stored = { key, record: found ?? this.record, revision: entry.revision };
+    const { stop, term } = this.record;
+    if (term > this.#options.term) return this.#taken("another coordinator leads it");
+    if (
+      found !== undefined &&
+      this.#tried !== null &&
+      isMade(this.#tried, { value: entry.value, record: found })
+    )
+      this.#made(this.#tried.change);
+    if (stop.level !== this.#stop) {
+      this.#stop = stop.level;
+      this.#options.onStop(stop);
     }
-    return entry.value;
   }
 
   /** A store that has lost the record, wiped or begun anew, gets it from the one who leads the run. */
-  async #restore(): Promise<Uint8Array | undefined> {
-    if (this.#isClosed || !this.#options.isLeading()) return undefined;
+  async #restore(): Promise<void> {
+    if (this.#isClosed || !this.#options.isLeading()) return;
     const { key, record } = this.#stored;
     const value = encodeRunRecord(record);
     const written = await this.#options.state.compareAndSet(key, value, undefined);
-    if (written === undefined) return undefined;
+    if (written === undefined) return;
     this.#stored = { key, record, revision: written };
     this.#options.onRestored();
-    return value;
   }
 
   /**
@@ -204,6 +219,21 @@ export class RecordWriter {
     this.close();
     this.#options.onTaken(why);
   }
+}
+
+interface Attempt {
+  readonly change: RecordChange;
+  readonly value: Uint8Array;
+}
+
+/** Whoever stops a run writes upon its commit: agents have begun all the same. */
+function isMade(
+  { change, value }: Attempt,
+  found: { readonly value: Uint8Array; readonly record: RunRecord },
+): boolean {
+  if (change.name !== "commit") return isSameBytes(found.value, value);
+  const { start } = found.record;
+  return start?.committed === true && start.attempt === change.fields.start?.attempt;
 }
 
 function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
