@@ -1,5 +1,4 @@
 import type { PlannedArrivals } from "../load/planned-arrivals.js";
-import { plannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { TestPlan } from "../plan/schema.js";
@@ -60,16 +59,26 @@ const FULL_SHARE = 0.95;
 /** A window must hold so many median responses. */
 export const WINDOW_RESPONSES = 3;
 
+/** What levels are made of. */
+export interface LevelsInput {
+  readonly record: RunRecord;
+  readonly stages: readonly ResolvedStage[];
+  readonly aggregate: Aggregate;
+  readonly planned: PlannedArrivals | null;
+}
+
 /** The levels that began: stages with a measured window, without the warm-up. */
-export function levelsOf(
-  record: RunRecord,
-  stages: readonly ResolvedStage[],
-  aggregate: Aggregate,
-): LevelData[] {
-  const planned = plannedArrivals(record.plan, stages);
+export function levelsOf({ record, stages, aggregate, planned }: LevelsInput): LevelData[] {
   return stages
     .filter((stage) => measuredWindow(stage) !== null && hasBegun(stage, aggregate))
     .map((stage) => levelOf(record, stage, aggregate, planned));
+}
+
+/** Unknown requests of lost agents in slopes, which are no levels and yet have what was due. */
+export function lostOnSlopes({ record, stages, aggregate, planned }: LevelsInput): number {
+  return stages
+    .filter((stage) => !stage.isWarmUp && measuredWindow(stage) === null && hasBegun(stage, aggregate))
+    .reduce((sum, stage) => sum + lostLoad({ record, stage, aggregate, planned }).unknown, 0);
 }
 
 /** Of a trace that was sent to its end: how many requests the plan has. Its file is not here to tell when each was due. */

@@ -140,6 +140,38 @@ test("what a lost agent was to send is unknown until it had stopped for sure, an
   ]);
 });
 
+test("what a lost agent was to send on a slope counts in the totals, though no level has it", () => {
+  const plan = planOf({
+    lossPolicy: "continue",
+    orphanMs: 15_000,
+    load: {
+      kind: "arrival-rate",
+      spacing: "even",
+      stages: [
+        { name: "x", durationMs: 20_000, fromRps: 10 },
+        { name: "up", durationMs: 20_000, fromRps: 10, toRps: 30 },
+        { name: "z", durationMs: 20_000, fromRps: 30 },
+      ],
+    },
+  });
+  const report = reportWith(
+    plan,
+    sentBy(plan, (_, k) => k % 2),
+    { losses: [loss] },
+  );
+  // Until 29 s the slope has 130 of its 400 arrivals, 90 by its first rate and 40 by its rise; half of them are a1's.
+  const { offered, completed, unknown } = report.totals.requests;
+  assert.deepEqual([offered, completed, unknown], [139 + 200 + 300 + 61 + 65, 139 + 200 + 300, 61 + 65]);
+  assert.deepEqual(
+    report.stages.map(({ name, requests }) => [name, requests.unknown]),
+    [
+      ["x", 61],
+      ["z", 0],
+    ],
+  );
+  assert.match(report.verdict.reasons.join("\n"), /what became of 126 of 765 requests \(16 %\) is not known/);
+});
+
 test("a level at whose start others had taken a lost shard over is whole, steady, and judged by thresholds", () => {
   const plan = ladder("reshard", [
     "success.rate{stage=z} >= 0.99",

@@ -1,12 +1,13 @@
 import type { Shard } from "../load/keys.js";
 import type { PlannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
+import { measuredWindow } from "../load/timeline.js";
 import { quotaOf } from "../load/users.js";
 import type { Loss, RunRecord } from "../run/run-record.js";
 import { openLosses, ownedShards, stoppedByUs } from "../run/shard-map.js";
 import type { Aggregate } from "./aggregate.js";
 
-/** What lost agents were to send in a level, and no interval that came tells of. */
+/** What lost agents were to send in a stage, and no interval that came tells of. */
 export interface LostLoad {
   /** Due while their agent may still have been sending: what became of them nobody knows. */
   readonly unknown: number;
@@ -27,12 +28,13 @@ export interface LostLoadInput {
   readonly planned: PlannedArrivals | null;
 }
 
-/** Of one level. What a shard was to send follows from the plan and the shard map, and needs nobody's word. */
+/** Of one level, or of a slope between two. What a shard was to send follows from the plan and the shard map, and needs nobody's word. */
 export function lostLoad(input: LostLoadInput): LostLoad {
   const { record, stage, aggregate } = input;
   let unknown = 0;
   let neverSent = 0;
   let users = 0;
+  const phase = measuredWindow(stage) === null ? "ramp" : "measured";
   const agents: string[] = [];
   const counted = new Set<string>();
   for (const loss of openLosses(record)) {
@@ -49,7 +51,7 @@ export function lostLoad(input: LostLoadInput): LostLoad {
     const due = dueOf(input, loss, shards);
     if (due === null) continue;
     counted.add(loss.agent);
-    const heard = aggregate.offeredBy(loss.agent, stage.index, "measured");
+    const heard = aggregate.offeredBy(loss.agent, stage.index, phase);
     const open = hasFinal ? 0 : Math.max(0, due.maybeSent - heard);
     unknown += open;
     if (stage.kind === "users") neverSent += Math.max(0, due.all - heard - open);

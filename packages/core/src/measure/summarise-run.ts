@@ -1,3 +1,4 @@
+import { plannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunFacts, ServerSample } from "../run/facts.js";
@@ -8,7 +9,7 @@ import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { leadingOf } from "./leading.js";
-import { type LevelData, levelsOf, settledDue } from "./level-data.js";
+import { type LevelData, levelsOf, lostOnSlopes, settledDue } from "./level-data.js";
 import { lossesOf } from "./losses.js";
 import { runSaturation } from "./run-saturation.js";
 import { serverChecks, serverLatencyChecks } from "./server-checks.js";
@@ -32,7 +33,8 @@ export interface SummaryInput {
 export function summariseRun(input: SummaryInput): RunReport {
   const { facts, stages, aggregate } = input;
   const { record } = facts;
-  const levels = levelsOf(record, stages, aggregate);
+  const planned = plannedArrivals(record.plan, stages);
+  const levels = levelsOf({ record, stages, aggregate, planned });
   const rows = levels.map((level) => stageReport(level, input));
   const colours = colourIntervals(aggregate, levels);
   const agents = aggregate.agents();
@@ -40,7 +42,8 @@ export function summariseRun(input: SummaryInput): RunReport {
   const missing = missingReasons(completeness, agents, record.plan.intervalMs);
   const leading = leadingOf(facts, agents);
   const losses = lossesOf(record, stages);
-  const totals = totalsOf(facts, aggregate, { isWhole: missing.length === 0, lost: sumOfLost(levels) });
+  const lost = sumOfLost(levels) + lostOnSlopes({ record, stages, aggregate, planned });
+  const totals = totalsOf(facts, aggregate, { isWhole: missing.length === 0, lost });
   const thresholds = judgeThresholds(input, levels);
   // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
   const agentRows = agents.map((agent) => {
