@@ -5,6 +5,7 @@ import {
   decodeHeartbeat,
   encodeBeacon,
   encodeLive,
+  type Heartbeat,
   type Subscription,
 } from "@tokenstorm/protocol";
 import type { CoordinatorDeps } from "./deps.js";
@@ -40,6 +41,8 @@ export class Lead {
   readonly #subscriptions: Subscription[] = [];
   readonly #tickers: Cancel[] = [];
   #driver: RunDriver | undefined;
+  /** Who last said to have followed a higher term, without being in the run. */
+  #followed: { readonly agent: string; readonly term: number } | null = null;
   #beaconSeq = 0;
   #admissions = 0;
   #refusals = 0;
@@ -104,11 +107,26 @@ export class Lead {
       const { isNews, isStale = false } = this.#registry.heard(heartbeat, clock.nowUs());
       if (isStale) throw repeated(heartbeat.agent);
       if (isNews) this.#driver?.look();
-      // Another one leads, or the store has lost a term.
-      if (heartbeat.term > this.#term.term) this.#term.onFollowed(heartbeat.term);
+      this.#heedTerm(heartbeat);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  /**
+   * Another one leads, or the store has lost a term. A heartbeat is a claim that interrupts the lead: it counts where it comes
+   * from a process of the run, or two agents say as much.
+   */
+  #heedTerm({ agent, instance, term }: Heartbeat): void {
+    if (term <= this.#term.term) return;
+    const isOfRun = this.#driver?.record.shards.some(
+      (one) => one.agent === agent && one.instance === instance,
+    );
+    const other = this.#followed;
+    if (isOfRun === true) this.#term.onFollowed(term);
+    else if (other === null || other.agent === agent || other.term <= this.#term.term)
+      this.#followed = { agent, term };
+    else this.#term.onFollowed(Math.min(term, other.term));
   }
 
   #onBeacon(data: Uint8Array): void {

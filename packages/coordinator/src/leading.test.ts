@@ -11,7 +11,7 @@ import {
   stopRun,
   type Transport,
 } from "@tokenstorm/protocol";
-import { VirtualClock } from "@tokenstorm/testkit";
+import { aHeartbeat, VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 
 const load: PlanInput["load"] = {
@@ -211,4 +211,21 @@ test("a leader whose agents have followed a higher term goes on above it, and so
   const record = await cluster.untilOver();
   assert.deepEqual([record.state, record.term], ["completed", 42]);
   assert.equal(cluster.beacons.at(-1)?.term, 42);
+});
+
+test("who is in no run moves no leader by its word alone, however high the term; a second one that says as much does", async () => {
+  const { cluster } = await withAgents();
+  const { transport, subjects } = cluster;
+  await cluster.submit({ load });
+  await cluster.untilState("running");
+  const say = (agent: string, term: number) =>
+    transport.bus.publish(subjects.heartbeat(agent), encodeHeartbeat(aHeartbeat({ agent, term })));
+  for (const term of [41, 42, 43]) {
+    say("stranger", term);
+    await cluster.pass(3000);
+  }
+  assert.deepEqual([(await cluster.record()).term, cluster.beacons.at(-1)?.term], [1, 1]);
+  say("other", 41);
+  const record = await cluster.untilOver();
+  assert.deepEqual([record.state, record.term], ["completed", 42], "above what both have said");
 });

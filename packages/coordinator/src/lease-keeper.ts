@@ -167,6 +167,6 @@ export class LeaseKeeper {
       from === "records" ? [] : listAgents({ transport, subjects }, clock),
     ]);
     const terms = [...records, ...agents].map(({ term }) => term);
-    return Math.max(0, ...terms.filter((term) => term <= LEASE_LIMITS.mostTerm));
+    return Math.max(0, ...terms.filter((term) => term <= LEASE_LIMITS.mostFollowedTerm));
   }
 }

@@ -25,6 +25,8 @@ export const LEASE_LIMITS = {
   stepUpUs: 10_000_000,
   /** Terms beyond this are no claims but mistakes: epochs are made of them, and stay exact numbers. */
   mostTerm: 1_000_000_000,
+  /** What agents say they have followed counts up to here: every takeover to come needs a term above it. */
+  mostFollowedTerm: 900_000_000,
 } as const;
 
 export interface LeaseHold {
@@ -147,7 +149,7 @@ function onFollowed(
   state: LeaseState,
   { nowUs, term }: Extract<LeaseEvent, { kind: "followed" }>,
 ): LeaseStep {
-  if (term <= state.highestTerm || term > LEASE_LIMITS.mostTerm) return stay(state);
+  if (term <= state.highestTerm || term > LEASE_LIMITS.mostFollowedTerm) return stay(state);
   return lookNow({ ...state, highestTerm: term }, nowUs);
 }
 
@@ -253,7 +255,7 @@ function onLookedUp(
 function onTerms(state: LeaseState, { nowUs, highest }: Extract<LeaseEvent, { kind: "terms" }>): LeaseStep {
   if (state.open?.kind !== "terms") return stay(state);
   const { revision } = state.open;
-  const known = highest <= LEASE_LIMITS.mostTerm ? highest : 0;
+  const known = highest <= LEASE_LIMITS.mostFollowedTerm ? highest : 0;
   const term = Math.max(state.highestTerm, known) + 1;
   return write({ ...state, open: null }, { kind: "take", term, expected: revision }, nowUs);
 }
