@@ -321,6 +321,41 @@ test("a commit of which no beacon tells, its leader having died, is read before 
   await cluster.close();
 });
 
+test("an agent whose reads of the commit hang asks again while there is time, and starts", async () => {
+  const cluster = new Cluster();
+  let hanging = 0;
+  const agent = await cluster.addAgent("a1", {
+    transport: (transport) => ({
+      ...transport,
+      state: {
+        ...transport.state,
+        get: async (key) => {
+          if (hanging > 0) {
+            hanging -= 1;
+            await new Promise<void>((resolve) => {
+              cluster.clock.at(cluster.clock.nowUs() + 2_000_000, resolve);
+            });
+          }
+          return transport.state.get(key);
+        },
+      },
+    }),
+  });
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  await cluster.propose();
+  await cluster.clock.advanceToAsync(cluster.zeroUs - 600_000);
+  hanging = 3;
+  await cluster.commit();
+  await cluster.runTo(1000);
+  assert.equal(hanging, 0, "the read that the beacon asked for, and the first two after it");
+  assert.equal(cluster.last(agent).state, "running");
+  await cluster.runTo(4_000_000);
+  checkBooks(cluster);
+  await cluster.close();
+});
+
 test("another process under the same id is not the one that was admitted", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");

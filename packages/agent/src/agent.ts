@@ -30,8 +30,11 @@ export function createAgent(deps: AgentDeps): Agent {
   return new AgentProcess(deps);
 }
 
-/** After the last moment at which a leader commits a start, and well before the last at which it can be heeded. */
-const LAST_READ_BEFORE_US = 450_000;
+/**
+ * After the last moment at which a leader commits a start, and well before the last at which it can be heeded; more than
+ * once, for a read may hang.
+ */
+const LAST_READS_BEFORE_US = [450_000, 350_000, 250_000] as const;
 
 /**
  * A record that is not in the StateStore means that its run is over only after so long: whoever leads a run writes its
@@ -212,9 +215,18 @@ class AgentProcess implements Agent {
     const { state, record } = this.#machine;
     const atUs = record?.start?.localUs[this.#deps.id];
     if (state !== "armed" || record === null || atUs === undefined) return;
-    this.#lastRead = this.#deps.clock.at(atUs - LAST_READ_BEFORE_US, () => {
+    this.#readAgain(record.id, { atUs, beforeUs: LAST_READS_BEFORE_US });
+  }
+
+  #readAgain(run: string, when: { readonly atUs: number; readonly beforeUs: readonly number[] }): void {
+    const { atUs } = when;
+    const [nextUs, ...beforeUs] = when.beforeUs;
+    if (nextUs === undefined) return;
+    this.#lastRead = this.#deps.clock.at(atUs - nextUs, () => {
       this.#lastRead = undefined;
-      if (!this.#machine.isCommitted && this.#machine.run === record.id) this.#reader.read(record.id);
+      if (this.#machine.isCommitted || this.#machine.run !== run) return;
+      this.#reader.readNow(run);
+      this.#readAgain(run, { atUs, beforeUs });
     });
   }
 

@@ -30,6 +30,11 @@ export class RecordReader {
     if (!this.#isReading) void this.#readAll();
   }
 
+  /** Beside whatever read is still open: that one may hang. */
+  readNow(run: string): void {
+    void this.#readOne(run);
+  }
+
   close(): void {
     this.#isClosed = true;
   }
