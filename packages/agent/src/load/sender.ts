@@ -47,6 +47,10 @@ export class Sender {
     return first;
   }
 
+  get slots(): number {
+    return this.#sinks.length;
+  }
+
   /** Requests that were handed to the target and have not ended. */
   get inFlight(): number {
     return this.#inFlight;

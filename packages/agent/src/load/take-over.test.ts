@@ -49,7 +49,8 @@ async function outing(
 
 async function giveUp(cluster: Cluster, agent: string): Promise<void> {
   assert.ok(cluster.record !== null);
-  const losses = [{ agent, epoch: 7, lastHeardUs: S, lostUs: 2 * S, reason: "silent", foundUs: null }];
+  const loss = { agent, epoch: 7, lastHeardUs: S, lostUs: 2 * S, reason: "silent", foundUs: null };
+  const losses = [...(cluster.record.losses ?? []), loss];
   const moves = movesOf({ ...cluster.record, losses }, cluster.record.stageStartsUs);
   await cluster.write({ losses, moves });
 }
@@ -164,5 +165,28 @@ test("taken over shards bring their part of maxInFlight along, and no more", asy
   assert.equal(cluster.last(cluster.agents[0] ?? assert.fail()).ledger?.inFlight, 31);
   await cluster.runTo(16 * S);
   checkBooks(cluster);
+  await cluster.close();
+});
+
+test("an agent that takes over more connections than it may open says so, and one that has room does not", async () => {
+  const cluster = new Cluster();
+  for (const id of ["a0", "a1", "a2"]) await cluster.addAgent(id);
+  const stages = [1, 1, 1].map((fromRps) => ({ durationMs: 4000, fromRps }));
+  await cluster.start({
+    load: { kind: "arrival-rate", spacing: "even", maxInFlight: 1500, stages },
+    lossPolicy: "reshard",
+    orphanMs: 1000,
+  });
+  const [last] = cluster.agents;
+  assert.ok(last !== undefined);
+  const said = () => last.lines.filter(({ message }) => message.includes("file descriptors"));
+  await cluster.runTo(2 * S);
+  await giveUp(cluster, "a1");
+  assert.deepEqual(said(), [], "750 connections, and 1024 descriptors");
+  await giveUp(cluster, "a2");
+  await cluster.runTo(3 * S);
+  assert.match(said()[0]?.message ?? "", /1500 connections, which takes 1600 file descriptors.* 1024/);
+  assert.equal(said().length, 1);
+  await cluster.runTo(16 * S);
   await cluster.close();
 });

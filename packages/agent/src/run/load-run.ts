@@ -156,6 +156,11 @@ export class LoadRun {
     this.#load.commit(stageStartsUs);
   }
 
+  /** Connections that it may come to need at once. */
+  get slots(): number {
+    return this.#load.sender.slots;
+  }
+
   /** Sends what another agent was to send as well. */
   takeOver(shards: readonly TakenShard[]): void {
     if (this.#isDraining) return;

@@ -15,7 +15,7 @@ import type { Target } from "../target/target.js";
 import type { PlanData } from "./load-data-sets.js";
 
 /** Descriptors that the process needs beside one for each slot: NATS, logs, files, and some in reserve. */
-const OTHER_DESCRIPTORS = 100;
+export const OTHER_DESCRIPTORS = 100;
 
 /** One shard of a plan, checked. */
 export interface ShardPlan {

@@ -7,6 +7,7 @@ import {
   type Problem,
   type RunRecord,
   type Snapshot,
+  type TakenShard,
 } from "@tokenstorm/core";
 import type { Beacon, Heartbeat } from "@tokenstorm/protocol";
 import type { AgentDeps, AgentOptions } from "../agent-deps.js";
@@ -16,7 +17,7 @@ import { Delivery } from "../results/delivery.js";
 import type { Target } from "../target/target.js";
 import { loadDataSets } from "./load-data-sets.js";
 import { LoadRun } from "./load-run.js";
-import { checkShard, mostSlotsOf, type Preparation, prepareShard } from "./preparation.js";
+import { checkShard, mostSlotsOf, OTHER_DESCRIPTORS, type Preparation, prepareShard } from "./preparation.js";
 
 export interface ShardRunOptions {
   readonly deps: AgentDeps;
@@ -139,7 +140,7 @@ export class ShardRun {
         this.#start(effect.record, effect.atUs);
         return;
       case "take-over":
-        this.#load?.takeOver(effect.shards);
+        this.#takeOver(effect.shards);
         return;
       case "commit-stages":
         this.#load?.commitStages(effect.stageStartsUs);
@@ -248,6 +249,21 @@ export class ShardRun {
         onEvent({ kind: "drained" });
       },
     });
+  }
+
+  /** Before the start room was left for one loss; for all there could be, no large run would find agents. */
+  #takeOver(shards: readonly TakenShard[]): void {
+    const { deps, agentOptions, record } = this.#options;
+    this.#load?.takeOver(shards);
+    const slots = this.#load?.slots ?? 0;
+    const needed = slots + OTHER_DESCRIPTORS;
+    const { descriptorLimit } = agentOptions;
+    if (descriptorLimit > 0 && needed > descriptorLimit)
+      deps.logger.warn(
+        `with what it has taken over this agent's share is ${slots} connections, which takes ${needed} file descriptors; ` +
+          `the process may open ${descriptorLimit}: requests beyond that fail here, not at the target`,
+        { run: record.id },
+      );
   }
 
   #delivered(problem: Problem | null, spooled: string | null): void {
