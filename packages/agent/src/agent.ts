@@ -142,7 +142,7 @@ class AgentProcess implements Agent {
     // Whoever was silent for too long has been given up by now, whatever is still on its way to say otherwise.
     this.#lookForLeader();
     const { leader: leaderBefore, term: termBefore } = this.#leadership;
-    if (!this.#leadership.heed(beacon, { nowUs: clock.nowUs(), isIdle: this.#machine.run === null })) return;
+    if (!this.#leadership.heed(beacon, { nowUs: clock.nowUs(), run: this.#machine.run })) return;
     if (beacon.refused.includes(instance)) {
       this.#endWith({ error: takenIdError(id, "as another process") }, true);
       return;
@@ -237,6 +237,14 @@ class AgentProcess implements Agent {
         this.#run = this.#openRun(effect);
         this.#run.carryOut(effect);
         return;
+      case "start":
+        this.#leadership.began({
+          term: effect.record.term,
+          leaderUs: effect.record.start?.leaderUs ?? effect.atUs,
+          localUs: effect.atUs,
+        });
+        this.#run?.carryOut(effect);
+        return;
       case "release":
         this.#run?.release();
         this.#run = null;
@@ -262,7 +270,7 @@ class AgentProcess implements Agent {
       onUndelivered: () => this.#undelivered.add(record.id),
       onDelivered: () => this.#undelivered.delete(record.id),
       unled: () => this.#leadership.silences(this.#deps.clock.nowUs()),
-      mayOffer: () => this.#leadership.silentUs(this.#deps.clock.nowUs()) <= orphanMsOf(record.plan) * 1000,
+      mayOffer: () => this.#silentUs(record) <= orphanMsOf(record.plan) * 1000,
       onBug: (error) => this.#endWith({ error }, true),
     });
     return run;
@@ -290,9 +298,15 @@ class AgentProcess implements Agent {
   #lookForLeader(): void {
     const { state, record } = this.#machine;
     if (state !== "running" || record === null) return;
-    const silentUs = this.#leadership.silentUs(this.#deps.clock.nowUs());
+    const silentUs = this.#silentUs(record);
     if (silentUs <= orphanMsOf(record.plan) * 1000) return;
     this.#stopSending(`no leader was heard for ${Math.round(silentUs / 1000)} ms`);
+  }
+
+  /** Under reshard others send a lost agent's keys from the time on at which it has stopped for sure: nothing may put that off. */
+  #silentUs({ plan }: RunRecord): number {
+    const nowUs = this.#deps.clock.nowUs();
+    return plan.lossPolicy === "reshard" ? this.#leadership.unledUs(nowUs) : this.#leadership.silentUs(nowUs);
   }
 
   #stopSending(why: string): void {

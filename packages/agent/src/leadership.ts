@@ -10,9 +10,19 @@ const MOST_SILENCES = 100;
  */
 const FORGET_TERM_US = 15_000_000;
 
+/** Time zero by two clocks, us: that of the leader of this term, and the agent's own. */
+export interface KnownStart {
+  readonly term: number;
+  readonly leaderUs: number;
+  readonly localUs: number;
+}
+
 /** What an agent knows of its leader, and how far behind the leader's word it is. */
 export class Leadership {
   #heardAtUs: number;
+  /** When a leader last spoke of the agent's run, as near as can be told. */
+  #ledAtUs: number;
+  #start: KnownStart | null = null;
   #term = 0;
   #beacon: Beacon | null = null;
   #silences: { readonly fromUs: number; readonly toUs: number }[] = [];
@@ -20,6 +30,7 @@ export class Leadership {
 
   constructor(nowUs: number) {
     this.#heardAtUs = nowUs;
+    this.#ledAtUs = nowUs;
   }
 
   get term(): number {
@@ -41,6 +52,19 @@ export class Leadership {
     return nowUs - this.#heardAtUs;
   }
 
+  /**
+   * Time since a leader that leads the agent's run said so. Of the leader of the start it is known when it spoke, and not only
+   * when it was heard: what was long on its way, or says that another run or none is led, does not count.
+   */
+  unledUs(nowUs: number): number {
+    return nowUs - this.#ledAtUs;
+  }
+
+  /** A start was committed: it tells how the clock of the leader of that term stands to this one. */
+  began(start: KnownStart): void {
+    this.#start = start;
+  }
+
   /** The last times in which nothing was heard for longer than a beacon or two, the present one included, us. */
   silences(nowUs: number): readonly { readonly fromUs: number; readonly toUs: number }[] {
     const isQuiet = this.silentUs(nowUs) > QUIET_US;
@@ -59,8 +83,8 @@ export class Leadership {
   }
 
   /** Takes the beacon, unless it is that of a leader who has been replaced. */
-  heed(beacon: Beacon, at: { readonly nowUs: number; readonly isIdle: boolean }): boolean {
-    const mayForget = at.isIdle && this.silentUs(at.nowUs) > FORGET_TERM_US;
+  heed(beacon: Beacon, at: { readonly nowUs: number; readonly run: string | null }): boolean {
+    const mayForget = at.run === null && this.silentUs(at.nowUs) > FORGET_TERM_US;
     if (beacon.term < this.#term && !mayForget) return false;
     if (this.silentUs(at.nowUs) > QUIET_US) {
       this.#silences = [...this.#silences, { fromUs: this.#heardAtUs, toUs: at.nowUs }].slice(-MOST_SILENCES);
@@ -68,7 +92,14 @@ export class Leadership {
     this.#term = beacon.term;
     this.#beacon = beacon;
     this.#heardAtUs = at.nowUs;
+    if (at.run === null || beacon.run === at.run)
+      this.#ledAtUs = Math.max(this.#ledAtUs, this.#saidAtUs(beacon, at.nowUs));
     return true;
+  }
+
+  #saidAtUs({ term, leaderUs }: Beacon, nowUs: number): number {
+    const start = this.#start;
+    return start?.term === term ? Math.min(nowUs, leaderUs + start.localUs - start.leaderUs) : nowUs;
   }
 
   /** A leader is heard, and it leads this run. */

@@ -268,6 +268,8 @@ export class Lead {
       onFailure: (error) => this.#term.onFailure(error),
     });
     this.#driver = driver;
+    // Its agents may have heard nobody for long.
+    this.#beacon();
     this.#live();
     void driver.ended.then(() => this.#linger(driver));
   }

@@ -92,6 +92,38 @@ test("an agent that wakes after orphanMs sends nothing more, whatever beacon is 
   }
 });
 
+const lateBeacons = [
+  // One that was sent at 5.5 s comes at 12 s.
+  { what: "was long on its way", atS: [12], change: { leaderUs: 5.5 * S } },
+  { what: "leads no run", atS: [6, 8, 10, 12, 14, 16, 18], change: { run: null } },
+] as const;
+
+for (const { what, atS, change } of lateBeacons) {
+  test(`under reshard an agent goes by when its run was led: a beacon that ${what} puts its end off by nothing`, async () => {
+    for (const lossPolicy of ["reshard", "continue"] as const) {
+      const cluster = new Cluster();
+      const agent = await cluster.addAgent("a1", { offsetUs: 77_000_000 });
+      const stages = [30_000, 30_000].map((durationMs) => ({ durationMs, fromRps: 20 }));
+      const load = { kind: "arrival-rate", spacing: "even", maxInFlight: 500, stages } as const;
+      await cluster.start({ load, lossPolicy, orphanMs: 15_000 });
+      await cluster.runTo(STOPPED_US);
+      cluster.stopLeading();
+      for (const second of atS) {
+        await cluster.runTo(second * S);
+        const { leaderUs } = { leaderUs: undefined, ...change };
+        const sentUs = leaderUs === undefined ? {} : { leaderUs: cluster.zeroUs + leaderUs };
+        cluster.sendBeacon({ ...change, ...sentUs });
+      }
+      await cluster.runTo(40 * S);
+      const last = Math.max(...sentBy(cluster, agent).map(({ tUs }) => tUs));
+      const untilUs = lossPolicy === "reshard" ? 21 * S : ((atS.at(-1) ?? 0) + 16) * S;
+      assert.ok(last <= untilUs && last > untilUs - 2 * S, `${lossPolicy}: sent until ${last / S} s`);
+      assert.match(cluster.last(agent).problem?.message ?? "", /no leader was heard/);
+      await cluster.close();
+    }
+  });
+}
+
 test("a record that names an agent as lost under reshard stops it, also where no beacon comes", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");
