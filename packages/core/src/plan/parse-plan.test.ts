@@ -364,3 +364,17 @@ test("an unknown version has its own code and names both versions", () => {
       error.message === "plan version 7 is not supported: this tokenstorm reads version 1",
   );
 });
+
+test("how long an agent goes on without a leader stands in every plan, by its policy where nothing is said", () => {
+  const stages = [1000, 1000].map((durationMs) => ({ users: 1, durationMs }));
+  for (const [said, orphanMs] of [
+    [{}, 60_000],
+    [{ lossPolicy: "continue" }, 60_000],
+    [{ lossPolicy: "reshard" }, 15_000],
+    [{ lossPolicy: "reshard", orphanMs: "20s" }, 20_000],
+  ] as const) {
+    const plan = requirePlan({ ...withStages(...stages), ...said });
+    assert.equal(plan.orphanMs, orphanMs, JSON.stringify(said));
+    assert.deepEqual(requirePlan(plan), plan, "read again it is the same");
+  }
+});

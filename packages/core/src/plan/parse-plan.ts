@@ -1,6 +1,6 @@
 import { LoadError } from "../errors.js";
 import { shortestLength } from "../workload/lengths.js";
-import { PLAN_DEFAULTS } from "./defaults.js";
+import { orphanMsOf, PLAN_DEFAULTS } from "./defaults.js";
 import { member } from "./json-schema.js";
 import { isRecord } from "./plan-draft.js";
 import { describeIssue, type PlanProblem, problem, problemText, shown } from "./problem.js";
@@ -25,7 +25,7 @@ export function parsePlan(input: unknown): ParsedPlan {
   if (parsed.data === undefined || problems.length > 0) return { ok: false, problems };
   const stageProblems = [...thresholdStageProblems(parsed.data), ...policyProblems(parsed.data)];
   if (stageProblems.length > 0) return { ok: false, problems: stageProblems };
-  return { ok: true, plan: withPrefixLength(parsed.data) };
+  return { ok: true, plan: withOrphanTime(withPrefixLength(parsed.data)) };
 }
 
 /** The plan, or one LoadError that names every problem, a line each: PLAN_INVALID or PLAN_UNSUPPORTED_VERSION. */
@@ -105,6 +105,11 @@ function withUsualWorkload(input: unknown): unknown {
 function merged(problems: readonly PlanProblem[]): PlanProblem[] {
   const seen = new Set<string>();
   return problems.filter(({ path }) => !seen.has(path) && seen.add(path));
+}
+
+/** Its default is another one under `reshard`; whoever reads a stored plan need not know that. */
+function withOrphanTime(plan: TestPlan): TestPlan {
+  return { ...plan, orphanMs: orphanMsOf(plan) };
 }
 
 function withPrefixLength(plan: TestPlan): TestPlan {
