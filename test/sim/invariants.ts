@@ -110,12 +110,8 @@ function checkOwners({ processes: { truth } }: World, record: RunRecord): void {
     const isOwn = ownedShards(record, agent, key.stage).some(
       ({ index, count }) => place % count === index % count && place >= index,
     );
-    const wasOwn = record.shards.some(
-      (one) => one.agent === agent && place % record.shards.length === one.index,
-    );
-    // One that was lost may have gone on with its own until it stopped; nobody else had it by then.
-    const wasLost = (record.losses ?? []).some((loss) => loss.agent === agent);
-    assert.ok(isOwn || (wasOwn && wasLost), `${id} was sent by ${agent}, whose it was not`);
+    // Also of one that was lost: until the stage in which others have it, its shard is its own.
+    assert.ok(isOwn, `${id} was sent by ${agent}, whose it was not`);
   }
 }
 
