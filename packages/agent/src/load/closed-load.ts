@@ -127,8 +127,8 @@ export class ClosedLoad {
   }
 
   /** The slot's request has ended. */
-  ended({ slot: number, tUs, isUnanswered, text }: EndedRequest): void {
-    const slot = number - this.#options.firstSlot;
+  ended({ tUs, isUnanswered, text, ...request }: EndedRequest): void {
+    const slot = request.slot - this.#options.firstSlot;
     const user = this.#user(slot);
     this.#conversations.ended(slot, text);
     if (this.#isStopped) return;

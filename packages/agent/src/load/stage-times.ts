@@ -1,4 +1,4 @@
-import { type ResolvedStage, type Shard, stageLengthUs, type TestPlan } from "@tokenstorm/core";
+import { partOf, type ResolvedStage, type Shard, stageLengthUs, type TestPlan } from "@tokenstorm/core";
 
 /** How long after a stage's start requests of it may become due, us; of one bounded by requests, at most. */
 export function sendingLengthUs(stage: ResolvedStage): number {
@@ -21,11 +21,6 @@ export function slotsOf(plan: TestPlan, stages: readonly ResolvedStage[], shard:
 /** Of an open load's bound, so that the parts of all shards add up to it; 0 in a closed load. */
 export function maxInFlightOf(plan: TestPlan, shard: Shard): number {
   return plan.load.kind === "users" ? 0 : partOf(plan.load.maxInFlight, shard);
-}
-
-/** How many of `whole` things, numbered from 0, are congruent to the shard's index. */
-function partOf(whole: number, { index, count }: Shard): number {
-  return Math.max(0, Math.ceil((whole - index) / count));
 }
 
 export function earliest(one: number | undefined, other: number | undefined): number | undefined {

@@ -39,9 +39,9 @@ export interface LoadRunOptions {
   readonly logger: Logger;
   /** Intervals given up so far; goes into the final. */
   readonly evicted: () => number;
-  /** Times in which no leader was heard, us of the agent's clock; go into the final too. */
   /** False: nothing more is sent. */
   readonly mayOffer?: () => boolean;
+  /** Times in which no leader was heard, us of the agent's clock; go into the final too. */
   readonly unled: () => readonly { readonly fromUs: number; readonly toUs: number }[];
   readonly onSnapshot: (snapshot: Snapshot) => void;
   readonly onStarted: () => void;

@@ -13,6 +13,11 @@ export interface Shard {
   readonly count: number;
 }
 
+/** How many of `whole` things, numbered from 0, are the shard's. */
+export function partOf(whole: number, { index, count }: Shard): number {
+  return Math.max(0, Math.ceil((whole - index) / count));
+}
+
 /**
  * The request id that goes to the target as X-Request-Id, so that a server's record can be joined with the plan:
  * `ts-<run>-s<stage>-k<k>-d<due>` (open; due in us since the load's first stage) or `ts-<run>-s<stage>-u<user>-j<j>` (closed).

@@ -1,4 +1,4 @@
-import type { Shard } from "../load/keys.js";
+import { partOf, type Shard } from "../load/keys.js";
 import type { PlannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
@@ -47,7 +47,7 @@ export function lostLoad(input: LostLoadInput): LostLoad {
       continue;
     }
     agents.push(loss.agent);
-    if (stage.kind === "users") users += shards.reduce((sum, shard) => sum + sizeOf(stage.users, shard), 0);
+    if (stage.kind === "users") users += shards.reduce((sum, shard) => sum + partOf(stage.users, shard), 0);
     const due = dueOf(input, loss, shards);
     if (due === null) continue;
     counted.add(loss.agent);
@@ -90,8 +90,4 @@ function dueOf({ record, stage, planned }: LostLoadInput, loss: Loss, shards: re
     if (startUs + dueUs < safeUs) maybeSent += 1;
   }
   return { all, maybeSent };
-}
-
-function sizeOf(users: number, { index, count }: Shard): number {
-  return Math.max(0, Math.ceil((users - index) / count));
 }
