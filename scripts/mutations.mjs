@@ -118,6 +118,13 @@ try {
   tolerateUnused(copy);
   const built = build(copy);
   if (built.status !== 0) throw new Error(`the checkout does not build: ${built.stdout}`);
+  // A seed that fails without any fault would seem to find each.
+  if (isSim) {
+    const { seen } = trySeeds(copy, {
+      seeds: String(Math.max(...patches.map(({ seeds }) => Number(seeds)))),
+    });
+    if (seen !== undefined) throw new Error(`without a fault: ${seen}`);
+  }
   for (const patch of patches) {
     const { seen, why } = tryFault(copy, patch);
     const what = seen === undefined ? `: ${why}` : seen === "" ? "" : `: ${seen}`;
