@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { DiskRoom } from "../packages/coordinator/dist/disk-room.js";
 import { ResultFold } from "../packages/coordinator/dist/result-fold.js";
 import { createRunDirectory } from "../packages/coordinator/dist/run-directory.js";
 import { buildLiveUpdate, resolveStages } from "../packages/core/dist/index.js";
@@ -87,6 +88,7 @@ async function fold(messages) {
       },
     },
     directory,
+    room: new DiskRoom({ clock, onNote: () => undefined }),
     highestSeq: () => seconds + 1,
     onConfirmed: () => undefined,
     onRefusal: (reason) => refusals.push(reason),
