@@ -164,6 +164,14 @@ export class ChaosCluster {
     return isRunning;
   }
 
+  /** An agent tells of a request that failed. */
+  async failing(): Promise<void> {
+    await this.heard(subjects().heartbeats, "a request that failed", (data) => {
+      const { ledger } = decodeHeartbeat(data);
+      return ledger !== null && ledger.failed > 0;
+    });
+  }
+
   /** Gives the error back with what the processes said last. */
   async explained(error: unknown): Promise<unknown> {
     for (const one of this.#processes) {

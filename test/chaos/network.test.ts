@@ -23,6 +23,8 @@ interface Case {
   readonly leastTtftUs?: number;
   /** Reasons that requests must have failed for. */
   readonly reasons?: RegExp;
+  /** CI has no time for it: another one shows nearly the same. */
+  readonly isLeftOut?: true;
 }
 
 interface World {
@@ -80,6 +82,7 @@ const cases: readonly Case[] = [
   {
     name: "what it says is held for three beacons",
     way: "an agent and NATS",
+    isLeftOut: true,
     happen: holds(["toServer"], FEW_BEACONS),
   },
   {
@@ -103,10 +106,11 @@ const cases: readonly Case[] = [
     },
   },
   {
-    name: "every connection is reset with each of four beacons",
+    // A fourth could make up the 5 s of silence after which an agent is lost: leader and agent must both be back to be heard.
+    name: "every connection is reset with each of three beacons",
     way: "everybody and NATS",
     happen: async ({ cluster, proxy }) => {
-      for (let i = 0; i < 4; i += 1) {
+      for (let i = 0; i < 3; i += 1) {
         await cluster.beacons(1);
         proxy.reset();
       }
@@ -129,6 +133,7 @@ const cases: readonly Case[] = [
       name: `${what} held until another coordinator has taken over`,
       way: "the leader and NATS",
       needsStandby: true,
+      ...(directions.length === 2 ? { isLeftOut: true } : {}),
       happen: untilTakenOver(directions),
     };
   }),
@@ -151,7 +156,12 @@ const cases: readonly Case[] = [
     way: "agents and the target",
     plan: { timeouts: { connectMs: 1000, ttftMs: 1500, stallMs: 1000, totalMs: 10_000 } },
     reasons: /stall-timeout/,
-    happen: holds(["toClient"], FEW_BEACONS),
+    // However late it begins: what stalls is seen, and until then nothing is let through.
+    happen: async ({ cluster, proxy }) => {
+      proxy.set({ toClient: held });
+      await cluster.failing();
+      proxy.setBoth();
+    },
   },
   {
     name: "nobody is let in for two beacons",
@@ -212,7 +222,7 @@ async function bring(cluster: ChaosCluster, one: Case): Promise<void> {
 
 describe("the network", { concurrency: SIZE.concurrency }, () => {
   for (let repeat = 1; repeat <= SIZE.repeats; repeat += 1) {
-    for (const one of cases) {
+    for (const one of cases.filter(({ isLeftOut }) => SIZE.isWhole || isLeftOut !== true)) {
       const nth = SIZE.repeats > 1 ? ` (${repeat})` : "";
       test(`between ${one.way}: ${one.name}${nth}`, CASE_LIMIT, (t) =>
         onCluster(t, undefined, (cluster) => bring(cluster, one)),
