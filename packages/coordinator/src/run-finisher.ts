@@ -55,8 +55,10 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
     aggregate: fold.aggregate,
     serverSamples: findings.serverSamples,
   });
-  // What comes from now on is in the directory, and not in the report: of such a run the log still has to tell.
-  const isDelivered = record.shards.every(({ agent }) => fold.delivered.has(agent));
+  // What an agent has given up may still be on its way into the log, and is nowhere else then: the log is kept.
+  const isDelivered =
+    record.shards.every(({ agent }) => fold.delivered.has(agent)) &&
+    fold.aggregate.agents().every(({ missing }) => missing.length === 0);
   const json = JSON.stringify(report, null, 2);
   let problem = unkept(input);
   if (!input.isLeading()) return { problem: null, result: null };

@@ -239,3 +239,20 @@ test("claims of higher terms interrupt a lead at most once in ten seconds, and b
   one.hear({ kind: "written", nowUs: 11 * S, revision: 6 });
   assert.deepEqual(one.kinds(), ["stop"]);
 });
+
+test("whoever was too late for a key that vanishes before it is read gives the faster one its time as well", () => {
+  const late = new Candidate("c2");
+  const look = (nowUs: number) => {
+    late.hear({ kind: "tick", nowUs });
+    late.hear({ kind: "read", nowUs, entry: null, revision: undefined });
+  };
+  look(0);
+  late.hear({ kind: "terms", nowUs: 0, highest: 0 });
+  late.hear({ kind: "written", nowUs: 0, revision: undefined });
+  look(S);
+  assert.deepEqual(late.effects, []);
+  look(9 * S);
+  assert.deepEqual(late.effects, []);
+  look(10 * S);
+  assert.deepEqual(late.kinds(), ["find-terms"]);
+});

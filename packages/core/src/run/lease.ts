@@ -271,7 +271,9 @@ function onWritten(
     // Whoever held it must know at once; another one looks when it would have looked anyway.
     if (state.held !== null)
       return { state: { ...state, open: { kind: "read" } }, effects: [{ kind: "read" }] };
-    return stay({ ...idle, nextUs: nowUs + LEASE_LIMITS.lookUs });
+    // Somebody was faster, and leads: should the key vanish before it is read, it is that one's for a while.
+    const seen = state.seen ?? { revision: undefined, sinceUs: nowUs, told: "" };
+    return stay({ ...idle, seen, nextUs: nowUs + LEASE_LIMITS.lookUs });
   }
   const { term, startedUs } = open;
   const held: LeaseHold = { term, revision, renewedUs: startedUs };
