@@ -32,6 +32,7 @@ export class FaultMaker {
     const after = (ms: number) => clock.nowUs() + ms * 1000;
     switch (fault.kind) {
       case "kill-leader":
+        if (fault.withLease) this.#deleteLease();
         this.#killLeader(fault.backMs);
         return;
       case "pause-leader":
@@ -69,8 +70,7 @@ export class FaultMaker {
         void this.#forget("");
         return;
       case "delete-lease":
-        happenings.count("leases deleted");
-        void this.#forget(LEADER_KEY);
+        this.#deleteLease();
         return;
       case "wipe-log":
         happenings.count("logs wiped");
@@ -90,6 +90,11 @@ export class FaultMaker {
     const { run, processes } = this.#options;
     const stop = { run, level, reason: "stopped by the simulation" };
     await stopRun({ transport: processes.direct, subjects: NAMES }, stop).catch(() => undefined);
+  }
+
+  #deleteLease(): void {
+    this.#options.happenings.count("leases deleted");
+    void this.#forget(LEADER_KEY);
   }
 
   async #forget(prefix: string): Promise<void> {

@@ -13,8 +13,8 @@ export const FAULT_STATES = [
 export type FaultState = (typeof FAULT_STATES)[number];
 
 export type Fault =
-  /** SIGKILL of whoever leads; a new process on the same host after `backMs`, never where null. */
-  | { readonly kind: "kill-leader"; readonly backMs: number | null }
+  /** SIGKILL of whoever leads, perhaps with its lease; a new process on the same host after `backMs`, never where null. */
+  | { readonly kind: "kill-leader"; readonly backMs: number | null; readonly withLease: boolean }
   /** SIGSTOP and SIGCONT. */
   | { readonly kind: "pause-leader"; readonly forMs: number }
   | { readonly kind: "pause-agent"; readonly agent: number; readonly forMs: number }
@@ -199,7 +199,7 @@ function drawLoss(random: Random, agent: number): Fault {
 function drawSecond(random: Random): Fault {
   return random.bool(0.7)
     ? { kind: "cut-agents", forMs: random.int(2500, 4500) }
-    : { kind: "kill-leader", backMs: random.int(100, 8000) };
+    : { kind: "kill-leader", backMs: random.int(100, 8000), withLease: random.bool(0.2) };
 }
 
 /** Each kind with its weight. */
@@ -207,7 +207,7 @@ function drawKind(random: Random, agents: number): Fault {
   const agent = random.int(0, agents - 1);
   const who = random.bool() ? ("leader" as const) : agent;
   const kinds: readonly (readonly [number, () => Fault])[] = [
-    [40, () => ({ kind: "kill-leader", backMs: random.bool(0.4) ? null : random.int(100, 8000) })],
+    [40, () => drawKill(random)],
     [10, () => ({ kind: "pause-leader", forMs: random.int(1000, 20_000) })],
     [6, () => ({ kind: "pause-agent", agent, forMs: random.int(500, 4000) })],
     [20, () => ({ kind: "partition", of: who, direction: drawDirection(random), forMs: drawCutMs(random) })],
@@ -216,7 +216,7 @@ function drawKind(random: Random, agents: number): Fault {
     [4, () => ({ kind: "kill-agent", agent })],
     [4, () => ({ kind: "stop", level: random.pick(["drain", "cut"]) })],
     [2, () => ({ kind: "close-leader" })],
-    [4, () => ({ kind: "wipe-state" })],
+    [8, () => ({ kind: "wipe-state" })],
     [3, () => ({ kind: "delete-lease" })],
     [4, () => ({ kind: "wipe-log" })],
     [3, () => ({ kind: "other-epoch", agent })],
@@ -232,6 +232,11 @@ function drawKind(random: Random, agents: number): Fault {
   });
   if (drawn === undefined) throw new Error("no kind was drawn");
   return drawn[1]();
+}
+
+function drawKill(random: Random): Fault {
+  const backMs = random.bool(0.4) ? null : random.int(100, 8000);
+  return { kind: "kill-leader", backMs, withLease: random.bool(0.2) };
 }
 
 const drawDirection = (random: Random) => random.pick(["in", "out", "both"] as const);

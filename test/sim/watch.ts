@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly subjects: Subjects;
   /** Intervals may be confirmed that agents have given up: which they are is not known here. */
   readonly mayGiveUp: boolean;
+  /** Somebody makes the store forget everything: terms may be used again by whoever knows of none. */
+  readonly mayForget: boolean;
   readonly onRecord: (record: RunRecord) => void;
 }
 
@@ -28,6 +30,7 @@ export class Watch {
   readonly #terms = new Map<string, number>();
   /** The run that each agent said last that it is in. */
   readonly #runs = new Map<string, { readonly run: string | null; readonly clock: ProcessClock }>();
+  readonly #leaders = new Map<number, string>();
   #highestTerm = 0;
   #stop: RunRecord["stop"] = { level: "none", reason: "" };
   #committed = false;
@@ -89,6 +92,8 @@ export class Watch {
         if (subject.startsWith(subjects.heartbeats.slice(0, -1)) && !clock.isDead) {
           const heartbeat = decodeHeartbeat(data);
           this.#runs.set(heartbeat.agent, { run: heartbeat.run, clock });
+          if (heartbeat.state === "running" && !this.#committed)
+            this.violations.push(`${heartbeat.agent} is running though no start was committed`);
           if (heartbeat.run === run) this.#onTerm(heartbeat.agent, heartbeat.term);
           else this.#terms.delete(heartbeat.agent);
         }
@@ -98,7 +103,11 @@ export class Watch {
   }
 
   /** Nobody may speak under a term once a higher one has been spoken under. */
-  #onBeacon({ term, leader, confirmed }: Beacon, disk: FaultyDisk): void {
+  #onBeacon({ term, leader, leaderInstance, confirmed }: Beacon, disk: FaultyDisk): void {
+    const before = this.#leaders.get(term) ?? leaderInstance;
+    if (before !== leaderInstance && !this.#options.mayForget)
+      this.violations.push(`${leaderInstance} speaks under term ${term}, which is that of ${before}`);
+    this.#leaders.set(term, leaderInstance);
     if (term < this.#highestTerm)
       this.violations.push(`${leader} speaks under term ${term} after ${this.#highestTerm}`);
     this.#highestTerm = Math.max(this.#highestTerm, term);

@@ -59,6 +59,7 @@ export class World {
       run: RUN,
       subjects: NAMES,
       mayGiveUp: this.scenario.retainBytes === 1,
+      mayForget: this.scenario.faults.some(({ fault }) => fault.kind === "wipe-state"),
       onRecord: (record) => this.#see(record),
     });
     const processes = new Processes({
