@@ -9,6 +9,7 @@ import {
   type Transport,
 } from "@tokenstorm/protocol";
 import {
+  CALM_FIGURES,
   type DiskMount,
   FaultyDisk,
   FaultyTransport,
@@ -201,14 +202,7 @@ const VITALS: VitalsSource = {
   descriptorLimit: 0,
   localPortRange: 0,
   read: () => ({
-    loopDelayP99Us: 100,
-    loopDelayMaxUs: 200,
-    utilisation: 0.1,
-    cpu: 0.1,
-    starvation: 0,
-    gcUs: 0,
-    throttledUs: 0,
-    rssBytes: 1,
+    ...CALM_FIGURES,
     descriptors: 20,
     descriptorLimit: 1024,
   }),

@@ -22,7 +22,7 @@ import {
   submitRun,
 } from "@tokenstorm/protocol";
 import { createVirtualServer, type SimulatorOptions, type VirtualServer } from "@tokenstorm/simulator";
-import { VirtualClock } from "@tokenstorm/testkit";
+import { CALM_FIGURES, VirtualClock } from "@tokenstorm/testkit";
 import { createVirtualTarget } from "./virtual-target.js";
 
 export interface VirtualRunOptions {
@@ -123,14 +123,7 @@ function channels({ bus, log, state, dataSets }: ReturnType<ReturnType<typeof cr
 /** A process that has nothing else to do: in virtual time no call is late. */
 function idleVitals(): VitalsSource {
   const figures = {
-    loopDelayP99Us: 100,
-    loopDelayMaxUs: 200,
-    utilisation: 0.1,
-    cpu: 0.1,
-    starvation: 0,
-    gcUs: 0,
-    throttledUs: 0,
-    rssBytes: 1,
+    ...CALM_FIGURES,
     descriptors: 20,
     descriptorLimit: 1_000_000,
   };

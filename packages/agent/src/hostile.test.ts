@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LeaseEntry, LoadError, type PlanInput } from "@tokenstorm/core";
+import type { LeaseEntry, PlanInput } from "@tokenstorm/core";
 import { type Beacon, encodeBeacon, encodeLease, LEADER_KEY, runKey } from "@tokenstorm/protocol";
-import { Cluster, NAMES, RUN } from "./testing/cluster.js";
+import { Cluster, NAMES, RUN, readableUnless } from "./testing/cluster.js";
 
 const long: Partial<PlanInput> = {
   load: { kind: "users", stages: [{ users: 4, rampUpMs: 0, settleMs: 0, durationMs: 600_000 }] },
@@ -49,16 +49,7 @@ test("a store that cannot be read proves nothing, and a leader is heeded once it
   const cluster = new Cluster();
   let isOut = false;
   const agent = await cluster.addAgent("a1", {
-    transport: (transport) => ({
-      ...transport,
-      state: {
-        ...transport.state,
-        get: async (key) => {
-          if (isOut) throw new LoadError("BUS_UNAVAILABLE", "no answer");
-          return transport.state.get(key);
-        },
-      },
-    }),
+    transport: readableUnless(() => isOut),
   });
   await cluster.start(long);
   isOut = true;

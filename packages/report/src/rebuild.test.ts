@@ -8,7 +8,7 @@ import {
   type Snapshot,
   type Vitals,
 } from "@tokenstorm/core";
-import { aRunRecord, runFacts } from "@tokenstorm/testkit";
+import { aRunRecord, CALM_FIGURES, runFacts } from "@tokenstorm/testkit";
 import { type RunResult, rebuildReport } from "./rebuild.js";
 
 const plan = requirePlan({
@@ -21,14 +21,7 @@ const plan = requirePlan({
 const facts = runFacts(aRunRecord(plan), { model: "m", endUs: 3_000_000 });
 
 const vitals: Omit<Vitals, "scheduleLagP99Us" | "coalescedShare"> = {
-  loopDelayP99Us: 100,
-  loopDelayMaxUs: 200,
-  utilisation: 0.1,
-  cpu: 0.1,
-  starvation: 0,
-  gcUs: 0,
-  throttledUs: 0,
-  rssBytes: 1,
+  ...CALM_FIGURES,
   openSockets: 1,
   descriptors: 1,
   descriptorLimit: 100,

@@ -2,6 +2,7 @@ export * from "./a-beat.js";
 export * from "./a-plan.js";
 export * from "./a-run.js";
 export * from "./a-snapshot.js";
+export * from "./calm-figures.js";
 export * from "./chromium.js";
 export * from "./faults/index.js";
 export * from "./golden/index.js";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LoadError, type PlanInput } from "@tokenstorm/core";
+import type { PlanInput } from "@tokenstorm/core";
 import { runKey } from "@tokenstorm/protocol";
 import { settle } from "@tokenstorm/testkit";
-import { Cluster, RUN } from "../testing/cluster.js";
+import { Cluster, RUN, readableUnless } from "../testing/cluster.js";
 import { checkBooks, sentBy } from "../testing/looks.js";
 
 type UserStages = Extract<PlanInput["load"], { kind: "users" }>["stages"];
@@ -74,16 +74,7 @@ test("a beacon's stop is heeded although the StateStore cannot be read", async (
   const cluster = new Cluster();
   let isDown = false;
   const agent = await cluster.addAgent("a1", {
-    transport: (transport) => ({
-      ...transport,
-      state: {
-        ...transport.state,
-        get: async (key) => {
-          if (isDown) throw new LoadError("BUS_UNAVAILABLE", "no answer from NATS");
-          return transport.state.get(key);
-        },
-      },
-    }),
+    transport: readableUnless(() => isDown),
   });
   await cluster.start(long);
   await cluster.runTo(1_000_000);

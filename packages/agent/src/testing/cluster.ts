@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Cancel, Clock, Final, PlanInput, RunRecord, ShardAssignment, Snapshot } from "@tokenstorm/core";
-import { initialStageStarts, nextStageStarts, resolveStages } from "@tokenstorm/core";
+import { initialStageStarts, LoadError, nextStageStarts, resolveStages } from "@tokenstorm/core";
 import {
   type Beacon,
   createMemoryHub,
@@ -14,7 +14,7 @@ import {
   subjects,
   type Transport,
 } from "@tokenstorm/protocol";
-import { aBeacon, aPlan, settle, VirtualClock } from "@tokenstorm/testkit";
+import { aBeacon, aPlan, CALM_FIGURES, settle, VirtualClock } from "@tokenstorm/testkit";
 import { createAgent } from "../agent.js";
 import type { Agent, AgentDeps, AgentExit } from "../agent-deps.js";
 import type { ProcessVitals, VitalsSource } from "../vitals.js";
@@ -342,14 +342,7 @@ export class Cluster {
 
 function fakeVitals(): VitalsSource {
   const figures: ProcessVitals = {
-    loopDelayP99Us: 100,
-    loopDelayMaxUs: 200,
-    utilisation: 0.1,
-    cpu: 0.1,
-    starvation: 0,
-    gcUs: 0,
-    throttledUs: 0,
-    rssBytes: 1,
+    ...CALM_FIGURES,
     descriptors: 20,
     descriptorLimit: 1024,
   };
@@ -361,4 +354,18 @@ function fakeVitals(): VitalsSource {
     endProbe: () => undefined,
     close: () => undefined,
   };
+}
+
+/** A store that cannot be read while `isOut` says so; for `addAgent`. */
+export function readableUnless(isOut: () => boolean) {
+  return (transport: Transport): Transport => ({
+    ...transport,
+    state: {
+      ...transport.state,
+      get: async (key) => {
+        if (isOut()) throw new LoadError("BUS_UNAVAILABLE", "no answer from NATS");
+        return transport.state.get(key);
+      },
+    },
+  });
 }

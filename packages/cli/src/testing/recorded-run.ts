@@ -10,18 +10,12 @@ import {
   type Vitals,
 } from "@tokenstorm/core";
 import { resultToLine } from "@tokenstorm/protocol";
+import { CALM_FIGURES } from "@tokenstorm/testkit";
 
 const SECONDS = 12;
 
 const vitals: Omit<Vitals, "scheduleLagP99Us" | "coalescedShare"> = {
-  loopDelayP99Us: 100,
-  loopDelayMaxUs: 200,
-  utilisation: 0.1,
-  cpu: 0.1,
-  starvation: 0,
-  gcUs: 0,
-  throttledUs: 0,
-  rssBytes: 1,
+  ...CALM_FIGURES,
   openSockets: 1,
   descriptors: 1,
   descriptorLimit: 100,
