@@ -45,6 +45,10 @@ function testFiles(folder) {
     .sort();
 }
 
+function nothingCounted() {
+  return { passed: 0, failed: 0, skipped: 0, skips: [], failures: [] };
+}
+
 function removeTestContainers() {
   spawnSync(join(root, "scripts/remove-test-containers.sh"), { stdio: ["ignore", "inherit", "inherit"] });
 }
@@ -55,7 +59,7 @@ async function runPart(part, extra, node, isQuiet) {
     name: folder.replace(/\/dist$/, ""),
     files: testFiles(join(root, folder)),
   }));
-  if (groups.every(({ files }) => files.length === 0)) return { passed: 0, failed: 0, skipped: 0, skips: [] };
+  if (groups.every(({ files }) => files.length === 0)) return nothingCounted();
   const scratch = mkdtempSync(join(tmpdir(), "tokenstorm-tests-"));
   const files = batched ? writeBatches(groups, scratch) : groups.flatMap((group) => group.files);
   const countFile = join(scratch, "counts.json");
@@ -78,9 +82,12 @@ async function runPart(part, extra, node, isQuiet) {
   const counts = existsSync(countFile) ? JSON.parse(readFileSync(countFile, "utf8") || "{}") : {};
   rmSync(scratch, { recursive: true, force: true });
   process.stdout.write(Buffer.concat(said));
-  const result = { passed: 0, failed: 0, skipped: 0, skips: [], ...counts };
+  const result = { ...nothingCounted(), ...counts };
   // A file that dies before it can report its tests is a failure all the same.
-  if (status !== 0 && result.failed === 0) result.failed = 1;
+  if (status !== 0 && result.failed === 0) {
+    result.failed = 1;
+    result.failures.push(`the runner ended with status ${status} and named no failed test`);
+  }
   return result;
 }
 
@@ -89,7 +96,7 @@ const nameAt = words.indexOf("--name");
 const extra = nameAt < 0 ? [] : [`--test-name-pattern=${words[nameAt + 1]}`];
 const named = words.filter((word) => word in PARTS);
 const parts = named.length > 0 ? named : Object.keys(PARTS);
-const total = { passed: 0, failed: 0, skipped: 0, skips: [] };
+const total = nothingCounted();
 
 async function carryOut(part, isQuiet) {
   const started = Date.now();
@@ -102,6 +109,7 @@ async function carryOut(part, isQuiet) {
   console.log(`== ${part} tests took ${Math.round((Date.now() - started) / 1000)} s${where}`);
   for (const key of ["passed", "failed", "skipped"]) total[key] += result[key];
   total.skips.push(...result.skips);
+  total.failures.push(...result.failures.map((failure) => `${part}: ${failure}`));
 }
 
 for (const part of parts) {
@@ -111,5 +119,6 @@ for (const part of parts) {
   await Promise.all([carryOut(part, false), ...companions.map((other) => carryOut(other, true))]);
 }
 for (const skip of total.skips) console.log(`SKIPPED: ${skip}`);
+for (const failure of total.failures) console.log(`FAILED: ${failure}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

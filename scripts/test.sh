@@ -13,7 +13,7 @@ parts=("$@")
 scratch=$(mktemp -d)
 declare -A begun=()
 trap 'kill "${begun[@]}" 2>/dev/null; rm -rf "$scratch"' EXIT
-timings=() failures=() skipped=() counts=() again=()
+timings=() failures=() broken=() skipped=() counts=() again=()
 
 part() { # name, command...
   local name=$1 started=$SECONDS status=0
@@ -91,6 +91,7 @@ run_tests() {
   counts+=("$(tail -n 1 "$log")")
   grep '^SKIPPED: ' "$log" | while read -r line; do echo "$line"; done >"$scratch/skipped" || true
   while read -r line; do skipped+=("$line"); done <"$scratch/skipped"
+  while read -r line; do broken+=("$line"); done < <(grep '^FAILED: ' "$log")
   return "$status"
 }
 
@@ -150,6 +151,7 @@ printf '\n=== how long each part took\n'
 printf '%s\n' "${timings[@]}"
 [ ${#again[@]} -eq 0 ] || printf '%s\n' "${again[@]}"
 [ ${#skipped[@]} -eq 0 ] || printf '%s\n' "${skipped[@]}"
+[ ${#broken[@]} -eq 0 ] || printf '%s\n' "${broken[@]}"
 for failure in "${failures[@]+"${failures[@]}"}"; do printf 'FAILED: %s\n' "$failure"; done
 passed=0 failed=${#failures[@]} skips=0
 for line in "${counts[@]+"${counts[@]}"}"; do
