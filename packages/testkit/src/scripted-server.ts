@@ -1,5 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { resetSocket } from "./reset-socket.js";
 import { TEST_CERTIFICATE, TEST_KEY } from "./test-certificate.js";
 
 /** One request as it arrived at the scripted server. */
@@ -199,7 +200,7 @@ async function play(
         await Promise.race([hungUp, step.until]);
         break;
       case "reset":
-        socket.resetAndDestroy();
+        resetSocket(socket);
         return;
       case "close":
         socket.end();

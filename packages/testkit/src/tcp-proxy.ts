@@ -1,5 +1,6 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { type Random, seededRandom } from "./random.js";
+import { resetSocket } from "./reset-socket.js";
 
 /** Of the bytes that a proxy passes on: to the server behind it, or back to the client. */
 export type Direction = "toServer" | "toClient";
@@ -145,8 +146,7 @@ function join(options: PassageOptions): Passage {
     isOver = true;
     for (const lane of lanes) lane.close();
     for (const socket of [client, server]) {
-      // A reset of what is not connected yet would be an error of ours.
-      if (how === "reset" && !socket.connecting) socket.resetAndDestroy();
+      if (how === "reset") resetSocket(socket);
       else socket.destroy();
     }
     onEnd();

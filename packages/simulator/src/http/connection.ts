@@ -174,7 +174,8 @@ class ConnectionExchange implements Exchange {
   destroy(reset: boolean): void {
     if (this.#state !== "open") return;
     this.#state = "gone";
-    if (reset) this.#socket.resetAndDestroy();
+    // Node 20 leaks the handle of a socket that is reset while it shuts down, and then the process cannot exit.
+    if (reset && !this.#socket.writableEnded) this.#socket.resetAndDestroy();
     else this.#socket.destroySoon();
   }
 
