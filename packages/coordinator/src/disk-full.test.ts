@@ -127,6 +127,30 @@ test("another coordinator finishes it too, though it finds the disk full", async
   await assertFinished(run);
 });
 
+test("a disk that is full once the report is written keeps nobody from the next run", async () => {
+  const { cluster } = await running();
+  const { only } = cluster.store;
+  const write = only.writeFile.bind(only);
+  only.writeFile = async (file, text) => {
+    await write(file, text);
+    if (file === "run.json") only.isFull = true;
+  };
+  const record = await cluster.untilOver();
+  assert.deepEqual([record.state, record.result?.isWhole], ["completed", true]);
+  await cluster.submit();
+  assert.equal((await cluster.untilOver("r2", 60_000)).state, "completed");
+});
+
+test("that the disk takes results again is said of what waited, and not of a run that is led no more", async () => {
+  const { cluster, kill } = await running();
+  setFull(cluster, true);
+  await cluster.pass(30_000);
+  assert.equal((await cluster.record()).state, "delivering");
+  await kill();
+  await cluster.pass(30_000);
+  assert.doesNotMatch(cluster.logged.join("\n"), /takes results again/);
+});
+
 test("nobody makes room in time: the run fails in words; the report is in the blob store, the results in the log", async () => {
   const { cluster, log } = await running({ diskWaitMs: 30_000 });
   setFull(cluster, true);

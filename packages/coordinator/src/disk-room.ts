@@ -40,7 +40,7 @@ export class DiskRoom {
     this.#onNote(`${error.message}: ${error.hint ?? ""}`);
   }
 
-  /** Something was written. */
+  /** All that waited was written. */
   written(): void {
     if (this.#full === undefined) return;
     const seconds = Math.round((this.#clock.nowUs() - this.#full.sinceUs) / 1e6);
@@ -53,9 +53,7 @@ export class DiskRoom {
     const untilUs = this.#clock.nowUs() + this.#waitMs * 1000;
     for (;;) {
       try {
-        const done = await work();
-        this.written();
-        return done;
+        return await work();
       } catch (error) {
         if (!isDiskFull(error)) throw error;
         this.full(error);

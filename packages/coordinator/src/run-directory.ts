@@ -109,7 +109,7 @@ class NodeRunDirectory implements RunDirectory {
         try {
           await this.#append(file, lines);
         } catch (error) {
-          // Not lost: the next sync takes them, before what was appended meanwhile.
+          // Not lost: the next sync takes what is left, before what was appended meanwhile.
           for (const [other, left] of pending.slice(i))
             this.#pending.set(other, [...left, ...(this.#pending.get(other) ?? [])]);
           throw error;
@@ -118,17 +118,14 @@ class NodeRunDirectory implements RunDirectory {
     });
   }
 
-  /** All of it or nothing: what a full disk took of a line would garble the next. */
-  async #append(file: string, lines: readonly string[]): Promise<void> {
+  /** Takes from the lines what is on the disk, piece by piece: on a full one no more than a piece is made again and again. */
+  async #append(file: string, lines: string[]): Promise<void> {
     const kept = await this.#handle(file);
-    const { handle } = kept;
-    if (kept.isTorn && kept.isRegular) await handle.truncate(kept.size);
-    kept.isTorn = lines.length > 0;
-    const text = Buffer.from(lines.length > 0 ? `${lines.join("\n")}\n` : "");
-    if (text.length > 0) await handle.appendFile(text);
-    await handle.datasync();
-    kept.size += text.length;
-    kept.isTorn = false;
+    do {
+      const count = pieceOf(lines);
+      await appendPiece(kept, lines.slice(0, count));
+      lines.splice(0, count);
+    } while (lines.length > 0);
   }
 
   writeFile(file: string, text: string): Promise<void> {
@@ -191,6 +188,30 @@ interface KeptFile {
   size: number;
   /** Something may stand beyond that. */
   isTorn: boolean;
+}
+
+/** How many of the first lines make a piece. */
+function pieceOf(lines: readonly string[]): number {
+  let length = 0;
+  const end = lines.findIndex((line) => {
+    length += line.length;
+    return length > APPENDED_AT_ONCE;
+  });
+  return end < 0 ? lines.length : end + 1;
+}
+
+const APPENDED_AT_ONCE = 2 ** 20;
+
+/** All of it or nothing: what a full disk took of a line would garble the next. */
+async function appendPiece(kept: KeptFile, lines: readonly string[]): Promise<void> {
+  const { handle } = kept;
+  if (kept.isTorn && kept.isRegular) await handle.truncate(kept.size);
+  kept.isTorn = lines.length > 0;
+  const text = Buffer.from(lines.length > 0 ? `${lines.join("\n")}\n` : "");
+  if (text.length > 0) await handle.appendFile(text);
+  await handle.datasync();
+  kept.size += text.length;
+  kept.isTorn = false;
 }
 
 /** With what it lies in. Node's own `recursive` never returns for a folder below /proc. */

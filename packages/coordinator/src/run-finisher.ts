@@ -69,6 +69,7 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
       const kept = { schemaVersion: 1, facts, report };
       await directory.writeFile("run.json", `${JSON.stringify(kept, null, 2)}\n`);
     });
+    input.room.written();
   } catch (error) {
     problem ??= problemOf(error);
   }

@@ -114,6 +114,8 @@ export class RunKeeper {
 
   /** The record is terminal. Where the directory holds all there is, the log may forget the run. */
   async end(record: RunRecord): Promise<void> {
+    // The report is written: a note that finds no room must not keep the coordinator from its next run.
+    this.#room.giveUp();
     await Promise.all([this.#fold?.flush(), this.journal.flush()]);
     this.#fold?.close();
     this.journal.close();
