@@ -356,6 +356,40 @@ test("an agent whose reads of the commit hang asks again while there is time, an
   await cluster.close();
 });
 
+test("a read that answers at last, with what stood there before the start, is late and no attack", async () => {
+  const cluster = new Cluster();
+  let isHanging = false;
+  const agent = await cluster.addAgent("a1", {
+    transport: (transport) => ({
+      ...transport,
+      state: {
+        ...transport.state,
+        get: async (key) => {
+          const answer = await transport.state.get(key);
+          if (!isHanging) return answer;
+          isHanging = false;
+          await new Promise<void>((resolve) => {
+            cluster.clock.at(cluster.zeroUs + 500_000, resolve);
+          });
+          return answer;
+        },
+      },
+    }),
+  });
+  await cluster.lead();
+  await cluster.submit(twoSeconds);
+  await cluster.prepare();
+  await cluster.propose();
+  isHanging = true;
+  cluster.sendBeacon({ revision: cluster.beacon.revision + 1 });
+  await cluster.clock.advanceToAsync(cluster.zeroUs - 600_000);
+  assert.equal(isHanging, false, "it was asked, and hangs");
+  await cluster.commit();
+  await cluster.runTo(1_500_000);
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).refusals], ["running", 0]);
+  await cluster.close();
+});
+
 test("another process under the same id is not the one that was admitted", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");

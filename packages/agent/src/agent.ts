@@ -88,13 +88,13 @@ class AgentProcess implements Agent {
     });
     this.#proof = new TermProof({
       state: deps.state,
-      onProven: (beacon) => this.#heedBeacon(beacon),
+      onProven: (beacon, arrivedUs) => this.#heedProven(beacon, arrivedUs),
       onRefuted: (error) => this.#link.refuse(error),
       onBug: (error) => this.#endWith({ error }, true),
     });
     this.#reader = new RecordReader({
       state: deps.state,
-      onRecord: (record) => this.#heedRecord(record),
+      onRecord: (record, isLate) => this.#heedRecord(record, isLate),
       onAbsent: (run) => this.#heedAbsence(run),
       onMalformed: (error) => this.#link.refuse(error),
       onUnavailable: (error) => this.#stateUnavailable(error),
@@ -132,17 +132,23 @@ class AgentProcess implements Agent {
   }
 
   #hearBeacon(beacon: Beacon): void {
+    const arrivedUs = this.#deps.clock.nowUs();
     if (this.#leadership.isRepeated(beacon)) this.#link.refuse(repeated(`a beacon of ${beacon.leader}`));
-    else if (this.#leadership.isClaim(beacon)) this.#proof.ask(beacon);
-    else this.#heedBeacon(beacon);
+    else if (this.#leadership.isClaim(beacon)) this.#proof.ask(beacon, arrivedUs);
+    else this.#heedBeacon(beacon, arrivedUs);
   }
 
-  #heedBeacon(beacon: Beacon): void {
-    const { id, instance, clock } = this.#deps;
+  /** Later ones of the same leader may have been heeded while the store was asked. */
+  #heedProven(beacon: Beacon, arrivedUs: number): void {
+    if (!this.#leadership.isRepeated(beacon)) this.#heedBeacon(beacon, arrivedUs);
+  }
+
+  #heedBeacon(beacon: Beacon, arrivedUs: number): void {
+    const { id, instance } = this.#deps;
     // Whoever was silent for too long has been given up by now, whatever is still on its way to say otherwise.
     this.#lookForLeader();
     const { leader: leaderBefore, term: termBefore } = this.#leadership;
-    if (!this.#leadership.heed(beacon, { nowUs: clock.nowUs(), run: this.#machine.run })) return;
+    if (!this.#leadership.heed(beacon, { nowUs: arrivedUs, run: this.#machine.run })) return;
     if (beacon.refused.includes(instance)) {
       this.#endWith({ error: takenIdError(id, "as another process") }, true);
       return;
@@ -171,13 +177,13 @@ class AgentProcess implements Agent {
     }
   }
 
-  #heedRecord(record: RunRecord): void {
+  #heedRecord(record: RunRecord, isLate: boolean): void {
     if (this.#isStateUnavailable) this.#deps.logger.info("the StateStore can be read again");
     this.#isStateUnavailable = false;
     this.#absentSinceUs = null;
     const { run, revision } = this.#machine;
     if (record.id === run && record.revision < revision) {
-      this.#link.refuse(repeated(`an earlier record of run ${run}`));
+      if (!isLate) this.#link.refuse(repeated(`an earlier record of run ${run}`));
       return;
     }
     this.#leadership.acted(record);
@@ -240,7 +246,7 @@ class AgentProcess implements Agent {
       case "start":
         this.#leadership.began({
           term: effect.record.term,
-          leaderUs: effect.record.start?.leaderUs ?? effect.atUs,
+          leaderUs: effect.leaderUs,
           localUs: effect.atUs,
         });
         this.#run?.carryOut(effect);

@@ -45,6 +45,61 @@ test("a beacon of a higher term moves nobody unless the store knows that leader;
   await cluster.close();
 });
 
+test("nor does one of another leader under the same term", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  await lease(cluster, { instance: cluster.beacon.leaderInstance });
+  await cluster.start(long);
+  const claim = { ...cluster.beacon, leader: "c9", leaderInstance: "c9-1", seq: 1, stop: "cut" } as const;
+  cluster.transport.bus.publish(NAMES.beacon, encodeBeacon(claim));
+  await cluster.runTo(3_000_000);
+  assert.deepEqual([cluster.last(agent).state, cluster.last(agent).refusals], ["running", 1]);
+  await cluster.close();
+});
+
+test("what the store bears out counts from when it came, and not where its leader has said more since", async () => {
+  const cluster = new Cluster();
+  const waiting: (() => void)[] = [];
+  let isHanging = false;
+  const agent = await cluster.addAgent("a1", {
+    transport: (transport) => ({
+      ...transport,
+      state: {
+        ...transport.state,
+        get: async (key) => {
+          const entry = await transport.state.get(key);
+          if (key === LEADER_KEY && isHanging) {
+            await new Promise<void>((resolve) => waiting.push(resolve));
+          }
+          return entry;
+        },
+      },
+    }),
+  });
+  await cluster.start(long);
+  cluster.stopLeading();
+  await lease(cluster, { term: 2 });
+  const said = (seq: number, stop: Beacon["stop"]) => {
+    const beacon = { ...cluster.beacon, term: 2, seq, stop };
+    cluster.transport.bus.publish(NAMES.beacon, encodeBeacon(beacon));
+  };
+  isHanging = true;
+  said(1, "none");
+  await cluster.runTo(1_000_000);
+  // Waits for the answer to the first.
+  said(2, "cut");
+  await cluster.runTo(2_000_000);
+  waiting[0]?.();
+  await cluster.runTo(2_500_000);
+  assert.equal(waiting.length, 2, "the second is asked for");
+  said(3, "none");
+  await cluster.runTo(3_000_000);
+  waiting[1]?.();
+  await cluster.runTo(4_000_000);
+  assert.deepEqual([cluster.last(agent).term, cluster.last(agent).state], [2, "running"]);
+  await cluster.close();
+});
+
 test("a store that cannot be read proves nothing, and a leader is heeded once it can", async () => {
   const cluster = new Cluster();
   let isOut = false;

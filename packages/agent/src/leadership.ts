@@ -71,9 +71,9 @@ export class Leadership {
     return isQuiet ? [...this.#silences, { fromUs: this.#heardAtUs, toUs: nowUs }] : this.#silences;
   }
 
-  /** Of a leader under a higher term than any that was heeded. */
-  isClaim({ term }: Beacon): boolean {
-    return term > this.#term;
+  /** Of a leader under a higher term than any that was heeded, or of another one under the same. */
+  isClaim({ term, leaderInstance }: Beacon): boolean {
+    return term > this.#term || (term === this.#term && leaderInstance !== this.leader);
   }
 
   /** The same leader has said it before, or something after it: somebody repeats it. */
@@ -82,7 +82,7 @@ export class Leadership {
     return last?.term === term && last.leaderInstance === leaderInstance && seq <= last.seq;
   }
 
-  /** Takes the beacon, unless it is that of a leader who has been replaced. */
+  /** Takes the beacon that came at this time, unless it is that of a leader who has been replaced. */
   heed(beacon: Beacon, at: { readonly nowUs: number; readonly run: string | null }): boolean {
     const mayForget = at.run === null && this.silentUs(at.nowUs) > FORGET_TERM_US;
     if (beacon.term < this.#term && !mayForget) return false;
@@ -91,7 +91,7 @@ export class Leadership {
     }
     this.#term = beacon.term;
     this.#beacon = beacon;
-    this.#heardAtUs = at.nowUs;
+    this.#heardAtUs = Math.max(this.#heardAtUs, at.nowUs);
     if (at.run === null || beacon.run === at.run)
       this.#ledAtUs = Math.max(this.#ledAtUs, this.#saidAtUs(beacon, at.nowUs));
     return true;

@@ -3,7 +3,8 @@ import { decodeRunRecordOf, runKey, type StateStore } from "@tokenstorm/protocol
 
 export interface RecordReaderOptions {
   readonly state: StateStore;
-  readonly onRecord: (record: RunRecord) => void;
+  /** `isLate`: a read that was asked later has been answered before. */
+  readonly onRecord: (record: RunRecord, isLate: boolean) => void;
   /** The StateStore has no such run. */
   readonly onAbsent: (run: string) => void;
   readonly onMalformed: (error: unknown) => void;
@@ -18,6 +19,8 @@ export class RecordReader {
   readonly #options: RecordReaderOptions;
   #isReading = false;
   #next: string | undefined;
+  #asked = 0;
+  #answered = 0;
   #isClosed = false;
 
   constructor(options: RecordReaderOptions) {
@@ -50,11 +53,15 @@ export class RecordReader {
 
   async #readOne(run: string): Promise<void> {
     const { state, onRecord, onAbsent, onMalformed, onUnavailable, onBug } = this.#options;
+    this.#asked += 1;
+    const asked = this.#asked;
     try {
       const entry = await state.get(runKey(run));
       if (this.#isClosed) return;
+      const isLate = asked < this.#answered;
+      this.#answered = Math.max(this.#answered, asked);
       if (entry === undefined) onAbsent(run);
-      else onRecord(decodeRunRecordOf(run, entry.value));
+      else onRecord(decodeRunRecordOf(run, entry.value), isLate);
     } catch (error) {
       if (this.#isClosed) return;
       if (!(error instanceof LoadError)) onBug(error);

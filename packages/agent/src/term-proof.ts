@@ -3,21 +3,26 @@ import { type Beacon, decodeLease, LEADER_KEY, type StateStore } from "@tokensto
 
 export interface TermProofOptions {
   readonly state: StateStore;
-  /** The store bears the beacon out. */
-  readonly onProven: (beacon: Beacon) => void;
+  /** The store bears the beacon out, which came at this time. */
+  readonly onProven: (beacon: Beacon, arrivedUs: number) => void;
   /** The store knows of no such leader. */
   readonly onRefuted: (error: LoadError) => void;
   /** Anything else is a bug. */
   readonly onBug: (error: unknown) => void;
 }
 
+interface Claim {
+  readonly beacon: Beacon;
+  readonly arrivedUs: number;
+}
+
 /**
- * A beacon of a higher term is a claim: whoever believed it would hear the true leader no more. The StateStore knows, for
+ * A beacon of a higher term, or of another leader under the same, is a claim: whoever believed it would hear the true leader no more. The StateStore knows, for
  * a leader speaks only once its entry stands there. One question at a time; the newest claim waits for the next.
  */
 export class TermProof {
   readonly #options: TermProofOptions;
-  #next: Beacon | undefined;
+  #next: Claim | undefined;
   #isAsking = false;
   #isClosed = false;
 
@@ -25,8 +30,8 @@ export class TermProof {
     this.#options = options;
   }
 
-  ask(claim: Beacon): void {
-    this.#next = claim;
+  ask(beacon: Beacon, arrivedUs: number): void {
+    this.#next = { beacon, arrivedUs };
     // Every ending is handled within.
     if (!this.#isAsking) void this.#askAll();
   }
@@ -44,14 +49,14 @@ export class TermProof {
     this.#isAsking = false;
   }
 
-  async #askOnce(claim: Beacon): Promise<void> {
+  async #askOnce({ beacon, arrivedUs }: Claim): Promise<void> {
     const { state, onProven, onRefuted, onBug } = this.#options;
     try {
       const entry = await state.get(LEADER_KEY);
       if (this.#isClosed) return;
       // In a store that was begun anew nobody's entry stands yet: there is nothing that speaks against it.
-      if (entry === undefined || isBornOut(claim, entry.value)) onProven(claim);
-      else onRefuted(refuted(claim));
+      if (entry === undefined || isBornOut(beacon, entry.value)) onProven(beacon, arrivedUs);
+      else onRefuted(refuted(beacon));
     } catch (error) {
       // A store that does not answer says nothing: the leader's next beacon comes within a second.
       if (!(error instanceof LoadError) && !this.#isClosed) onBug(error);

@@ -135,6 +135,7 @@ test("a start is followed only when it is committed and was read in time", () =>
     kind: "start",
     record: record({ start: start(true) }),
     atUs: T_US,
+    leaderUs: start(true).leaderUs,
   });
   const late = after([...to.armed, read({ start: start(true) }, T_US - COMMIT_READ_BEFORE_US + 1)]);
   assert.deepEqual([late.machine.state, late.machine.problem?.code], ["failed", "AGENT_NOT_READY"]);

@@ -71,7 +71,8 @@ export type AgentEffect =
   /** Check the plan, find the target; answered by "prepared" or "not-ready". */
   | { readonly kind: "prepare"; readonly record: RunRecord; readonly place: AgentPlace }
   /** Begin at this time of the agent's own clock; answered by "started". */
-  | { readonly kind: "start"; readonly record: RunRecord; readonly atUs: number }
+  /** Time zero by the agent's own clock, and by that of the leader of the record's term. */
+  | { readonly kind: "start"; readonly record: RunRecord; readonly atUs: number; readonly leaderUs: number }
   /** Send what another agent was to send, from the stage on that each names. */
   | { readonly kind: "take-over"; readonly shards: readonly TakenShard[] }
   | { readonly kind: "commit-stages"; readonly stageStartsUs: RunRecord["stageStartsUs"] }
@@ -198,7 +199,8 @@ function lookAtStart(machine: AgentMachine, record: RunRecord, { nowUs, me }: Ci
   const armed: AgentMachine = { ...machine, state: "armed", armedAttempt: start.attempt };
   if (!start.committed) return stay(armed);
   if (nowUs > atUs - COMMIT_READ_BEFORE_US) return fail(machine, lateProblem(atUs - nowUs));
-  return { machine: { ...armed, isCommitted: true }, effects: [{ kind: "start", record, atUs }] };
+  const { leaderUs } = start;
+  return { machine: { ...armed, isCommitted: true }, effects: [{ kind: "start", record, atUs, leaderUs }] };
 }
 
 /** Whatever its record has by now, and not only what comes from now on: others may have been lost before time zero. */

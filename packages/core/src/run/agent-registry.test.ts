@@ -123,6 +123,17 @@ test("agents beyond the limit are counted, and one that was silent for long is f
   assert.deepEqual([...registry.views(S + REGISTRY_LIMITS.forgottenUs).keys()], ["b"]);
 });
 
+test("a number far ahead is not its own: it would make every true heartbeat after it a repetition", () => {
+  const registry = new AgentRegistry();
+  hearing(registry, 0, 3);
+  registry.heard(report("a", { seq: 7 }), S);
+  const forged = registry.heard(report("a", { state: "failed", seq: 2 ** 50 }), 2 * S);
+  assert.deepEqual(forged, { isNews: false, isStale: true });
+  assert.equal(registry.heard(report("a", { state: "running", seq: 8 }), 2 * S).isNews, true);
+  // It was cut off for an hour, and said one each second.
+  assert.equal(registry.heard(report("a", { state: "draining", seq: 3608 }), 3602 * S).isNews, true);
+});
+
 test("a heartbeat that the same process said before changes nothing; one without a number is taken as it comes", () => {
   const registry = new AgentRegistry();
   hearing(registry, 0, 3);

@@ -16,6 +16,9 @@ export const REGISTRY_LIMITS = {
   forgottenUs: 60_000_000,
   /** How often that is looked at. */
   tidyUs: 1_000_000,
+  /** A process says no more heartbeats than this at once, and a second: a number beyond that is not its own. */
+  heartbeatsAtOnce: 1000,
+  heartbeatsPerSecond: 100,
 } as const;
 
 interface Entry {
@@ -40,7 +43,7 @@ export class AgentRegistry {
 
   /**
    * Takes a heartbeat. `isNews` when something about the agent has changed that a decision may hang on; `isStale` for one
-   * that the same process said before the last: somebody has repeated it.
+   * that the same process said before the last, or cannot have said yet: somebody else has.
    */
   heard(report: AgentReport, nowUs: number): { readonly isNews: boolean; readonly isStale?: boolean } {
     this.#forget(nowUs);
@@ -54,7 +57,7 @@ export class AgentRegistry {
       this.#overflow += 1;
       return { isNews: false };
     }
-    if (known !== undefined && isStale(known.report, report)) return { isNews: false, isStale: true };
+    if (known !== undefined && isStale(known, report, nowUs)) return { isNews: false, isStale: true };
     if (known === undefined || known.report.instance === report.instance)
       return this.#keep(report, known, nowUs);
     return this.#challenge(report, known, nowUs);
@@ -131,9 +134,11 @@ export class AgentRegistry {
   }
 }
 
-function isStale(last: AgentReport, report: AgentReport): boolean {
-  const { instance, seq } = last;
-  return report.instance === instance && seq !== undefined && report.seq !== undefined && report.seq <= seq;
+function isStale({ report: last, heardAtUs }: Entry, report: AgentReport, nowUs: number): boolean {
+  if (report.instance !== last.instance || last.seq === undefined || report.seq === undefined) return false;
+  const { heartbeatsAtOnce, heartbeatsPerSecond } = REGISTRY_LIMITS;
+  const ahead = heartbeatsAtOnce + (heartbeatsPerSecond * (nowUs - heardAtUs)) / 1_000_000;
+  return report.seq <= last.seq || report.seq > last.seq + ahead;
 }
 
 function differs(before: AgentReport, after: AgentReport): boolean {
