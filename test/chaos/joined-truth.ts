@@ -16,8 +16,6 @@ export interface Evidence {
   readonly stampsFolder: string;
   /** Answers may be lost between the target, which finished them, and the agents. */
   readonly isWayBroken?: boolean;
-  /** Of agents whose monotonic clock is not that of the host: so much more, us. */
-  readonly clockAheadUs?: Readonly<Record<string, number>>;
 }
 
 /** What the join has looked at, for a test to see that there was something. */
@@ -109,7 +107,7 @@ function joinById(own: OwnEvidence, stamps: readonly Stamped[]): number {
 
 function joinByCount(own: OwnEvidence): void {
   const { agent, completedBySeq, finished } = own;
-  const endsUs = finished.map(({ endUs }) => endUs + (own.clockAheadUs?.[agent] ?? 0));
+  const endsUs = finished.map(({ endUs }) => endUs);
   const lastSeq = Math.max(0, ...completedBySeq.keys());
   let completed = 0;
   for (let seq = 1; seq <= lastSeq; seq += 1) {

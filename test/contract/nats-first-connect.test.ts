@@ -7,6 +7,8 @@ import { connectNats, type NatsOptions, startNatsServer } from "@tokenstorm/prot
 import { natsServerOrSkip, tempDir, withNatsServer } from "@tokenstorm/testkit";
 
 const LIMIT = { timeout: 30_000 };
+/** Far longer than the time limit of a connection, and far shorter than those who wait without one. */
+const LONGEST_MS = 10_000;
 const base = { name: "first", role: "coordinator", timeoutMs: 1000 } as const;
 
 /** Fails with this code, in time, in one line that a person can read. */
@@ -20,7 +22,10 @@ async function refused(options: NatsOptions, code: string, says: RegExp): Promis
   assert.equal(error.code, code);
   assert.match(error.message, says);
   assert.doesNotMatch(`${error.message} ${error.hint}`, /\n|secret/);
-  assert.ok(performance.now() - started < 4000, `it took ${Math.round(performance.now() - started)} ms`);
+  assert.ok(
+    performance.now() - started < LONGEST_MS,
+    `it took ${Math.round(performance.now() - started)} ms`,
+  );
   return error;
 }
 
@@ -87,9 +92,11 @@ test("one server that answers is enough, and the others keep nobody waiting", LI
   await withNatsServer(t, async ({ url }) => {
     const servers = [silent, old, "nats://127.0.0.1:1", url];
     const started = performance.now();
-    const transport = await connectNats({ ...base, servers });
+    // Longer than any healthy start, streams and all: whoever waited for the silent one would be seen.
+    const timeoutMs = 10_000;
+    const transport = await connectNats({ ...base, timeoutMs, servers });
     assert.equal(transport.server?.url, url);
-    assert.ok(performance.now() - started < base.timeoutMs);
+    assert.ok(performance.now() - started < timeoutMs);
     await transport.close();
   });
 });

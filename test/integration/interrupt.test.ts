@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { RunReport } from "@tokenstorm/core";
 import { findNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
+import { untilHolds } from "@tokenstorm/testkit";
 import { type Running, runCli, scratch, startCli, startSimulator } from "./cli.js";
 
 /** Processes on this host whose command line has all these words; a run must leave none behind. */
@@ -80,9 +81,7 @@ test("a run whose terminal dies leaves no process behind", async (t) => {
   const run = await startRun(t, simulator.url, out);
   run.signal("SIGKILL");
   await run.finished;
-  const deadline = Date.now() + 15_000;
-  while (processesWith(out).length > 0 && Date.now() < deadline)
-    await new Promise((resolve) => setImmediate(resolve));
+  await untilHolds(() => processesWith(out).length === 0, 15_000);
   assert.deepEqual(processesWith(out), []);
 });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { StudyReport } from "@tokenstorm/core";
 import { findNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
+import { untilHolds } from "@tokenstorm/testkit";
 import { assertClearFailure, type Finished, runCli, scratch, startCli, startSimulator } from "./cli.js";
 
 /** A study of two conditions and two repeats behind one simulator, whose switch leaves a line in `switched.log`. */
@@ -77,9 +78,7 @@ test("a study that is interrupted in a run drains it, says how to go on, and goe
   const first = startCli(t, ["study", place.file, "--out", place.out, ...flags], { limitMs: 240_000 });
   await first.line(/^\[2\/4\] levels, b, repeat 1 of 2/);
   // The second run's directory is made when it begins to send.
-  const deadline = Date.now() + 60_000;
-  while (readdirSync(join(place.out, "runs")).length < 2 && Date.now() < deadline)
-    await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(await untilHolds(() => readdirSync(join(place.out, "runs")).length >= 2, 60_000));
   first.signal("SIGINT");
   const stopped = await first.finished;
   assert.equal(stopped.code, 105, stopped.stderr);

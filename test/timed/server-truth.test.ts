@@ -29,7 +29,6 @@ test("another salt meets no warm prefix cache, and identical prompts do", async 
   const identical = await report(t, longPrompts(simulator.url, "identical"));
   const ttft = (one: RunReport) => one.stages[0]?.latencyUs.ttft.p50 ?? 0;
   assert.notEqual(first.run.salt, second.run.salt);
-  assert.ok(Math.abs(ttft(second) / ttft(first) - 1) <= 0.15, `TTFT ${ttft(first)} then ${ttft(second)} us`);
   for (const one of [first, second]) {
     assert.equal(
       one.totals.server.prefixHitTokens,
@@ -39,7 +38,10 @@ test("another salt meets no warm prefix cache, and identical prompts do", async 
     assert.ok(!one.verdict.reasons.some((reason) => /prefix/.test(reason)));
   }
   assert.ok((identical.totals.server.prefixHitTokens ?? 0) > 0.9 * identical.totals.tokens.prompt * 0.5);
-  assert.ok(ttft(identical) <= ttft(first) / 2, `TTFT ${ttft(first)} unique, ${ttft(identical)} identical`);
+  const said = `TTFT ${ttft(first)} and ${ttft(second)} us with unique prompts, ${ttft(identical)} us with identical ones`;
+  assert.ok(ttft(identical) <= ttft(first) / 2, said);
+  // The figures of two runs differ by what this machine does to each; a warm cache halves them.
+  assert.ok(ttft(second) >= (ttft(first) + ttft(identical)) / 2, said);
 });
 
 test("between quiescent scrapes the server's tokens and successes are exactly the client's", async (t) => {

@@ -23,7 +23,8 @@ test("a blocked event loop shows in delay and utilisation of its own interval al
   t.after(() => vitals.close());
   await turnsOfTheLoop(10);
   vitals.read();
-  busyFor(60);
+  // Longer than a busy machine takes the processor from an idle process for.
+  busyFor(300);
   await turnsOfTheLoop(5);
   const busy = vitals.read();
   assert.ok(busy.loopDelayMaxUs > 40_000, `${busy.loopDelayMaxUs}`);
@@ -71,12 +72,13 @@ test("open descriptors are counted", { skip: process.platform !== "linux" }, asy
     return vitals.read().descriptors;
   };
   const before = await settled();
-  const opened = Array.from({ length: 25 }, () => openSync("/dev/null", "r"));
+  // Many more than other tests of this process close meanwhile.
+  const opened = Array.from({ length: 250 }, () => openSync("/dev/null", "r"));
   t.after(() => {
     for (const descriptor of opened) closeSync(descriptor);
   });
   const after = await settled();
-  assert.ok(after >= before + 20, `${before} then ${after}`);
+  assert.ok(after >= before + 200, `${before} then ${after}`);
 });
 
 test("closing twice does no harm", () => {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { untilHolds } from "@tokenstorm/testkit";
 import { type HookCommand, hookText, runHook, startHook } from "./hook-process.js";
 
 function aCommand(t: TestContext, words: readonly string[], over: Partial<HookCommand> = {}): HookCommand {
@@ -38,16 +39,14 @@ test("a hook does not get what lets tokenstorm in to NATS", async (t) => {
 test("what a hook started itself ends with it", async (t) => {
   const command = aCommand(t, ["/bin/sh", "-c", "sleep 600 & echo $!; wait"]);
   const hook = await startHook(command);
-  const deadline = Date.now() + 20_000;
-  while (said(command) === "" && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(await untilHolds(() => said(command) !== "", 20_000));
   const child = Number(said(command));
   assert.ok(child > 0, "the inner process told its id");
   await hook.stop(5000);
   assert.equal(hook.isRunning(), false);
   const stat = join("/proc", String(child), "stat");
   const isGone = () => !existsSync(stat) || / Z /.test(readFileSync(stat, "utf8"));
-  while (!isGone() && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
-  assert.ok(isGone());
+  assert.ok(await untilHolds(isGone, 20_000));
 });
 
 test("a hook that is interrupted is ended, and that is no failure of its own", async (t) => {
