@@ -13,6 +13,11 @@ export interface StepLoopOptions {
 const SLIP_TOLERANCE_US = 5_000;
 /** Shorter waits are spent in setImmediate: a timer would take a whole millisecond. */
 const SPIN_US = 200;
+/**
+ * Of shorter steps a millisecond is so much that two of them might be released as one, and their reader be blamed for it:
+ * waits are rounded to the nearest one, and what is left then is spent in setImmediate. Below one nothing helps.
+ */
+const SHORT_STEPS_US = { from: 1_000, to: 5_000 } as const;
 
 /**
  * Runs the engine against the wall. The clock of the steps is absolute: a step starts when the last one
@@ -24,6 +29,7 @@ const SPIN_US = 200;
 export class StepLoop {
   readonly #options: StepLoopOptions;
   #dueUs = 0;
+  #durationUs = 0;
   #isStepping = false;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -52,6 +58,7 @@ export class StepLoop {
     this.#isStepping = plan !== undefined;
     if (plan === undefined) return;
     const nowUs = this.#options.nowUs();
+    this.#durationUs = plan.durationUs;
     this.#dueUs = startUs + plan.durationUs;
     const lagUs = nowUs - this.#dueUs;
     if (lagUs > SLIP_TOLERANCE_US) {
@@ -64,9 +71,11 @@ export class StepLoop {
   #wait(): void {
     if (!this.#isStepping || this.#isClosed) return;
     const leftUs = this.#dueUs - this.#options.nowUs();
-    if (leftUs < SPIN_US) this.#immediate = setImmediate(() => this.#release());
-    // Rounded up: a token is never early, and at most a millisecond late by rounding.
-    else this.#timer = setTimeout(() => this.#release(), Math.ceil(leftUs / 1000));
+    const isShort = this.#durationUs >= SHORT_STEPS_US.from && this.#durationUs < SHORT_STEPS_US.to;
+    // A token is never early; rounded up it is at most a millisecond late by rounding.
+    const waitMs = isShort ? Math.round(leftUs / 1000) : Math.ceil(leftUs / 1000);
+    if (leftUs < SPIN_US || waitMs < 1) this.#immediate = setImmediate(() => this.#release());
+    else this.#timer = setTimeout(() => this.#release(), waitMs);
   }
 
   #release(): void {
