@@ -1,7 +1,7 @@
 import { type Clock, LoadError, type RunRecord } from "@tokenstorm/core";
 import { probeClocks } from "./clock-probes.js";
 import { decodeRunRecord } from "./codec.js";
-import type { Heartbeat } from "./messages.js";
+import type { Heartbeat } from "./messages/index.js";
 import type { StateStore } from "./state-store.js";
 import { runKey, type Subjects } from "./subjects.js";
 import type { Transport } from "./transport.js";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Clock, LoadError } from "@tokenstorm/core";
 import type { Bus } from "./bus.js";
 import { decodeClockReply, encodeClockProbe } from "./codec.js";
-import type { ClockReply } from "./messages.js";
+import type { ClockReply } from "./messages/index.js";
 import type { Subjects } from "./subjects.js";
 
 export interface ClockLineOptions {

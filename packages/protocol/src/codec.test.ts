@@ -32,7 +32,7 @@ import {
   encodeSnapshot,
 } from "./codec.js";
 import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES, MESSAGES } from "./envelope.js";
-import type { Beacon } from "./messages.js";
+import type { Beacon } from "./messages/index.js";
 import { snapshotToMessage } from "./results.js";
 
 const beacon: Beacon = {

@@ -7,7 +7,7 @@ import {
   type Snapshot,
 } from "@tokenstorm/core";
 import { decodeMessage, encodeMessage, MESSAGES } from "./envelope.js";
-import type { Beacon, ClockProbe, ClockReply, Heartbeat } from "./messages.js";
+import type { Beacon, ClockProbe, ClockReply, Heartbeat } from "./messages/index.js";
 import { snapshotFromMessage, snapshotToMessage } from "./results.js";
 
 // Each pair is also the compiler's check that the schema on the wire and the type of the core agree. All decoders throw

@@ -11,7 +11,7 @@ import {
   PROTOCOL_VERSION,
   RunRecordMessage,
   SnapshotMessage,
-} from "./messages.js";
+} from "./messages/index.js";
 import { pack, unpack } from "./msgpack.js";
 
 /** What a reader takes, at most. */

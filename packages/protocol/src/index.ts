@@ -17,7 +17,7 @@ export {
 export { KeptRuns } from "./kept-runs.js";
 export * from "./lease-entry.js";
 export { createMemoryHub, type MemoryHub } from "./memory/hub.js";
-export * from "./messages.js";
+export * from "./messages/index.js";
 export * from "./operations.js";
 export * from "./plan-digest.js";
 export { RunReportMessage, reportFromJson } from "./report-message.js";

@@ -9,7 +9,7 @@ import {
 import { createClockErrors } from "./clock-errors.js";
 import { type DataSetFiles, NO_FILES, putDataSets } from "./data-set-store.js";
 import { KeptRuns } from "./kept-runs.js";
-import type { Beacon, Heartbeat } from "./messages.js";
+import type { Beacon, Heartbeat } from "./messages/index.js";
 import { findLeader, listAgents, type Roster } from "./roster.js";
 import { type Cluster, findRun, getReport, listRuns, stopRun, submitRun } from "./run-store.js";
 import { createRunLister, type RunSummary } from "./run-summaries.js";

@@ -2,7 +2,7 @@ import { type Final, type KeptEvent, LoadError, type Snapshot } from "@tokenstor
 import { z } from "zod";
 import { deflatePayload, inflatePayload } from "./compressed-histogram.js";
 import { decodeMessage, describeIssues, MESSAGES } from "./envelope.js";
-import { FinalMessage, KeptEventMessage, SnapshotLine, type SnapshotMessage } from "./messages.js";
+import { FinalMessage, KeptEventMessage, SnapshotLine, type SnapshotMessage } from "./messages/index.js";
 import { blockFromWire, blockToWire, mapPayloads } from "./wire-block.js";
 
 /** What one agent leaves behind of a run: its intervals, and its last word. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { aBeacon, aHeartbeat, aLedger, someVitals, VirtualClock } from "@tokenstorm/testkit";
 import { encodeBeacon, encodeHeartbeat } from "./codec.js";
 import { createMemoryHub } from "./memory/hub.js";
-import type { Beacon, Heartbeat } from "./messages.js";
+import type { Beacon, Heartbeat } from "./messages/index.js";
 import { openRoster } from "./roster.js";
 import { subjects } from "./subjects.js";
 

@@ -2,7 +2,7 @@ import { type Clock, LoadError, REGISTRY_LIMITS } from "@tokenstorm/core";
 import type { Subscription } from "./bus.js";
 import { decodeBeacon, decodeHeartbeat } from "./codec.js";
 import { onDenied } from "./denials.js";
-import type { Beacon, Heartbeat } from "./messages.js";
+import type { Beacon, Heartbeat } from "./messages/index.js";
 import type { Subjects } from "./subjects.js";
 import type { Transport } from "./transport.js";
 

@@ -8,7 +8,7 @@ import {
   type WorkMetric,
   type WorkPart,
 } from "@tokenstorm/core";
-import { FIRST_METRICS, type FirstMetric } from "./messages.js";
+import { FIRST_METRICS, type FirstMetric } from "./messages/index.js";
 
 /** A histogram with its payload in one form or another: bytes, deflated bytes, base64. */
 export interface HistogramWith<Payload> {
