@@ -1,4 +1,4 @@
-import { Objm } from "@nats-io/obj";
+import { type ObjectStore, Objm } from "@nats-io/obj";
 import { LoadError } from "@tokenstorm/core";
 import type { BlobStore } from "../blob-store.js";
 import { toLoadError, within } from "./errors.js";
@@ -6,7 +6,10 @@ import type { JetStreamLink } from "./stores.js";
 
 /** Limit of one blob, there or back: at 1 MB/s, 60 MB. */
 const TRANSFER_LIMIT_MS = 60_000;
-const GET_ATTEMPTS = 3;
+/** A reading that brings nothing for so long is given up: a cluster may have given it to a server that it has lost. */
+const QUIET_MS = 15_000;
+/** The next one is given to another server. */
+const READINGS = 2;
 
 export interface NatsBlobs extends BlobStore {
   /** Since it was put; undefined where it is not there. */
@@ -30,11 +33,10 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
     get: async (name) => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return (await transfer(`fetching ${name}`, () => store.getBlob(name))) ?? undefined;
+          return await transfer(`fetching ${name}`, () => readAll(store, name));
         } catch (error) {
-          // A cluster that has lost a server may give the reading to just that one, and to another the next time.
           const mayHelp = error instanceof LoadError && error.code === "BUS_UNAVAILABLE";
-          if (!mayHelp || attempt === GET_ATTEMPTS) throw error;
+          if (!mayHelp || attempt === READINGS) throw error;
         }
       }
     },
@@ -47,4 +49,26 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
       await transfer(`deleting ${name}`, () => store.delete(name));
     },
   };
+}
+
+/** Undefined where it is not there. Whoever gives up reads no further: the rest would take room from the next reading. */
+async function readAll(store: ObjectStore, name: string): Promise<Uint8Array | undefined> {
+  const what = `fetching ${name}`;
+  const found = await within(store.get(name), QUIET_MS, what);
+  if (found === null) return undefined;
+  // Reading shows it as well.
+  found.error.catch(() => undefined);
+  const reader = found.data.getReader();
+  const pieces: Uint8Array[] = [];
+  try {
+    for (;;) {
+      const { done, value } = await within(reader.read(), QUIET_MS, what);
+      if (value !== undefined) pieces.push(value);
+      if (done) break;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+  const { buffer, byteOffset, byteLength } = Buffer.concat(pieces);
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -47,15 +47,16 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
     timeoutMs,
   };
   const onWarning = options.onWarning ?? (() => undefined);
-  const prepare = () =>
+  const prepare = (peersMs: number) =>
     prepareStores(link, {
       resultsMaxBytes: options.resultsMaxBytes ?? NATS_DEFAULTS.resultsMaxBytes,
       replicas: options.replicas,
+      peersMs,
       onWarning,
     });
   if (options.role === "coordinator") {
     warnOfOldCluster(connection, onWarning);
-    await prepare();
+    await prepare(PEERS_FOUND_MS);
   } else
     await awaitStores(link, {
       limitMs: options.waitOnFirstConnect === true ? FIRST_CONNECT_LIMIT_MS : timeoutMs,
@@ -63,7 +64,8 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
       signal: options.signal,
       onWaiting: options.waitOnFirstConnect === true ? options.onWaiting : undefined,
     });
-  const repair = options.role === "coordinator" ? prepare : undefined;
+  // In the midst of a run there is no time for more: a leader must find its lease again.
+  const repair = options.role === "coordinator" ? () => prepare(0) : undefined;
   const log = createNatsLog(link, repair);
   let closing: Promise<void> | undefined;
   return {
@@ -86,6 +88,8 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
 }
 
 /** Releases before this one could lose what a cluster had acknowledged. */
+/** Servers of a cluster that are started together know each other within a second or two. */
+const PEERS_FOUND_MS = 5_000;
 const SOUND_CLUSTER = [2, 10, 23] as const;
 
 function warnOfOldCluster({ info }: NatsConnection, onWarning: (text: string) => void): void {

@@ -52,6 +52,8 @@ export interface PrepareOptions {
   readonly resultsMaxBytes: number;
   /** As the operator wants it; undefined: by what NATS is. */
   readonly replicas: Replicas | undefined;
+  /** Servers of a cluster that have just begun are waited for so long. */
+  readonly peersMs: number;
   readonly onWarning: (text: string) => void;
 }
 
@@ -68,22 +70,30 @@ export async function prepareStores(link: JetStreamLink, options: PrepareOptions
   }
 }
 
-/** Three copies survive the loss of a server; a cluster that cannot place them is better than none. */
+/**
+ * Three copies survive the loss of a server; a cluster that cannot place them is better than none. Servers that have just
+ * begun are given time to find each other: what is made with one copy stays so.
+ */
 async function makeWithMostCopies(
   link: JetStreamLink,
   options: PrepareOptions,
   onWarning: (text: string) => void,
 ): Promise<void> {
   if (link.connection.info?.cluster === undefined) return makeStores(link, options, 1);
-  try {
-    await makeStores(link, options, 3);
-  } catch (error) {
-    if (!isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas, JS_CODES.noRoomForReplicas)) throw error;
-    onWarning(
-      "this NATS cluster has no room for three copies of what runs need, so there is one: what its server loses is lost",
-    );
-    await makeStores(link, options, 1);
+  const untilMs = performance.now() + options.peersMs;
+  for (;;) {
+    try {
+      return await makeStores(link, options, 3);
+    } catch (error) {
+      if (!isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas, JS_CODES.noRoomForReplicas)) throw error;
+    }
+    if (performance.now() >= untilMs) break;
+    await wait(LOOK_AGAIN_MOST_MS);
   }
+  onWarning(
+    "this NATS cluster has no room for three copies of what runs need, so there is one: what its server loses is lost",
+  );
+  await makeStores(link, options, 1);
 }
 
 /** The state bucket comes last: others wait for it. */
