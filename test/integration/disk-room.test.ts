@@ -2,27 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import {
-  createAggregate,
-  factsOf,
-  isTerminal,
-  RunHistory,
-  type RunRecord,
-  type RunReport,
-  resolveStages,
-  summariseRun,
-} from "@tokenstorm/core";
-import {
-  decodeEvent,
-  decodeHeartbeat,
-  decodeResult,
-  getReport,
-  LEADER_IN_LOG,
-  type LogEntry,
-  reportFromJson,
-  subjects,
-} from "@tokenstorm/protocol";
-import { type SmallDisk, smallDiskOrSkip } from "@tokenstorm/testkit";
+import { isTerminal, type RunReport } from "@tokenstorm/core";
+import { decodeHeartbeat, getReport, type LogEntry, reportFromJson, subjects } from "@tokenstorm/protocol";
+import { reportOfOnlooker, type SmallDisk, smallDiskOrSkip } from "@tokenstorm/testkit";
 import type { Running } from "./cli.js";
 import { startCoordinator } from "./cluster.js";
 import {
@@ -75,23 +57,6 @@ function untilCut({ transport }: Cluster, seq: number): Promise<void> {
   });
 }
 
-/** What somebody who only looked on makes of the same record and log. */
-function undisturbed(record: RunRecord, log: readonly LogEntry[], version: string): RunReport {
-  const stages = resolveStages(record.plan);
-  const aggregate = createAggregate({ stages, shards: record.shards });
-  const history = new RunHistory();
-  for (const { kind, agent, data } of log) {
-    if (kind === "event" && agent === LEADER_IN_LOG) history.add(decodeEvent(data));
-    if (kind !== "snapshot" && kind !== "final") continue;
-    const { result } = decodeResult(kind, data);
-    if (result.kind === "snapshot") aggregate.fold(result.snapshot);
-    else aggregate.foldFinal(result.final);
-  }
-  const findings = history.findings();
-  const facts = factsOf(record, findings, { transport: "nats", version });
-  return summariseRun({ facts, stages, aggregate, serverSamples: findings.serverSamples });
-}
-
 async function assertFinished({ cluster, log }: FullDisk): Promise<void> {
   const record = await until(cluster, ({ state }) => isTerminal(state), "over");
   assert.deepEqual([record.state, record.problem, record.result?.isWhole], ["completed", null, true]);
@@ -99,7 +64,10 @@ async function assertFinished({ cluster, log }: FullDisk): Promise<void> {
   const report = reportFromJson(readFileSync(join(directory, "report.json"), "utf8"));
   const { facts } = JSON.parse(readFileSync(join(directory, "run.json"), "utf8"));
   const json = (one: RunReport) => JSON.parse(JSON.stringify({ ...one, leading: null }));
-  assert.deepEqual(json(report), json(undisturbed(record, log, facts.version)));
+  assert.deepEqual(
+    json(report),
+    json(reportOfOnlooker({ record, log, transport: "nats", version: facts.version })),
+  );
   assert.deepEqual(json(await getReport(cluster.transport, record)), json(report));
   assertWhole(report);
   await assertJoined(cluster, report);

@@ -2,22 +2,20 @@ import assert from "node:assert/strict";
 import {
   type Aggregate,
   createAggregate,
-  factsOf,
   isTerminal,
   openLosses,
   ownedShards,
   plannedArrivals,
   quotaOf,
   type ResolvedStage,
-  RunHistory,
   type RunRecord,
   type RunReport,
   resolveStages,
   type Snapshot,
   stoppedByUs,
-  summariseRun,
 } from "@tokenstorm/core";
-import { decodeEvent, decodeResult, LEADER_IN_LOG, lineToResult, reportFromJson } from "@tokenstorm/protocol";
+import { lineToResult, reportFromJson } from "@tokenstorm/protocol";
+import { reportOfOnlooker } from "@tokenstorm/testkit";
 import { rawSnapshots } from "./kept.js";
 import { RUN, type World } from "./world.js";
 
@@ -360,33 +358,21 @@ function checkObserver(
   world: World,
   { record, report, kept }: { record: RunRecord; report: RunReport; kept: Kept },
 ): void {
-  const stages = resolveStages(record.plan);
-  const aggregate = createAggregate({ stages, shards: record.shards });
-  const history = new RunHistory();
   const seen = new Set<string>();
-  for (const { kind, agent, data } of world.log) {
-    if (kind === "event") {
-      if (agent === LEADER_IN_LOG) history.add(decodeEvent(data));
-    } else if (kind === "snapshot" || kind === "final") {
-      const { result } = decodeResult(kind, data);
-      if (result.kind === "snapshot") {
-        const { snapshot } = result;
-        checkFrozen(world, `${agent} ${snapshot.epoch} ${snapshot.seq}`, data);
-        if (aggregate.fold(snapshot) === "folded") seen.add(`${agent} ${snapshot.seq}`);
-      } else if (aggregate.foldFinal(result.final) === "folded") seen.add(`${agent} final`);
-    }
-  }
+  const summary = reportOfOnlooker({
+    record,
+    log: world.log,
+    transport: "nats",
+    version: "0.1.0",
+    onResult: ({ agent, data }, result, isNew) => {
+      const seq = result.kind === "snapshot" ? `${result.snapshot.seq}` : "final";
+      if (result.kind === "snapshot") checkFrozen(world, `${agent} ${result.snapshot.epoch} ${seq}`, data);
+      if (isNew) seen.add(`${agent} ${seq}`);
+    },
+  });
   // What came after the verdict is in the log, and in no report.
   if (record.result?.isWhole !== true && !isSame(seen, inDirectory(kept))) return;
   world.happenings.count("onlookers");
-  const findings = history.findings();
-  for (const { agent, lastSeq } of findings.expected) {
-    const epoch = record.shards.find((shard) => shard.agent === agent)?.epoch ?? 0;
-    aggregate.expectAtLeast(agent, epoch, lastSeq);
-  }
-  const facts = factsOf(record, findings, { transport: "nats", version: "0.1.0" });
-  const serverSamples = findings.serverSamples;
-  const summary = summariseRun({ facts, stages, aggregate, serverSamples });
   const json = (value: RunReport) => JSON.parse(JSON.stringify({ ...value, leading: null }));
   assert.deepEqual(json(summary), json(report), `an observer of run ${RUN} writes another report`);
 }

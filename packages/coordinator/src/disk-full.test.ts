@@ -1,24 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  createAggregate,
-  factsOf,
-  RunHistory,
-  type RunRecord,
-  type RunReport,
-  resolveStages,
-  summariseRun,
-} from "@tokenstorm/core";
-import {
-  decodeEvent,
-  decodeResult,
-  getReport,
-  LEADER_IN_LOG,
-  type LogEntry,
-  reportFromJson,
-  stopRun,
-} from "@tokenstorm/protocol";
-import { VirtualClock } from "@tokenstorm/testkit";
+import type { RunReport } from "@tokenstorm/core";
+import { getReport, type LogEntry, reportFromJson, stopRun } from "@tokenstorm/protocol";
+import { reportOfOnlooker, VirtualClock } from "@tokenstorm/testkit";
 import type { CoordinatorDeps } from "./deps.js";
 import { Cluster } from "./testing/cluster.js";
 
@@ -45,31 +29,15 @@ const setFull = ({ store }: Cluster, isFull: boolean) => {
   store.only.isFull = isFull;
 };
 
-/** What somebody who only looked on, on a disk that was never full, makes of the same record and log. */
-function undisturbed(record: RunRecord, log: readonly LogEntry[]): RunReport {
-  const stages = resolveStages(record.plan);
-  const aggregate = createAggregate({ stages, shards: record.shards });
-  const history = new RunHistory();
-  for (const { kind, agent, data } of log) {
-    if (kind === "event") {
-      if (agent === LEADER_IN_LOG) history.add(decodeEvent(data));
-    } else if (kind === "snapshot" || kind === "final") {
-      const { result } = decodeResult(kind, data);
-      if (result.kind === "snapshot") aggregate.fold(result.snapshot);
-      else aggregate.foldFinal(result.final);
-    }
-  }
-  const findings = history.findings();
-  const facts = factsOf(record, findings, { transport: "memory", version: "0.1.0" });
-  return summariseRun({ facts, stages, aggregate, serverSamples: findings.serverSamples });
-}
-
 async function assertFinished({ cluster, log }: Awaited<ReturnType<typeof running>>): Promise<void> {
   const record = await cluster.record();
   assert.deepEqual([record.state, record.problem, record.result?.isWhole], ["completed", null, true]);
   const json = (report: RunReport) => JSON.parse(JSON.stringify({ ...report, leading: null }));
   const kept = reportFromJson(cluster.store.only.files.get("report.json") ?? "");
-  assert.deepEqual(json(kept), json(undisturbed(record, log)));
+  assert.deepEqual(
+    json(kept),
+    json(reportOfOnlooker({ record, log, transport: "memory", version: "0.1.0" })),
+  );
   assert.deepEqual(json(await getReport(cluster.transport, record)), json(kept));
   const { intervalsExpected } = kept.completeness;
   assert.ok(intervalsExpected >= 12);

@@ -68,8 +68,8 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
       await directory.writeFile("report.json", `${json}\n`);
       const kept = { schemaVersion: 1, facts, report };
       await directory.writeFile("run.json", `${JSON.stringify(kept, null, 2)}\n`);
+      if (problem === null) input.room.written();
     });
-    input.room.written();
   } catch (error) {
     problem ??= problemOf(error);
   }

@@ -13,6 +13,7 @@ export * from "./process-family.js";
 export * from "./promtool.js";
 export * from "./property.js";
 export * from "./random.js";
+export * from "./report-of-onlooker.js";
 export * from "./reset-socket.js";
 export * from "./scripted-server.js";
 export * from "./small-disk.js";
