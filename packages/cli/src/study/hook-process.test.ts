@@ -44,9 +44,22 @@ test("what a hook started itself ends with it", async (t) => {
   assert.ok(child > 0, "the inner process told its id");
   await hook.stop(5000);
   assert.equal(hook.isRunning(), false);
-  const stat = join("/proc", String(child), "stat");
-  const isGone = () => !existsSync(stat) || / Z /.test(readFileSync(stat, "utf8"));
-  assert.ok(await untilHolds(isGone, 20_000));
+  assert.ok(await untilHolds(() => isGone(child), 20_000));
+});
+
+function isGone(pid: number): boolean {
+  const stat = join("/proc", String(pid), "stat");
+  return !existsSync(stat) || / Z /.test(readFileSync(stat, "utf8"));
+}
+
+test("what a hook leaves behind ends when it does, and not when its number may be another's", async (t) => {
+  const command = aCommand(t, ["/bin/sh", "-c", "sleep 600 & echo $!"]);
+  const hook = await startHook(command);
+  assert.equal(await hook.ended, null);
+  const child = Number(said(command));
+  assert.ok(child > 0, "the inner process told its id");
+  assert.ok(await untilHolds(() => isGone(child), 20_000));
+  await hook.stop(5000);
 });
 
 test("a hook that is interrupted is ended, and that is no failure of its own", async (t) => {

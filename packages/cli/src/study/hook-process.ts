@@ -115,6 +115,8 @@ function processOf(child: ChildProcess, text: string, logFile: string): HookProc
   const ended = new Promise<string | null>((resolve) => {
     child.once("error", (error) => resolve(`could not be started: ${reasonOf(error)}`));
     child.once("exit", (code, signal) => {
+      // What it started and left behind goes with it; later its number may be another's.
+      signalGroup(child, "SIGKILL");
       if (code === 0) resolve(null);
       else resolve(signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
     });
@@ -123,12 +125,11 @@ function processOf(child: ChildProcess, text: string, logFile: string): HookProc
   });
   let stopping: Promise<void> | undefined;
   const stop = async (limitMs: number) => {
-    if (isRunning) signalGroup(child, "SIGTERM");
+    if (!isRunning) return;
+    signalGroup(child, "SIGTERM");
     const kill = setTimeout(() => signalGroup(child, "SIGKILL"), limitMs);
     await ended;
     clearTimeout(kill);
-    // What it started and left behind goes with it.
-    signalGroup(child, "SIGKILL");
   };
   const onExit = () => signalGroup(child, "SIGKILL");
   process.once("exit", onExit);

@@ -86,6 +86,25 @@ test("two processes do not work in one directory", async (t) => {
   );
 });
 
+test("a data set that was edited since makes another study, and one that is as it was does not", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tokenstorm-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const workload = { kind: "dataset", file: "prompts.jsonl" };
+  const [suite] = FILE.suites;
+  const suites = [{ ...suite, plan: { ...suite?.plan, workload } }];
+  writeFileSync(join(folder, "s.json"), JSON.stringify({ ...FILE, suites }));
+  const load = async (prompt: string) => {
+    writeFileSync(join(folder, "prompts.jsonl"), `${JSON.stringify({ prompt })}\n`);
+    return { loaded: await loadStudy(join(folder, "s.json")), path: join(folder, "out") };
+  };
+  await (await openStudyDirectory({ ...(await load("a b")), ...first })).close();
+  await (await openStudyDirectory({ ...(await load("a b")), ...again })).close();
+  await assert.rejects(
+    openStudyDirectory({ ...(await load("a c")), ...again }),
+    /or a plan or data set that it names, is not what the study in .* was begun with/,
+  );
+});
+
 test("beginning anew keeps what was there, however often", async (t) => {
   const study = await aStudy(t);
   const one = await openStudyDirectory({ ...study, ...first });

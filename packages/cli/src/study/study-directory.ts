@@ -117,7 +117,7 @@ async function stateOf(options: OpenOptions): Promise<StudyState | undefined> {
   const { data } = state;
   const why =
     data.digest !== loaded.digest
-      ? `${loaded.path}, or a plan that it names, is not what the study in ${path} was begun with`
+      ? `${loaded.path}, or a plan or data set that it names, is not what the study in ${path} was begun with`
       : data.mode !== mode
         ? `the study in ${path} was begun in mode ${data.mode}, not ${mode}`
         : null;
