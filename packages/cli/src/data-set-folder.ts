@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { lstat, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DataSetFolder } from "@tokenstorm/agent";
@@ -10,7 +10,13 @@ export const DATA_CACHE_ENV = "TOKENSTORM_DATA_CACHE";
 
 /** In the folder for temporary files, each user's own. Every process of a host shares it. */
 export function dataSetFolder(env: Readonly<Record<string, string | undefined>>): DataSetFolder {
-  const folder = env[DATA_CACHE_ENV] ?? join(tmpdir(), `tokenstorm-data-${process.getuid?.() ?? 0}`);
+  const named = env[DATA_CACHE_ENV];
+  const uid = process.getuid?.() ?? 0;
+  const folder = named ?? join(tmpdir(), `tokenstorm-data-${uid}`);
+  // What others have put there is read no matter, for it is held against its digest; it is neither added to nor cleared.
+  const check = async () => {
+    if (named === undefined) await checkOwner(folder, uid);
+  };
   return {
     read: async (name) => {
       const file = join(folder, name);
@@ -27,6 +33,7 @@ export function dataSetFolder(env: Readonly<Record<string, string | undefined>>)
     },
     write: async (name, data) => {
       await makeFolder(folder, 0o700);
+      await check();
       const part = join(folder, `${name}.${randomUUID()}.part`);
       try {
         await writeFile(part, data, { mode: 0o600 });
@@ -36,8 +43,12 @@ export function dataSetFolder(env: Readonly<Record<string, string | undefined>>)
         throw error;
       }
     },
-    remove: (name) => rm(join(folder, name), { force: true }),
+    remove: async (name) => {
+      await check();
+      await rm(join(folder, name), { force: true });
+    },
     list: async () => {
+      await check();
       const names = await readdir(folder);
       const files = await Promise.all(
         names.map(async (name) => {
@@ -48,6 +59,13 @@ export function dataSetFolder(env: Readonly<Record<string, string | undefined>>)
       return files.sort((a, b) => a.mtimeMs - b.mtimeMs);
     },
   };
+}
+
+/** Anybody may make a folder of this name there, to read what is put into it, or have it lead elsewhere. */
+async function checkOwner(folder: string, uid: number): Promise<void> {
+  const stats = await lstat(folder);
+  const isOwn = stats.isDirectory() && stats.uid === uid && (stats.mode & 0o022) === 0;
+  if (!isOwn) throw new Error(`${folder} is not a folder that this user alone may write to`);
 }
 
 function isAbsent(error: unknown): boolean {
