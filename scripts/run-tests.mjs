@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeBatches } from "./test-batches.mjs";
 
@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * Part -> folder of compiled tests, and how many files run side by side. `batched`: several files in one process.
+ * `first`: what takes longest, so that nothing of it is left when all the rest is done.
  * `beside`: runs at the same time as that part, where both are wanted; then it says what it has to say at its end.
  */
 const PARTS = {
@@ -27,7 +28,11 @@ const PARTS = {
   // The wire contract on the simulator, and with the wire spoilt in every way.
   conformance: { folders: ["test/dist/conformance"], concurrency: 1 },
   // They wait most of their time, for processes and for time to pass, and judge no speed.
-  integration: { folders: ["test/dist/integration"], concurrency: 3 },
+  integration: {
+    folders: ["test/dist/integration"],
+    concurrency: 3,
+    first: ["determinism", "study", "secrets", "bad-inputs"],
+  },
   // Real processes, killed, stopped and cut off; scripts/chaos.mjs has more of it than CI.
   chaos: { folders: ["test/dist/chaos"], concurrency: 1 },
   // What is held against the time of this machine, each with the machine to itself.
@@ -45,6 +50,16 @@ function testFiles(folder) {
     .sort();
 }
 
+/** The runner sorts files by their paths: each gets one by which those of `first` come before the others. */
+function longestFirst(files, { first, scratch }) {
+  if (first.length === 0) return files;
+  const nameOf = (file) => basename(file, ".test.js");
+  const long = files.filter((file) => first.includes(nameOf(file)));
+  const inOrder = [...long, ...files.filter((file) => !long.includes(file))];
+  const groups = inOrder.map((file, i) => ({ name: `${100 + i}-${nameOf(file)}`, files: [file] }));
+  return writeBatches(groups, scratch);
+}
+
 function nothingCounted() {
   return { passed: 0, failed: 0, skipped: 0, skips: [], failures: [] };
 }
@@ -54,14 +69,19 @@ function removeTestContainers() {
 }
 
 async function runPart(part, extra, node, isQuiet) {
-  const { folders, concurrency, batched = false } = PARTS[part];
+  const { folders, concurrency, batched = false, first = [] } = PARTS[part];
   const groups = folders.map((folder) => ({
     name: folder.replace(/\/dist$/, ""),
     files: testFiles(join(root, folder)),
   }));
   if (groups.every(({ files }) => files.length === 0)) return nothingCounted();
   const scratch = mkdtempSync(join(tmpdir(), "tokenstorm-tests-"));
-  const files = batched ? writeBatches(groups, scratch) : groups.flatMap((group) => group.files);
+  const files = batched
+    ? writeBatches(groups, scratch)
+    : longestFirst(
+        groups.flatMap((group) => group.files),
+        { first, scratch },
+      );
   const countFile = join(scratch, "counts.json");
   const args = [
     "--enable-source-maps",
