@@ -17,8 +17,9 @@ interface Claim {
 }
 
 /**
- * A beacon of a higher term, or of another leader under the same, is a claim: whoever believed it would hear the true leader no more. The StateStore knows, for
- * a leader speaks only once its entry stands there. One question at a time; the newest claim waits for the next.
+ * A beacon of a higher term, or of another leader under the same, is a claim: whoever believed it would hear the true
+ * leader no more. The StateStore knows, for a leader speaks only once its entry stands there. One question at a time; the
+ * newest claim waits for the next.
  */
 export class TermProof {
   readonly #options: TermProofOptions;

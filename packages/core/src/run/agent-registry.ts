@@ -16,9 +16,9 @@ export const REGISTRY_LIMITS = {
   forgottenUs: 60_000_000,
   /** How often that is looked at. */
   tidyUs: 1_000_000,
-  /** A process says no more heartbeats than this at once, and a second: a number beyond that is not its own. */
-  heartbeatsAtOnce: 1000,
-  heartbeatsPerSecond: 100,
+  /** Of a process so many may be lost at once, and so many a second: a number beyond that is not its own. */
+  heartbeatsAtOnce: 20,
+  heartbeatsPerSecond: 10,
 } as const;
 
 interface Entry {
