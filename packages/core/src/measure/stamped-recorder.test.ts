@@ -290,6 +290,19 @@ test("an end stamped just before the grace time is over counts, one at that mome
   }
 });
 
+test("who learns of an arrival when its count is closed may still drop it as late; sent or ended, it is censored", () => {
+  const { recorder, snapshots } = recording();
+  recorder.advance(7_100_000);
+  recorder.drop(offer(recorder, 4_000_000), 7_100_000, "late");
+  const sent = send(recorder, 4_100_000);
+  recorder.end(sent, 7_200_000, completed);
+  recorder.end(offer(recorder, 4_200_000), 7_200_000, cancelled);
+  recorder.finish(7_500_000, facts);
+  const { due } = only(snapshots, "measured");
+  assert.deepEqual([due.offered, due.dropped, due.censored], [3, { late: 1 }, 2]);
+  assert.deepEqual([due.completed, due.cancelled], [0, 0]);
+});
+
 test("a stop ends the window of its stage, later stages never start, and what follows is drain", () => {
   const stages = [level, userStage(1, { rampUpUs: 0, settleUs: 0, durationUs: S })];
   const { recorder, snapshots } = recording({ stages, stageStartsUs: [0, 5 * S] });

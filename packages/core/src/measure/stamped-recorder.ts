@@ -68,7 +68,7 @@ class StampedRecorder implements Recorder {
     const work = this.#book.work(block, member);
     if (work !== null) work.offered += 1;
     if (offer.user !== null) this.#tallies[offer.stage]?.offered(offer.user);
-    if (this.#clock.isClosed(offer.stage)) this.#censor(request, this.#clock.nowUs);
+    if (this.#clock.isClosed(offer.stage)) request.isPastCount = true;
     else this.#open[offer.stage]?.add(request);
     return request;
   }
@@ -89,6 +89,7 @@ class StampedRecorder implements Recorder {
     const request = this.#living(sample, tUs);
     assert(!request.begun, "a request was begun twice");
     request.begun = true;
+    this.#censorPastCount(request);
     const lagUs = this.#clock.nowUs - request.dueUs;
     this.#lag.record(lagUs);
     this.#record(request, "scheduleLag", lagUs);
@@ -147,6 +148,7 @@ class StampedRecorder implements Recorder {
 
   end(sample: RequestSample, tUs: number, end: RequestEnd): void {
     const request = this.#living(sample, tUs);
+    this.#censorPastCount(request);
     if (request.sentUs === null && end.outcome.kind === "completed") this.#send(request);
     this.#closeArrival(request);
     request.ended = true;
@@ -304,6 +306,10 @@ class StampedRecorder implements Recorder {
 
   #record(request: TrackedRequest, metric: MetricName, value: number): void {
     if (!request.censored) this.#book.record(request.block, metric, value);
+  }
+
+  #censorPastCount(request: TrackedRequest): void {
+    if (request.isPastCount && !request.censored) this.#censor(request, this.#clock.nowUs);
   }
 
   #censor(request: TrackedRequest, tUs: number): void {

@@ -30,6 +30,8 @@ export class TrackedRequest implements RequestSample {
   hasContent = false;
   /** The count of its stage was closed before it ended: from then on it is in the flow alone. */
   censored = false;
+  /** It was offered when that count was closed already: censored once it is begun, but it may be dropped as any other. */
+  isPastCount = false;
   /** The arrival that is still open: further events of the same read may join it. */
   arrivalUs = -1;
   arrivalTokens = 0;
