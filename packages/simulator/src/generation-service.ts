@@ -9,6 +9,7 @@ import type { Exchange } from "./http/connection.js";
 import { EventFormat } from "./http/event-format.js";
 import { Generation } from "./http/generation.js";
 import { parseJsonObject } from "./http/json-fields.js";
+import { RecentBodies } from "./http/recent-bodies.js";
 import { type ResponseHeaders, toByteString } from "./http/response.js";
 import { monotonicUs } from "./monotonic.js";
 import type { SimulatorConfig } from "./options.js";
@@ -39,6 +40,7 @@ const FAULT_ANSWERS: Partial<Record<Fault["kind"], { readonly status: number; re
 
 /** The two generation endpoints: from the checked request through the engine to the writes and the truth log. */
 export class GenerationService {
+  readonly #bodies = new RecentBodies();
   readonly #config: SimulatorConfig;
   readonly #truth: TruthLogWriter;
   readonly #vocabulary: Vocabulary;
@@ -72,7 +74,7 @@ export class GenerationService {
     let fault: GivenFault | undefined;
     try {
       fault = this.#faultOf(exchange, ordinal);
-      request = parseGenerationRequest(endpoint, parseBody(exchange), this.#config);
+      request = parseGenerationRequest(endpoint, parseBody(exchange, this.#bodies), this.#config);
     } catch (error) {
       this.#reject(exchange, { id, endpoint, error: asApiError(error) });
       return;
@@ -233,10 +235,10 @@ function headerId(exchange: Exchange): string | undefined {
   return value === undefined || value === "" ? undefined : Buffer.from(value, "latin1").toString("utf8");
 }
 
-function parseBody(exchange: Exchange) {
+function parseBody(exchange: Exchange, recent: RecentBodies) {
   const [type = ""] = (exchange.request.headers.get("content-type") ?? "").split(";");
   if (type.trim().toLowerCase() !== "application/json") {
     throw invalidBody("Unsupported Media Type: Only 'application/json' is allowed");
   }
-  return parseJsonObject(exchange.request.body);
+  return recent.read(exchange.request.body, parseJsonObject);
 }

@@ -67,7 +67,7 @@ export function parseGenerationRequest(
     endpoint,
     promptTokens,
     images,
-    promptDigest: digest(prompt.canonical()),
+    promptDigest: prompt.digest(),
     requestId: stringField(body, "request_id"),
     stream,
     ...usage,
@@ -98,11 +98,22 @@ export function promptDigest(canonicalPrompt: string): string {
 /** Evaluated late: a request that is refused for its model is not tokenized. */
 interface Prompt {
   tokens(): ChatTokens;
-  canonical(): string;
+  digest(): string;
 }
 
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** Of arrays that are never changed: that of a body which came before is the same one. */
+const messageDigests = new WeakMap<readonly unknown[], string>();
+
+function digestOfMessages(messages: readonly unknown[]): string {
+  const known = messageDigests.get(messages);
+  if (known !== undefined) return known;
+  const found = digest(JSON.stringify(messages));
+  messageDigests.set(messages, found);
+  return found;
 }
 
 function checkModel(body: JsonObject, limits: ModelLimits): void {
@@ -114,18 +125,19 @@ function chatPrompt(body: JsonObject, limits: ModelLimits): Prompt {
   const raw = body["messages"];
   if (!Array.isArray(raw) || raw.length === 0) throw invalidBody("messages: Field required", "messages");
   const messages = parseMessages(raw, limits);
-  return { tokens: () => tokenizeChat(messages), canonical: () => JSON.stringify(raw) };
+  return { tokens: () => tokenizeChat(messages), digest: () => digestOfMessages(raw) };
 }
 
 function completionsPrompt(body: JsonObject): Prompt {
   const raw = body["prompt"];
   const value: unknown = Array.isArray(raw) && typeof raw[0] !== "number" ? onlyPrompt(raw) : raw;
-  if (typeof value === "string") return { tokens: () => textOnly(tokenize(value)), canonical: () => value };
+  if (typeof value === "string")
+    return { tokens: () => textOnly(tokenize(value)), digest: () => digest(value) };
   if (!Array.isArray(value) || value.length === 0 || !value.every(isTokenId)) {
     throw invalidBody("prompt: Input should be a string or a list of token ids", "prompt");
   }
   const ids: readonly number[] = value;
-  return { tokens: () => textOnly(ids), canonical: () => JSON.stringify(ids) };
+  return { tokens: () => textOnly(ids), digest: () => digest(JSON.stringify(ids)) };
 }
 
 function textOnly(tokens: readonly number[]): ChatTokens {

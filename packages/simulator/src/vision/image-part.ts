@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { badRequest, invalidBody } from "../http/api-error.js";
+import { RecentTexts } from "../recent-texts.js";
 import type { ImageRules } from "./image-rules.js";
 import { imageSize } from "./image-size.js";
 
@@ -24,10 +25,14 @@ const DATA_URL = /^data:[^,;]*(?:;[^,;]+)*;base64,/i;
 const HEAD_CHARACTERS = 64 * 1024;
 const HASH_DIGITS = 12;
 
+const hashes = new RecentTexts((url) =>
+  Number.parseInt(createHash("sha256").update(url).digest("hex").slice(0, HASH_DIGITS), 16),
+);
+
 /** Reads an `image_url`. Throws ApiError as vLLM answers a URL or an image that it cannot read. */
 export function readImage(url: string, options: VisionOptions): PromptImage {
   const { rules } = options;
-  const hash = Number.parseInt(createHash("sha256").update(url).digest("hex").slice(0, HASH_DIGITS), 16);
+  const hash = hashes.of(url);
   if (/^https?:\/\//i.test(url)) return { hash, tokens: options.tokensOfUnseen, markers: rules.markers };
   if (!/^data:/i.test(url)) {
     throw badRequest("The URL must be either a HTTP, data or file URL.");

@@ -1,0 +1,29 @@
+/** Shorter texts are worked out again sooner than they are looked up. */
+const LEAST_CHARACTERS = 16 * 1024;
+const MOST_KEPT = 8;
+
+/**
+ * What was worked out of long texts lately: requests of a test often carry the same image, and to hash a megabyte takes as
+ * long as steps do. Equal texts have equal results; which of them are kept shows in nothing but the time.
+ */
+export class RecentTexts<Result> {
+  readonly #work: (text: string) => Result;
+  readonly #kept = new Map<string, Result>();
+
+  constructor(work: (text: string) => Result) {
+    this.#work = work;
+  }
+
+  of(text: string): Result {
+    if (text.length < LEAST_CHARACTERS) return this.#work(text);
+    const known = this.#kept.get(text);
+    const result = known ?? this.#work(text);
+    this.#kept.delete(text);
+    this.#kept.set(text, result);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MOST_KEPT) break;
+      this.#kept.delete(oldest);
+    }
+    return result;
+  }
+}
