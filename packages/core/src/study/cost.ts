@@ -17,7 +17,7 @@ export interface Cost {
 }
 
 /** What each run takes beside its stages, as seen on one machine: admission, start, drain, delivery. */
-const RUN_OVERHEAD = { atLeastMs: 3000, aboutMs: 8000 } as const;
+const RUN_OVERHEAD = { atLeastMs: 1000, aboutMs: 2500 } as const;
 /** Between two stages of which the first is bounded by requests the next start is agreed upon. */
 const STAGE_GAP_MS = 1500;
 /** Of a switch whose file does not say what it usually takes nothing is known but its limits. */
