@@ -1,5 +1,5 @@
-/** Shorter texts are worked out again sooner than they are looked up. */
-const LEAST_CHARACTERS = 16 * 1024;
+/** Shorter texts are worked out again sooner than they are looked up; longer ones would take too much memory. */
+const [LEAST_CHARACTERS, MOST_CHARACTERS] = [16 * 1024, 4 * 1024 * 1024];
 const MOST_KEPT = 8;
 
 /**
@@ -15,7 +15,7 @@ export class RecentTexts<Result> {
   }
 
   of(text: string): Result {
-    if (text.length < LEAST_CHARACTERS) return this.#work(text);
+    if (text.length < LEAST_CHARACTERS || text.length > MOST_CHARACTERS) return this.#work(text);
     const known = this.#kept.get(text);
     const result = known ?? this.#work(text);
     this.#kept.delete(text);

@@ -1,7 +1,7 @@
 import type { JsonObject } from "./json-fields.js";
 
-/** A shorter body is read again sooner than it is looked up. */
-const LEAST_BYTES = 16 * 1024;
+/** A shorter body is read again sooner than it is looked up; longer ones would take too much memory. */
+const [LEAST_BYTES, MOST_BYTES] = [16 * 1024, 4 * 1024 * 1024];
 const MOST_KEPT = 8;
 
 interface Kept {
@@ -18,7 +18,7 @@ export class RecentBodies {
 
   /** The same object for an equal body: nobody may change it. */
   read(body: Buffer, parse: (body: Buffer) => JsonObject): JsonObject {
-    if (body.length < LEAST_BYTES) return parse(body);
+    if (body.length < LEAST_BYTES || body.length > MOST_BYTES) return parse(body);
     const known = this.#kept.find((one) => one.body.equals(body));
     const kept = known ?? { body, value: parse(body) };
     this.#kept = [kept, ...this.#kept.filter((one) => one !== kept)].slice(0, MOST_KEPT);
