@@ -8,6 +8,7 @@ import type { NatsAccess } from "../nats-options.js";
 import { readPlanFiles } from "../plan-files.js";
 import { keepReport } from "../run-outcome.js";
 import type { Terminal } from "../terminal.js";
+import { holdDataSets } from "./hold-data-sets.js";
 import { createRunStages, type RunStages } from "./run-stages.js";
 import type { StudyDirectory } from "./study-directory.js";
 import { createStudyHooks, type StudyHooks } from "./study-hooks.js";
@@ -137,6 +138,7 @@ async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped">
   const { stage } = ready;
   // Files are named relative to the study's folder.
   const { plan, files } = await readPlanFiles(ready.plan, join(world.folder, "study"));
+  await holdDataSets(directory, plan);
   if (world.signal.aborted) return "stopped";
   const viewer = createViewer(world.ui, terminal);
   const conducted = await conductRun(stage.cluster, {

@@ -3,7 +3,8 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { LoadError } from "@tokenstorm/core";
+import { LoadError, requirePlan } from "@tokenstorm/core";
+import { holdDataSets } from "./hold-data-sets.js";
 import { openStudyDirectory } from "./study-directory.js";
 import { type LoadedStudy, loadStudy } from "./study-file.js";
 
@@ -86,22 +87,27 @@ test("two processes do not work in one directory", async (t) => {
   );
 });
 
-test("a data set that was edited since makes another study, and one that is as it was does not", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "tokenstorm-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const workload = { kind: "dataset", file: "prompts.jsonl" };
-  const [suite] = FILE.suites;
-  const suites = [{ ...suite, plan: { ...suite?.plan, workload } }];
-  writeFileSync(join(folder, "s.json"), JSON.stringify({ ...FILE, suites }));
-  const load = async (prompt: string) => {
-    writeFileSync(join(folder, "prompts.jsonl"), `${JSON.stringify({ prompt })}\n`);
-    return { loaded: await loadStudy(join(folder, "s.json")), path: join(folder, "out") };
-  };
-  await (await openStudyDirectory({ ...(await load("a b")), ...first })).close();
-  await (await openStudyDirectory({ ...(await load("a b")), ...again })).close();
+test("a data set that was edited between two runs ends the study, also after it was resumed", async (t) => {
+  const study = await aStudy(t);
+  const plan = (sha256: string) =>
+    requirePlan({
+      version: 1,
+      target: { urls: ["http://h:8000"] },
+      workload: { kind: "dataset", file: "prompts.jsonl", sha256, bytes: 9 },
+      load: { kind: "users", stages: [{ users: 1, requests: 1 }] },
+    });
+  const [before, after] = ["a".repeat(64), "b".repeat(64)];
+  const one = await openStudyDirectory({ ...study, ...first });
+  await holdDataSets(one, plan(before));
+  await holdDataSets(one, plan(before));
+  await assert.rejects(holdDataSets(one, plan(after)), /prompts\.jsonl was edited .*one study/);
+  await one.close();
+  const two = await openStudyDirectory({ ...study, ...again });
+  t.after(() => two.close());
+  await holdDataSets(two, plan(before));
   await assert.rejects(
-    openStudyDirectory({ ...(await load("a c")), ...again }),
-    /or a plan or data set that it names, is not what the study in .* was begun with/,
+    holdDataSets(two, plan(after)),
+    (error) => error instanceof LoadError && error.code === "DATASET_INVALID",
   );
 });
 

@@ -35,6 +35,8 @@ const JournalEntry = z.discriminatedUnion("kind", [
     /** Below `runs`. */
     directory: z.string(),
   }),
+  /** A file that a run has sent prompts or times of: all runs that follow must send the same. */
+  z.object({ kind: z.literal("data-set"), at: z.string(), file: z.string(), sha256: z.string() }),
   z.object({ kind: z.literal("left"), at: z.string(), key: z.string(), why: z.string() }),
   z.object({ kind: z.literal("note"), at: z.string(), text: z.string() }),
 ]);
@@ -53,6 +55,8 @@ export interface StudyDirectory {
   readonly state: StudyState;
   /** By key; the last word counts. */
   done(): ReadonlyMap<string, DoneRun>;
+  /** SHA-256 of the files that its runs have sent, by their names in the plans. */
+  dataSets(): ReadonlyMap<string, string>;
   /** Runs that were begun and not done before this process came. */
   readonly underWay: readonly string[];
   /** Adds a line; on the disk when it resolves. Throws RESULTS_UNREADABLE. */
@@ -117,7 +121,7 @@ async function stateOf(options: OpenOptions): Promise<StudyState | undefined> {
   const { data } = state;
   const why =
     data.digest !== loaded.digest
-      ? `${loaded.path}, or a plan or data set that it names, is not what the study in ${path} was begun with`
+      ? `${loaded.path}, or a plan that it names, is not what the study in ${path} was begun with`
       : data.mode !== mode
         ? `the study in ${path} was begun in mode ${data.mode}, not ${mode}`
         : null;
@@ -194,6 +198,7 @@ class Directory implements StudyDirectory {
   readonly state: StudyState;
   readonly underWay: readonly string[];
   readonly #done = new Map<string, DoneRun>();
+  readonly #dataSets = new Map<string, string>();
   readonly #handle: FileHandle;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -214,6 +219,7 @@ class Directory implements StudyDirectory {
     for (const entry of of.entries) {
       if (entry.kind === "begun") begun.add(entry.key);
       if (entry.kind === "left") begun.delete(entry.key);
+      if (entry.kind === "data-set") this.#dataSets.set(entry.file, entry.sha256);
       if (entry.kind === "done") {
         begun.delete(entry.key);
         this.#done.set(entry.key, entry);
@@ -226,6 +232,10 @@ class Directory implements StudyDirectory {
     return this.#done;
   }
 
+  dataSets(): ReadonlyMap<string, string> {
+    return this.#dataSets;
+  }
+
   async append(entry: DistributiveOmit<JournalEntry, "at">): Promise<void> {
     const line = JSON.stringify({ ...entry, at: new Date().toISOString() });
     await told(this.path, async () => {
@@ -233,6 +243,7 @@ class Directory implements StudyDirectory {
       await this.#handle.datasync();
     });
     if (entry.kind === "done") this.#done.set(entry.key, entry);
+    if (entry.kind === "data-set") this.#dataSets.set(entry.file, entry.sha256);
   }
 
   writeFile(name: string, text: string): Promise<void> {

@@ -2,16 +2,13 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import {
-  dataSetsOf,
   LoadError,
-  PLAN_BOUNDS,
   type PublishedSeries,
   parsePublished,
   planFilesOf,
   requireStudy,
   STUDY_MODES,
   type Study,
-  studyPlans,
 } from "@tokenstorm/core";
 import { canonicalJson } from "@tokenstorm/protocol";
 import { readPlanFile, reasonOf } from "../plan-file.js";
@@ -30,7 +27,7 @@ export interface LoadedStudy {
   readonly text: string;
   /** Folder of the study file: hooks run in it, and paths begin there. */
   readonly folder: string;
-  /** SHA-256 of what study file, plans and the files of these say, whatever the spelling of the first two, hex. */
+  /** SHA-256 of what study file and plans say, whatever their spelling, hex. */
   readonly digest: string;
   readonly published: readonly PublishedSeries[];
 }
@@ -51,12 +48,7 @@ export async function loadStudy(path: string): Promise<LoadedStudy> {
   const rows = publishedRows === undefined ? undefined : pinned.get(publishedRows.file)?.toString("utf8");
   const published = rows === undefined ? [] : parsePublished(parseYaml(rows, publishedRows?.file ?? ""));
   checkSeries(study, published);
-  const dataFiles = await digestsOfDataFiles(study, folder);
-  const said = canonicalJson({
-    file: study.file,
-    planFiles: Object.fromEntries(planFiles),
-    ...(dataFiles.length === 0 ? {} : { dataFiles: Object.fromEntries(dataFiles) }),
-  });
+  const said = canonicalJson({ file: study.file, planFiles: Object.fromEntries(planFiles) });
   return { study, path, text, folder, digest: sha256(said), published };
 }
 
@@ -73,18 +65,6 @@ async function readPinned(
     `the pinned file ${pin.file} is not what the study was written with: its SHA-256 is ${found}, not ${pin.sha256}`,
     { hint: "bring the file back, or look at what changed and pin it anew: that is another study" },
   );
-}
-
-/** Of those whose digest no plan states, by their name in the plans. */
-async function digestsOfDataFiles(study: Study, folder: string): Promise<[string, string][]> {
-  const refs = studyPlans(study).flatMap((plan) => dataSetsOf(plan));
-  const files = new Set(refs.filter(({ sha256 }) => sha256 === undefined).map(({ file }) => file));
-  const digests: [string, string][] = [];
-  for (const file of [...files].sort()) {
-    const bytes = await readBytes(resolve(folder, file), PLAN_BOUNDS.dataSetBytes.max, "the data set");
-    digests.push([file, sha256(bytes)]);
-  }
-  return digests;
 }
 
 function checkSeries({ file }: Study, published: readonly PublishedSeries[]): void {
