@@ -1,4 +1,4 @@
-import { type ObjectStore, Objm } from "@nats-io/obj";
+import { type ObjectResult, type ObjectStore, Objm } from "@nats-io/obj";
 import { LoadError } from "@tokenstorm/core";
 import type { BlobStore } from "../blob-store.js";
 import { toLoadError, within } from "./errors.js";
@@ -8,7 +8,7 @@ import type { JetStreamLink } from "./stores.js";
 const TRANSFER_LIMIT_MS = 60_000;
 /** A reading that brings nothing for so long is given up: a cluster may have given it to a server that it has lost. */
 const QUIET_MS = 15_000;
-/** The next one is given to another server. */
+/** The next one may be given to another server. */
 const READINGS = 2;
 
 export interface NatsBlobs extends BlobStore {
@@ -31,12 +31,14 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
       await transfer(`storing ${name}`, () => store.putBlob({ name }, data));
     },
     get: async (name) => {
-      for (let attempt = 1; ; attempt += 1) {
+      const untilMs = performance.now() + TRANSFER_LIMIT_MS;
+      for (let reading = 1; ; reading += 1) {
         try {
-          return await transfer(`fetching ${name}`, () => readAll(store, name));
+          return await readAll(store, { name, untilMs });
         } catch (error) {
           const mayHelp = error instanceof LoadError && error.code === "BUS_UNAVAILABLE";
-          if (!mayHelp || attempt === READINGS) throw error;
+          if (!mayHelp || reading === READINGS || performance.now() >= untilMs)
+            throw toLoadError(error, `fetching ${name}`);
         }
       }
     },
@@ -52,9 +54,17 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
 }
 
 /** Undefined where it is not there. Whoever gives up reads no further: the rest would take room from the next reading. */
-async function readAll(store: ObjectStore, name: string): Promise<Uint8Array | undefined> {
-  const what = `fetching ${name}`;
-  const found = await within(store.get(name), QUIET_MS, what);
+async function readAll(
+  store: ObjectStore,
+  { name, untilMs }: { readonly name: string; readonly untilMs: number },
+): Promise<Uint8Array | undefined> {
+  const soon = <T>(step: Promise<T>): Promise<T> =>
+    within(step, Math.max(1, Math.min(QUIET_MS, untilMs - performance.now())), `fetching ${name}`);
+  const getting = store.get(name);
+  const found = await soon(getting).catch((error: unknown) => {
+    void getting.then(abandon, () => undefined);
+    throw error;
+  });
   if (found === null) return undefined;
   // Reading shows it as well.
   found.error.catch(() => undefined);
@@ -62,7 +72,7 @@ async function readAll(store: ObjectStore, name: string): Promise<Uint8Array | u
   const pieces: Uint8Array[] = [];
   try {
     for (;;) {
-      const { done, value } = await within(reader.read(), QUIET_MS, what);
+      const { done, value } = await soon(reader.read());
       if (value !== undefined) pieces.push(value);
       if (done) break;
     }
@@ -71,4 +81,10 @@ async function readAll(store: ObjectStore, name: string): Promise<Uint8Array | u
   }
   const { buffer, byteOffset, byteLength } = Buffer.concat(pieces);
   return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** It came too late. */
+function abandon(found: ObjectResult | null): void {
+  found?.error.catch(() => undefined);
+  found?.data.cancel().catch(() => undefined);
 }

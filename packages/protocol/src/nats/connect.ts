@@ -87,9 +87,9 @@ async function openTransport(connection: NatsConnection, options: NatsOptions): 
   };
 }
 
-/** Releases before this one could lose what a cluster had acknowledged. */
 /** Servers of a cluster that are started together know each other within a second or two. */
 const PEERS_FOUND_MS = 5_000;
+/** Releases before this one could lose what a cluster had acknowledged. */
 const SOUND_CLUSTER = [2, 10, 23] as const;
 
 function warnOfOldCluster({ info }: NatsConnection, onWarning: (text: string) => void): void {

@@ -85,9 +85,10 @@ async function makeWithMostCopies(
     try {
       return await makeStores(link, options, 3);
     } catch (error) {
-      if (!isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas, JS_CODES.noRoomForReplicas)) throw error;
+      const mayCome = isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas);
+      if (!mayCome && !isApiError(error, JS_CODES.noRoomForReplicas)) throw error;
+      if (!mayCome || performance.now() >= untilMs) break;
     }
-    if (performance.now() >= untilMs) break;
     await wait(LOOK_AGAIN_MOST_MS);
   }
   onWarning(
