@@ -70,7 +70,7 @@ export type AgentEvent =
 export type AgentEffect =
   /** Check the plan, find the target; answered by "prepared" or "not-ready". */
   | { readonly kind: "prepare"; readonly record: RunRecord; readonly place: AgentPlace }
-  /** Begin at this time of the agent's own clock, which by its leader's is the other; answered by "started". */
+  /** Begin at `atUs` of the agent's own clock, which is `leaderUs` by its leader's; answered by "started". */
   | { readonly kind: "start"; readonly record: RunRecord; readonly atUs: number; readonly leaderUs: number }
   /** Send what another agent was to send, from the stage on that each names. */
   | { readonly kind: "take-over"; readonly shards: readonly TakenShard[] }

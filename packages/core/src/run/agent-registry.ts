@@ -16,9 +16,10 @@ export const REGISTRY_LIMITS = {
   forgottenUs: 60_000_000,
   /** How often that is looked at. */
   tidyUs: 1_000_000,
-  /** Of a process so many may be lost at once, and so many a second: a number beyond that is not its own. */
-  heartbeatsAtOnce: 20,
-  heartbeatsPerSecond: 10,
+  /** Heartbeats that count up, and none that is newer than the last one heeded: after so many, */
+  healingBeats: 3,
+  /** and for so long, that one was not of this process, and is forgotten. Well before it would be lost. */
+  healingUs: 1_500_000,
 } as const;
 
 interface Entry {
@@ -26,6 +27,8 @@ interface Entry {
   readonly heardAtUs: number;
   /** Another process that uses the same id, since when; it is refused as soon as this one is heard again. */
   readonly challenger: { readonly report: AgentReport; readonly sinceUs: number } | null;
+  /** Heartbeats with numbers up to the last one's, as long as they count up and no newer one comes. */
+  readonly stale?: { readonly seq: number; readonly beats: number; readonly sinceUs: number };
 }
 
 /**
@@ -43,7 +46,7 @@ export class AgentRegistry {
 
   /**
    * Takes a heartbeat. `isNews` when something about the agent has changed that a decision may hang on; `isStale` for one
-   * that the same process said before the last, or cannot have said yet: somebody else has.
+   * that the same process said before the last: somebody has repeated it.
    */
   heard(report: AgentReport, nowUs: number): { readonly isNews: boolean; readonly isStale?: boolean } {
     this.#forget(nowUs);
@@ -57,7 +60,8 @@ export class AgentRegistry {
       this.#overflow += 1;
       return { isNews: false };
     }
-    if (known !== undefined && isStale(known, report, nowUs)) return { isNews: false, isStale: true };
+    if (known !== undefined && isStale(known.report, report) && !this.#heals(report, known, nowUs))
+      return { isNews: false, isStale: true };
     if (known === undefined || known.report.instance === report.instance)
       return this.#keep(report, known, nowUs);
     return this.#challenge(report, known, nowUs);
@@ -92,6 +96,16 @@ export class AgentRegistry {
   /** Heartbeats of agents beyond the limit. */
   get overflow(): number {
     return this.#overflow;
+  }
+
+  /** A number that somebody else has made up would make a repetition of all that this process says from then on. */
+  #heals(report: AgentReport, known: Entry, nowUs: number): boolean {
+    const { healingBeats, healingUs } = REGISTRY_LIMITS;
+    const seq = report.seq ?? 0;
+    const before = known.stale !== undefined && known.stale.seq < seq ? known.stale : undefined;
+    const stale = { seq, beats: (before?.beats ?? 0) + 1, sinceUs: before?.sinceUs ?? nowUs };
+    this.#entries.set(report.agent, { ...known, stale });
+    return stale.beats >= healingBeats && nowUs - stale.sinceUs >= healingUs;
   }
 
   #keep(report: AgentReport, known: Entry | undefined, nowUs: number): { readonly isNews: boolean } {
@@ -134,11 +148,9 @@ export class AgentRegistry {
   }
 }
 
-function isStale({ report: last, heardAtUs }: Entry, report: AgentReport, nowUs: number): boolean {
-  if (report.instance !== last.instance || last.seq === undefined || report.seq === undefined) return false;
-  const { heartbeatsAtOnce, heartbeatsPerSecond } = REGISTRY_LIMITS;
-  const ahead = heartbeatsAtOnce + (heartbeatsPerSecond * (nowUs - heardAtUs)) / 1_000_000;
-  return report.seq <= last.seq || report.seq > last.seq + ahead;
+function isStale(last: AgentReport, report: AgentReport): boolean {
+  const { instance, seq } = last;
+  return report.instance === instance && seq !== undefined && report.seq !== undefined && report.seq <= seq;
 }
 
 function differs(before: AgentReport, after: AgentReport): boolean {

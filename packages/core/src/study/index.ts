@@ -8,7 +8,6 @@ export {
   studyJsonSchema,
 } from "./parse-study.js";
 export { type PublishedRow, type PublishedSeries, parsePublished, publishedRow } from "./published.js";
-export { studyPlans } from "./rules.js";
 export {
   runsOf,
   type ScheduleOptions,

@@ -1,16 +1,8 @@
 import { type PlanProblem, problem } from "../plan/problem.js";
-import type { TestPlan } from "../plan/schema.js";
 import { misspeltPlace } from "./hook-words.js";
 import type { StudyCondition, StudyFile, StudySuite } from "./schema.js";
 import { STUDY_BOUNDS, STUDY_MODES, type StudyMode } from "./study-defaults.js";
-import {
-  everySeriesOf,
-  modeRule,
-  type Study,
-  type StudyCell,
-  studyPlan,
-  studyPlanProblems,
-} from "./study-plan.js";
+import { everySeriesOf, modeRule, type Study, studyPlanProblems } from "./study-plan.js";
 import { unknownName } from "./unknown-name.js";
 
 /** What no single key of a study file shows. */
@@ -99,29 +91,18 @@ function planProblems(study: Study, i: number): PlanProblem[] {
   const suite = study.file.suites[i];
   if (suite === undefined) return [];
   const key = suite.planFile === undefined ? "plan" : "planFile";
-  return studyCells(study.file, suite).flatMap((cell) =>
-    studyPlanProblems(study, cell).map(({ path, message, hint }) => {
-      const where = `suites[${i}].${key}${path === "" ? "" : `.${path}`}`;
-      const under = `under ${cell.condition.name}${cell.mode === "default" ? "" : `, mode ${cell.mode}`}`;
-      return {
-        path: where,
-        message: `${message}, ${under}`,
-        ...(hint === undefined ? {} : { hint }),
-      };
-    }),
-  );
-}
-
-/** What a suite can be run under, in any mode. */
-function studyCells(file: StudyFile, suite: StudySuite): StudyCell[] {
-  const modes = STUDY_MODES.filter((mode) => modeRule(suite, mode).skip !== true);
-  return conditionsOf(file, suite).flatMap((condition) => modes.map((mode) => ({ suite, condition, mode })));
-}
-
-/** Every plan that a study can run, each once for a suite, a condition and a mode. Only for a study that was checked. */
-export function studyPlans(study: Study): TestPlan[] {
-  return study.file.suites.flatMap((suite) =>
-    studyCells(study.file, suite).map((cell) => studyPlan(study, cell)),
+  return conditionsOf(study.file, suite).flatMap((condition) =>
+    STUDY_MODES.filter((mode) => modeRule(suite, mode).skip !== true).flatMap((mode) =>
+      studyPlanProblems(study, { suite, condition, mode }).map(({ path, message, hint }) => {
+        const where = `suites[${i}].${key}${path === "" ? "" : `.${path}`}`;
+        const under = `under ${condition.name}${mode === "default" ? "" : `, mode ${mode}`}`;
+        return {
+          path: where,
+          message: `${message}, ${under}`,
+          ...(hint === undefined ? {} : { hint }),
+        };
+      }),
+    ),
   );
 }
 
