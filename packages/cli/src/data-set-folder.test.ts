@@ -34,12 +34,17 @@ test("what was put is there, in a folder that is made for this user alone", asyn
   assert.equal(await folder.read(NAME), undefined);
 });
 
-test("nothing is put into the usual folder, nor taken out, where others may write to it, or it leads elsewhere", async (t) => {
+test("nothing is put into the usual folder, nor read, nor taken out, where others may write to it, or it leads elsewhere", async (t) => {
   const place = await usualPlace(t);
   const folder = dataSetFolder({});
   await folder.write(NAME, BYTES);
   const isRefused = async () => {
-    const works = [() => folder.write(NAME, BYTES), () => folder.remove(NAME), () => folder.list()];
+    const works = [
+      () => folder.read(NAME),
+      () => folder.write(NAME, BYTES),
+      () => folder.remove(NAME),
+      () => folder.list(),
+    ];
     for (const work of works) await assert.rejects(work, /not a folder that this user alone may write to/);
   };
   chmodSync(place, 0o777);

@@ -13,7 +13,6 @@ export function dataSetFolder(env: Readonly<Record<string, string | undefined>>)
   const named = env[DATA_CACHE_ENV];
   const uid = process.getuid?.() ?? 0;
   const folder = named ?? join(tmpdir(), `tokenstorm-data-${uid}`);
-  // What others have put there is read no matter, for it is held against its digest; it is neither added to nor cleared.
   const check = async () => {
     if (named === undefined) await checkOwner(folder, uid);
   };
@@ -21,6 +20,7 @@ export function dataSetFolder(env: Readonly<Record<string, string | undefined>>)
     read: async (name) => {
       const file = join(folder, name);
       try {
+        await check();
         const data = await readFile(file);
         // So that the one that was used longest ago goes first.
         const now = new Date();
