@@ -60,7 +60,7 @@ async function openNatsCluster(t: TestContext): Promise<NatsCluster | undefined>
     killReader: async () => {
       // The coordinator alone reads; where it had to begin anew, its former reader stands there for some minutes.
       const readers = await manager.consumers.list("TS_RES").next();
-      const [newest] = readers.toSorted((a, b) => b.created.localeCompare(a.created));
+      const [newest] = readers.toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
       await kill(newest?.cluster?.leader);
     },
   };

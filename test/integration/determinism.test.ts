@@ -59,6 +59,8 @@ const base = {
   version: 1,
   salt: "abc123",
   seed: 7,
+  // What a busy machine sends late is sent all the same.
+  maxLatenessMs: 60_000,
   workload: {
     inputTokens: { kind: "uniform", min: 8, max: 64 },
     outputTokens: { kind: "uniform", min: 2, max: 12 },
