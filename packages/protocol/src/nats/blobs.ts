@@ -8,8 +8,8 @@ import type { JetStreamLink } from "./stores.js";
 const TRANSFER_LIMIT_MS = 60_000;
 /** A reading that brings nothing for so long is given up: a cluster may have given it to a server that it has lost. */
 const QUIET_MS = 15_000;
-/** The next one may be given to another server. */
-const READINGS = 2;
+/** The next one may be given to another server; servers that have lost their leader take some seconds to agree on one. */
+const READINGS = 5;
 
 export interface NatsBlobs extends BlobStore {
   /** Since it was put; undefined where it is not there. */
