@@ -128,3 +128,25 @@ test(
     });
   },
 );
+
+test("a blob that is read while nobody answers comes once somebody does", LIMIT, async (t) => {
+  await withNatsServer(t, async (server) => {
+    const connect = (timeoutMs: number) =>
+      connectNats({ servers: [server.url], name: "blobs", role: "coordinator", timeoutMs });
+    const [transport, other] = [await connect(500), await connect(1000)];
+    try {
+      await transport.blobs.put("report-r1", bytes("all of it"));
+      process.kill(server.pid, "SIGSTOP");
+      const reading = transport.blobs.get("report-r1");
+      reading.catch(() => undefined);
+      // Asked later, and given up later: by then the first reading has been as well.
+      await assert.rejects(other.state.get("x"), { code: "BUS_UNAVAILABLE" });
+      process.kill(server.pid, "SIGCONT");
+      assert.equal(text(await reading), "all of it");
+    } finally {
+      process.kill(server.pid, "SIGCONT");
+      await transport.close();
+      await other.close();
+    }
+  });
+});

@@ -1,5 +1,4 @@
 import { type ObjectResult, type ObjectStore, Objm } from "@nats-io/obj";
-import { LoadError } from "@tokenstorm/core";
 import type { BlobStore } from "../blob-store.js";
 import { toLoadError, within } from "./errors.js";
 import type { JetStreamLink } from "./stores.js";
@@ -35,10 +34,10 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
       for (let reading = 1; ; reading += 1) {
         try {
           return await readAll(store, { name, untilMs });
-        } catch (error) {
-          const mayHelp = error instanceof LoadError && error.code === "BUS_UNAVAILABLE";
-          if (!mayHelp || reading === READINGS || performance.now() >= untilMs)
-            throw toLoadError(error, `fetching ${name}`);
+        } catch (reason) {
+          const error = toLoadError(reason, `fetching ${name}`);
+          const mayHelp = error.code === "BUS_UNAVAILABLE";
+          if (!mayHelp || reading === READINGS || performance.now() >= untilMs) throw error;
         }
       }
     },
