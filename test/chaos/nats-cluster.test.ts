@@ -44,7 +44,7 @@ async function openNatsCluster(t: TestContext): Promise<NatsCluster | undefined>
   const [first] = servers;
   assert.ok(first !== undefined);
   const manager = await jetstreamManager(connection, { timeout: API_MS });
-  const kill = async (name: string | undefined) => {
+  const kill = async (name: string) => {
     const server = servers.find((_, i) => clusterServerName(i) === name);
     assert.ok(server !== undefined, `no server is ${name}`);
     process.kill(server.pid, "SIGKILL");
@@ -56,14 +56,29 @@ async function openNatsCluster(t: TestContext): Promise<NatsCluster | undefined>
     dataDir: await tempDir(t),
     options: { bin, dataDir: "" },
     manager,
-    killLeaderOf: async (stream) => kill((await manager.streams.info(stream)).cluster?.leader),
-    killReader: async () => {
-      // The coordinator alone reads; where it had to begin anew, its former reader stands there for some minutes.
-      const readers = await manager.consumers.list("TS_RES").next();
-      const [newest] = readers.toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
-      await kill(newest?.cluster?.leader);
-    },
+    killLeaderOf: async (stream) =>
+      kill(await untilNamed(async () => (await manager.streams.info(stream)).cluster?.leader)),
+    killReader: async () =>
+      kill(
+        await untilNamed(async () => {
+          // The coordinator alone reads; where it had to begin anew, its former reader stands there for some minutes.
+          const readers = await manager.consumers.list("TS_RES").next();
+          const [newest] = readers.toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
+          return newest?.cluster?.leader;
+        }),
+      ),
   };
+}
+
+/** Servers may be about to agree on a leader. */
+async function untilNamed(look: () => Promise<string | undefined>): Promise<string> {
+  const untilMs = performance.now() + WAIT_LIMIT_MS;
+  for (;;) {
+    const name = await look();
+    if (name !== undefined && name !== "") return name;
+    assert.ok(performance.now() < untilMs, "no server leads it");
+    await wait(100);
+  }
 }
 
 function isSound(version: string): boolean {
