@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { LoadError, type PlanInput } from "@tokenstorm/core";
 import { decodeClockReply, encodeClockProbe } from "@tokenstorm/protocol";
 import { seededRandom, settle } from "@tokenstorm/testkit";
-import { Cluster, NAMES, RUN } from "./testing/cluster.js";
+import { Cluster, NAMES, RUN, readBy } from "./testing/cluster.js";
 import { FOUND } from "./testing/fake-target.js";
 import { checkBooks, sentBy } from "./testing/looks.js";
 
@@ -325,20 +325,14 @@ test("an agent whose reads of the commit hang asks again while there is time, an
   const cluster = new Cluster();
   let hanging = 0;
   const agent = await cluster.addAgent("a1", {
-    transport: (transport) => ({
-      ...transport,
-      state: {
-        ...transport.state,
-        get: async (key) => {
-          if (hanging > 0) {
-            hanging -= 1;
-            await new Promise<void>((resolve) => {
-              cluster.clock.at(cluster.clock.nowUs() + 2_000_000, resolve);
-            });
-          }
-          return transport.state.get(key);
-        },
-      },
+    transport: readBy(async (key, read) => {
+      if (hanging > 0) {
+        hanging -= 1;
+        await new Promise<void>((resolve) => {
+          cluster.clock.at(cluster.clock.nowUs() + 2_000_000, resolve);
+        });
+      }
+      return read(key);
     }),
   });
   await cluster.lead();
@@ -360,20 +354,14 @@ test("a read that answers at last, with what stood there before the start, is la
   const cluster = new Cluster();
   let isHanging = false;
   const agent = await cluster.addAgent("a1", {
-    transport: (transport) => ({
-      ...transport,
-      state: {
-        ...transport.state,
-        get: async (key) => {
-          const answer = await transport.state.get(key);
-          if (!isHanging) return answer;
-          isHanging = false;
-          await new Promise<void>((resolve) => {
-            cluster.clock.at(cluster.zeroUs + 500_000, resolve);
-          });
-          return answer;
-        },
-      },
+    transport: readBy(async (key, read) => {
+      const answer = await read(key);
+      if (!isHanging) return answer;
+      isHanging = false;
+      await new Promise<void>((resolve) => {
+        cluster.clock.at(cluster.zeroUs + 500_000, resolve);
+      });
+      return answer;
     }),
   });
   await cluster.lead();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeaseEntry, PlanInput } from "@tokenstorm/core";
 import { type Beacon, encodeBeacon, encodeLease, LEADER_KEY, runKey } from "@tokenstorm/protocol";
-import { Cluster, NAMES, RUN, readableUnless } from "./testing/cluster.js";
+import { Cluster, NAMES, RUN, readableUnless, readBy } from "./testing/cluster.js";
 
 const long: Partial<PlanInput> = {
   load: { kind: "users", stages: [{ users: 4, rampUpMs: 0, settleMs: 0, durationMs: 600_000 }] },
@@ -62,18 +62,10 @@ test("what the store bears out counts from when it came, and not where its leade
   const waiting: (() => void)[] = [];
   let isHanging = false;
   const agent = await cluster.addAgent("a1", {
-    transport: (transport) => ({
-      ...transport,
-      state: {
-        ...transport.state,
-        get: async (key) => {
-          const entry = await transport.state.get(key);
-          if (key === LEADER_KEY && isHanging) {
-            await new Promise<void>((resolve) => waiting.push(resolve));
-          }
-          return entry;
-        },
-      },
+    transport: readBy(async (key, read) => {
+      const entry = await read(key);
+      if (key === LEADER_KEY && isHanging) await new Promise<void>((resolve) => waiting.push(resolve));
+      return entry;
     }),
   });
   await cluster.start(long);

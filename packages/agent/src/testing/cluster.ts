@@ -11,6 +11,7 @@ import {
   encodeRunRecord,
   type Heartbeat,
   runKey,
+  type StateStore,
   subjects,
   type Transport,
 } from "@tokenstorm/protocol";
@@ -356,16 +357,18 @@ function fakeVitals(): VitalsSource {
   };
 }
 
-/** A store that cannot be read while `isOut` says so; for `addAgent`. */
+/** A store that is read in this way; for `addAgent`. */
+export function readBy(get: (key: string, read: StateStore["get"]) => ReturnType<StateStore["get"]>) {
+  return (transport: Transport): Transport => {
+    const { state } = transport;
+    return { ...transport, state: { ...state, get: (key) => get(key, (one) => state.get(one)) } };
+  };
+}
+
+/** One that cannot be read while `isOut` says so. */
 export function readableUnless(isOut: () => boolean) {
-  return (transport: Transport): Transport => ({
-    ...transport,
-    state: {
-      ...transport.state,
-      get: async (key) => {
-        if (isOut()) throw new LoadError("BUS_UNAVAILABLE", "no answer from NATS");
-        return transport.state.get(key);
-      },
-    },
+  return readBy(async (key, read) => {
+    if (isOut()) throw new LoadError("BUS_UNAVAILABLE", "no answer from NATS");
+    return read(key);
   });
 }
