@@ -17,6 +17,7 @@ const HAPPENINGS = [
   "partitions",
   "all agents cut off",
   "takeovers",
+  "beacons of a replaced leader",
   "clocks asked again",
   "leaders paused",
   "leaders closed",

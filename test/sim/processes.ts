@@ -124,7 +124,7 @@ export class Processes {
       cores: 2,
       labels: {},
       clock: process.clock,
-      bus: watch.agent(bus, process.clock),
+      bus: watch.agent(name, bus, process.clock),
       log,
       state,
       dataSets,

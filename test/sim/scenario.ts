@@ -172,6 +172,11 @@ function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Plan
     const fault = drawLoss(random, random.int(0, agents - 1));
     return { state: "running", afterMs: random.int(0, 10_000), fault };
   }
+  // What a leader has said into a dead connection comes when another one leads, in a run that is long enough.
+  if (lossPolicy === "reshard" && random.bool(0.3)) {
+    const fault = { kind: "partition", of: "leader", direction: "out", forMs: random.int(10_500, 15_000) } as const;
+    return { state: "running", afterMs: random.int(0, 10_000), fault };
+  }
   if (random.bool(0.2))
     return { state: "taken over", afterMs: random.int(0, 500), fault: drawSecond(random) };
   const state = random.pick(FAULT_STATES);

@@ -19,6 +19,8 @@ export interface WatchOptions {
   /** Somebody makes the store forget everything: terms may be used again by whoever knows of none. */
   readonly mayForget: boolean;
   readonly onRecord: (record: RunRecord) => void;
+  /** An agent hears, in the run, a leader of a lower term than it follows. */
+  readonly onReplaced: () => void;
 }
 
 /** Hears what processes say and write, and what of it must never be. */
@@ -84,10 +86,16 @@ export class Watch {
     };
   }
 
-  agent(bus: Transport["bus"], clock: ProcessClock): Transport["bus"] {
-    const { run, subjects } = this.#options;
+  agent(name: string, bus: Transport["bus"], clock: ProcessClock): Transport["bus"] {
+    const { run, subjects, onReplaced } = this.#options;
     return {
       ...bus,
+      subscribe: (pattern, handler) =>
+        bus.subscribe(pattern, (message) => {
+          const followed = this.#terms.get(name) ?? 0;
+          if (pattern === subjects.beacon && decodeBeacon(message.data).term < followed) onReplaced();
+          handler(message);
+        }),
       publish: (subject, data) => {
         if (subject.startsWith(subjects.heartbeats.slice(0, -1)) && !clock.isDead) {
           const heartbeat = decodeHeartbeat(data);

@@ -61,6 +61,7 @@ export class World {
       mayGiveUp: this.scenario.retainBytes === 1,
       mayForget: this.scenario.faults.some(({ fault }) => fault.kind === "wipe-state"),
       onRecord: (record) => this.#see(record),
+      onReplaced: () => happenings.count("beacons of a replaced leader"),
     });
     const processes = new Processes({
       clock,
