@@ -174,7 +174,12 @@ function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Plan
   }
   // What a leader has said into a dead connection comes when another one leads, in a run that is long enough.
   if (lossPolicy === "reshard" && random.bool(0.3)) {
-    const fault = { kind: "partition", of: "leader", direction: "out", forMs: random.int(10_500, 15_000) } as const;
+    const fault = {
+      kind: "partition",
+      of: "leader",
+      direction: "out",
+      forMs: random.int(10_500, 15_000),
+    } as const;
     return { state: "running", afterMs: random.int(0, 10_000), fault };
   }
   if (random.bool(0.2))

@@ -30,6 +30,15 @@ const table: readonly (readonly [string, RunEnd, { strict: boolean }, number])[]
     105,
   ],
   [
+    "a run that a threshold ended is 99, though it is aborted and its result invalid",
+    end(
+      { state: "aborted", problem: { code: "RUN_ABORTED", threshold: "ttft.p99 < 1s abortOnFail" } },
+      { status: "invalid", thresholds: "failed" },
+    ),
+    { strict: true },
+    99,
+  ],
+  [
     "a run stopped before its start is 105",
     end({ state: "aborted", started: false, report: null }),
     { strict: false },

@@ -29,16 +29,20 @@ export interface RunEnd {
   readonly state: RunState;
   /** Time zero was committed: agents have begun to send. */
   readonly started: boolean;
-  readonly problem: { readonly code: LoadErrorCode } | null;
+  readonly problem: { readonly code: LoadErrorCode; readonly threshold?: string | undefined } | null;
   /** Null where none could be had. */
   readonly report: Pick<RunReport, "verdict"> | null;
 }
 
-/** The first that applies: an error before the start, stopped, invalid (or degraded, strictly), thresholds. */
+/**
+ * The first that applies: an error before the start, ended by a threshold, stopped, invalid (or degraded, strictly),
+ * thresholds.
+ */
 export function runExitCode(end: RunEnd, options: { readonly strict: boolean }): number {
   if (end.state === "failed" && !end.started) {
     return end.problem === null ? EXIT.error : errorExitCode(end.problem.code);
   }
+  if (endedByThreshold(end)) return EXIT.thresholdsFailed;
   if (end.state === "aborted") return EXIT.stopped;
   if (end.report === null) return end.state === "completed" ? EXIT.error : EXIT.resultInvalid;
   const { status, thresholds } = end.report.verdict;
@@ -46,4 +50,9 @@ export function runExitCode(end: RunEnd, options: { readonly strict: boolean }):
   if (thresholds === "failed") return EXIT.thresholdsFailed;
   if (thresholds === "inconclusive") return EXIT.inconclusive;
   return EXIT.ok;
+}
+
+/** It failed with `abortOnFail`: nobody has stopped the run. */
+export function endedByThreshold({ state, problem }: Pick<RunEnd, "state" | "problem">): boolean {
+  return state === "aborted" && problem?.threshold !== undefined;
 }

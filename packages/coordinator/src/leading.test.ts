@@ -229,3 +229,18 @@ test("who is in no run moves no leader by its word alone, however high the term;
   const record = await cluster.untilOver();
   assert.deepEqual([record.state, record.term], ["completed", 42], "above what both have said");
 });
+
+test("while nobody leads no threshold ends a run; whoever takes it over judges what was folded", async () => {
+  const { cluster, kill } = await withAgents();
+  const threshold = "e2e.p50 < 1ms abortOnFail";
+  const stages = [{ users: 2, rampUpMs: 0, settleMs: 0, durationMs: 60_000 }];
+  await cluster.submit({ load: { kind: "users", stages }, thresholds: [threshold] });
+  await cluster.untilState("running");
+  await cluster.pass(7000);
+  await kill();
+  cluster.coordinate();
+  await cluster.pass(8000);
+  assert.equal((await cluster.record()).state, "running");
+  const record = await cluster.untilOver("r1", 20_000);
+  assert.deepEqual([record.state, record.problem?.threshold, record.term], ["aborted", threshold, 2]);
+});

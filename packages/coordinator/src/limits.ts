@@ -3,6 +3,8 @@ export const COORDINATOR_LIMITS = {
   beaconMs: 1000,
   /** How often the leader of a run looks at what it waits for; changes are looked at at once. */
   lookMs: 100,
+  /** Thresholds that end a run are judged at most so often. */
+  judgeMs: 200,
   /** How often the store is asked for submitted runs and stops; a hint asks sooner. */
   readMs: 1000,
   /** Hints closer together are one. */

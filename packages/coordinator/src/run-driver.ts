@@ -34,6 +34,7 @@ import { problemOf } from "./run-finisher.js";
 import { RunKeeper } from "./run-keeper.js";
 import type { StoredRun } from "./run-queue.js";
 import { ServerScraper } from "./server-scraper.js";
+import { ThresholdWatch } from "./threshold-watch.js";
 import { startTicker } from "./ticker.js";
 
 export interface RunDriverOptions {
@@ -62,6 +63,7 @@ export class RunDriver {
   readonly #writer: RecordWriter;
   readonly #scraper: ServerScraper;
   readonly #keeper: RunKeeper;
+  readonly #thresholds: ThresholdWatch;
   readonly #refusalsBefore: number;
   readonly #queue: LeaderEvent[] = [];
   readonly #ticker: Cancel;
@@ -116,6 +118,7 @@ export class RunDriver {
     const begin = options.before !== null ? resumeLeading : beginLeading;
     const first = begin(stored.record, config, clock.nowUs());
     this.#state = first.state;
+    this.#thresholds = new ThresholdWatch({ plan: stored.record.plan, stages: first.state.stages, clock });
     this.#ticker = startTicker(clock, COORDINATOR_LIMITS.lookMs, () => this.look());
     this.#step(first);
   }
@@ -131,6 +134,16 @@ export class RunDriver {
     this.#keeper.fold?.expect(this.#ownViews(agents));
     const delivered = this.#keeper.fold?.delivered ?? NOBODY;
     this.#dispatch({ kind: "look", nowUs: this.#options.deps.clock.nowUs(), agents, delivered });
+    this.#judge();
+  }
+
+  /** While nobody leads nobody judges: whoever leads next does, by all that was folded. */
+  #judge(): void {
+    const { fold } = this.#keeper;
+    if (this.#state.step.kind !== "running" || fold === undefined) return;
+    const problem = this.#thresholds.problemIn(fold.aggregate);
+    const nowUs = this.#options.deps.clock.nowUs();
+    if (problem !== null) this.#dispatch({ kind: "troubled", nowUs, problem, isKeepingNothing: false });
   }
 
   /** Reads the record: has somebody asked the run to end? */

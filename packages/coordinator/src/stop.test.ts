@@ -210,3 +210,38 @@ test("a coordinator that is closed ends its run, keeps the report and gives the 
   await closed.submit();
   assert.equal((await closed.untilOver("r2", 25_000)).state, "completed");
 });
+
+/** Each request takes 50 ms, so that this fails once a level has been measured for ten seconds. */
+const FAILING = "e2e.p50 < 1ms abortOnFail";
+
+test("a threshold with abortOnFail stops every agent within a second of the interval that shows it", async () => {
+  const aborted = await cluster(3);
+  await aborted.submit({ load: longLoad, thresholds: ["e2e.p50 < 1h abortOnFail", FAILING] });
+  await aborted.untilState("running");
+  const { start } = await aborted.record();
+  await aborted.until("all send", () => aborted.agents.every(({ state }) => state === "running"), 5000);
+  await aborted.until("nobody sends", () => aborted.agents.every(({ state }) => state !== "running"), 20_000);
+  const afterUs = aborted.clock.nowUs() - (start?.leaderUs ?? 0);
+  // The tenth interval ends after 10 s.
+  assert.ok(afterUs >= 10_000_000 && afterUs <= 11_000_000, `after ${afterUs} us`);
+  const record = await aborted.untilOver("r1", 5000);
+  assert.deepEqual(
+    [record.state, record.stop.level, record.problem?.code, record.problem?.threshold],
+    ["aborted", "cut", "RUN_ABORTED", FAILING],
+  );
+  const report = await getReport(aborted.transport, record);
+  assert.deepEqual(
+    report.thresholds.map(({ result }) => result),
+    ["passed", "failed"],
+  );
+  assert.equal(report.verdict.thresholds, "failed");
+  assert.equal(report.completeness.samplesMerged, report.completeness.samplesRecorded);
+});
+
+test("the same threshold without abortOnFail lets the run go on", async () => {
+  const judged = await cluster(2);
+  await judged.submit({ load: longLoad, thresholds: ["e2e.p50 < 1ms"] });
+  await judged.untilState("running");
+  await judged.pass(40_000);
+  assert.equal((await judged.record()).state, "running");
+});

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { LoadError, type RunReport, type StudyRun, type StudyStep } from "@tokenstorm/core";
 import { conductRun } from "../conduct-run.js";
-import { EXIT, errorExitCode, runExitCode } from "../exit-codes.js";
+import { EXIT, endedByThreshold, errorExitCode, runExitCode } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";
 import { createViewer, type UiKind } from "../live/viewer.js";
 import type { NatsAccess } from "../nats-options.js";
@@ -154,7 +154,7 @@ async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped">
     onNote: (text) => viewer.note(text),
   }).finally(() => viewer.close());
   const { record, report } = conducted;
-  if (record === null || record.state === "aborted") return "stopped";
+  if (record === null || (record.state === "aborted" && !endedByThreshold(record))) return "stopped";
   const serving = hooks.serving();
   if (serving !== undefined && !serving.isRunning()) {
     const how = (await serving.ended) ?? "ended";

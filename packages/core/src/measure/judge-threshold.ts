@@ -1,6 +1,6 @@
 import type { RunReport, ThresholdResult } from "../run/report.js";
 import type { LevelData } from "./level-data.js";
-import { rangeOf } from "./threshold-range.js";
+import { type JudgedLevel, rangeOf } from "./threshold-range.js";
 import type { Threshold } from "./thresholds.js";
 
 /**
@@ -30,7 +30,7 @@ export function judgeThreshold(
   };
 }
 
-interface Judged {
+export interface Judged {
   readonly observed: number | null;
   readonly result: ThresholdResult;
 }
@@ -45,7 +45,8 @@ function compareObserved(threshold: Threshold, a: Judged, b: Judged): number {
   return wantsLow(threshold) ? b.observed - a.observed : a.observed - b.observed;
 }
 
-function judgeLevel(threshold: Threshold, level: LevelData): Judged {
+/** Of one level alone. */
+export function judgeLevel(threshold: Threshold, level: JudgedLevel): Judged {
   const { observed, low, high } = rangeOf(threshold, level);
   if (observed === null) return NOTHING_SEEN;
   const [best, worst] = wantsLow(threshold) ? [low, high] : [high, low];
@@ -53,7 +54,7 @@ function judgeLevel(threshold: Threshold, level: LevelData): Judged {
   return { observed, result: holds(best, threshold) ? "inconclusive" : "failed" };
 }
 
-function wantsLow({ op }: Threshold): boolean {
+export function wantsLow({ op }: Threshold): boolean {
   return op === "<" || op === "<=";
 }
 

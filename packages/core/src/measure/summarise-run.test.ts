@@ -273,6 +273,14 @@ test("a run stopped in a level says how much of it was measured, and nothing of 
     ["inconclusive", "passed"],
   );
   assert.equal(report.verdict.thresholds, "inconclusive");
+
+  const problem = { code: "RUN_ABORTED", message: "it failed", threshold: "success.rate >= 50%" } as const;
+  const ended = summarise(run, { plan: ladder, facts: { record: { state: "aborted", problem } } });
+  assert.deepEqual(
+    ended.thresholds.map(({ result }) => result),
+    ["failed", "passed"],
+    "what ended the run stays failed",
+  );
 });
 
 /** The same results, with the vitals of some intervals changed. */

@@ -79,7 +79,11 @@ function judgeThresholds(
     .map(({ name }) => name);
   return facts.record.plan.thresholds.flatMap((text) => {
     const threshold = parseThreshold(text);
-    return "problem" in threshold ? [] : [judgeThreshold(threshold, levels, unreached)];
+    if ("problem" in threshold) return [];
+    const judged = judgeThreshold(threshold, levels, unreached);
+    // What ended the run stays failed, whatever the requests would have become that this has cut.
+    const isCause = facts.record.problem?.threshold === threshold.expression;
+    return [isCause ? { ...judged, result: "failed" } : judged];
   });
 }
 

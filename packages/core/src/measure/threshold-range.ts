@@ -18,18 +18,24 @@ export interface Range {
   readonly high: number;
 }
 
+/** What of a level its figures come from. */
+export type JudgedLevel = Pick<
+  LevelData,
+  "histograms" | "due" | "flow" | "windowUs" | "plannedUs" | "missing" | "hasSlos"
+>;
+
 const UNKNOWN: Range = { observed: null, low: 0, high: Number.POSITIVE_INFINITY };
 const exactly = (value: number): Range => ({ observed: value, low: value, high: value });
 
 /** Called once for each level that a threshold is about. */
-export function rangeOf({ metric }: Threshold, level: LevelData): Range {
+export function rangeOf({ metric }: Threshold, level: JudgedLevel): Range {
   return metric.kind === "latency"
     ? latencyRange(metric.metric, metric.stat, level)
     : valueRange(metric.name, level);
 }
 
 /** One value for each arrival or token: they depend on each other, so that no order statistics hold. */
-const PER_ARRIVAL: ReadonlySet<MetricName> = new Set(["gap", "itl"]);
+export const PER_ARRIVAL: ReadonlySet<MetricName> = new Set(["gap", "itl"]);
 /** Where a censored request left its age. */
 const CENSORED: Partial<Record<MetricName, MetricName>> = {
   ttft: "ttftCensored",
@@ -47,7 +53,7 @@ interface Samples {
   readonly unseen: number;
 }
 
-function latencyRange(metric: MetricName, stat: LatencyStat, level: LevelData): Range {
+function latencyRange(metric: MetricName, stat: LatencyStat, level: JudgedLevel): Range {
   const samples = samplesOf(metric, level);
   const { known, both, unseen } = samples;
   if (both.count === 0) return UNKNOWN;
@@ -73,7 +79,7 @@ function latencyRange(metric: MetricName, stat: LatencyStat, level: LevelData): 
   }
 }
 
-function samplesOf(metric: MetricName, { histograms, due, missing }: LevelData): Samples {
+function samplesOf(metric: MetricName, { histograms, due, missing }: JudgedLevel): Samples {
   const known = histograms.get(metric) ?? createHistogram();
   const agesOf = CENSORED[metric];
   const both = agesOf === undefined ? known : withAges({ known, censored: histograms.get(agesOf) });
@@ -103,7 +109,7 @@ function percentileRange(
   };
 }
 
-function valueRange(name: (typeof VALUE_METRICS)[number], level: LevelData): Range {
+function valueRange(name: (typeof VALUE_METRICS)[number], level: JudgedLevel): Range {
   const { due, flow, missing } = level;
   const failed = total(due.failed);
   const open = due.censored + due.unknown + missing.requests;
@@ -135,7 +141,7 @@ function valueRange(name: (typeof VALUE_METRICS)[number], level: LevelData): Ran
 
 /** A share of those that succeeded or failed: the open ones may all do either. */
 function successRange(
-  { due }: LevelData,
+  { due }: JudgedLevel,
   open: number,
   share: (good: number, of: number) => number | null,
 ): Range {
@@ -148,7 +154,7 @@ function successRange(
 }
 
 /** Of all that were due: one that was censored was not good in time, one that is lost may have been. */
-function goodputRange({ due, missing, hasSlos }: LevelData): Range {
+function goodputRange({ due, missing, hasSlos }: JudgedLevel): Range {
   if (!hasSlos || due.offered === 0) return UNKNOWN;
   const observed = due.good / due.offered;
   if (!Number.isFinite(missing.requests)) return { observed, low: 0, high: 1 };
@@ -157,7 +163,7 @@ function goodputRange({ due, missing, hasSlos }: LevelData): Range {
 }
 
 /** Per time of the window. A missing interval may have held any number, and time that nobody covered. */
-function rateRange({ windowUs, plannedUs, missing }: LevelData, amount: number): Range {
+function rateRange({ windowUs, plannedUs, missing }: JudgedLevel, amount: number): Range {
   if (windowUs === 0) return UNKNOWN;
   const observed = amount / windowUs;
   if (missing.requests === 0 && missing.samples === 0) return exactly(observed);

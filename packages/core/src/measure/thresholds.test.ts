@@ -68,3 +68,19 @@ for (const text of [
     assert.ok("problem" in parsed && parsed.problem.length > 10);
   });
 }
+
+test("abortOnFail after an expression is read as such, and is not part of its limit", () => {
+  const parsed = parseThreshold("ttft.p99{stage=u100} < 500ms  abortOnFail");
+  assert.ok(!("problem" in parsed), JSON.stringify(parsed));
+  assert.deepEqual([parsed.limit, parsed.stage, parsed.abortOnFail], [500_000, "u100", true]);
+  const plain = parseThreshold("ttft.p99 < 500ms");
+  assert.ok(!("problem" in plain) && !plain.abortOnFail);
+});
+
+test("abortOnFail is refused where only the end can tell", () => {
+  for (const text of ["requests.completed >= 100", "failures.count > 1"]) {
+    assert.ok(!("problem" in parseThreshold(text)), text);
+    const parsed = parseThreshold(`${text} abortOnFail`);
+    assert.ok("problem" in parsed && /when the level is over/.test(parsed.problem), JSON.stringify(parsed));
+  }
+});

@@ -35,10 +35,12 @@ export interface Threshold {
   readonly op: ThresholdOp;
   /** us for latencies; a share, 0 to 1, for success and goodput; else the unit of the figure. */
   readonly limit: number;
+  /** It ends the run as soon as a level fails it. */
+  readonly abortOnFail: boolean;
 }
 
 const GRAMMAR =
-  /^\s*([A-Za-z][A-Za-z0-9]*)(?:\.([A-Za-z0-9.]+))?\s*(?:\{\s*stage\s*=\s*([^}]+?)\s*\})?\s*(<=|>=|<|>)\s*(.+?)\s*$/;
+  /^\s*([A-Za-z][A-Za-z0-9]*)(?:\.([A-Za-z0-9.]+))?\s*(?:\{\s*stage\s*=\s*([^}]+?)\s*\})?\s*(<=|>=|<|>)\s*(.+?)(\s+abortOnFail)?\s*$/;
 const LATENCIES = METRICS.filter((name) => !/Censored|Tokens/.test(name));
 const EXAMPLE = "write it like `ttft.p99 < 500ms`, `success.rate >= 0.999` or `e2e.p95{stage=u100} < 20s`";
 
@@ -46,15 +48,32 @@ const EXAMPLE = "write it like `ttft.p99 < 500ms`, `success.rate >= 0.999` or `e
 export function parseThreshold(text: string): Threshold | { readonly problem: string } {
   const match = GRAMMAR.exec(text);
   if (match === null) return { problem: `"${text}" is no threshold: ${EXAMPLE}` };
-  const [, base = "", stat, stage, op = "<", value = ""] = match;
+  const [, base = "", stat, stage, op = "<", value = "", abort] = match;
   const metric = metricOf(base, stat);
   if ("problem" in metric) return metric;
   const limit = limitOf(value, metric);
   if (typeof limit !== "number") return limit;
   if (op !== "<" && op !== "<=" && op !== ">" && op !== ">=") return { problem: EXAMPLE };
   const name = stat === undefined ? base : `${base}.${stat}`;
-  return { expression: text.trim(), name, metric, stage: stage ?? null, op, limit };
+  const abortOnFail = abort !== undefined;
+  if (abortOnFail && isToldAtTheEnd({ name, op }))
+    return {
+      problem: `abortOnFail: whether ${name} ${op} ${value} fails is known when the level is over, not before`,
+    };
+  return { expression: text.trim(), name, metric, stage: stage ?? null, op, limit, abortOnFail };
 }
+
+/** Counts that only grow: what is too low now may still become enough. */
+function isToldAtTheEnd({ name, op }: Pick<Threshold, "name" | "op">): boolean {
+  return COUNTS.has(name) && (op === ">" || op === ">=");
+}
+
+const COUNTS: ReadonlySet<string> = new Set([
+  "failures.count",
+  "drops.count",
+  "requests.completed",
+  "requests.censored",
+] satisfies (typeof VALUE_METRICS)[number][]);
 
 function metricOf(base: string, stat: string | undefined): ThresholdMetric | { readonly problem: string } {
   const value = VALUE_METRICS.find((name) => name === `${base}.${stat ?? ""}`);

@@ -131,7 +131,7 @@ export const RUN_FLAGS = [
     "list",
     "thresholds",
     "<expression>",
-    "what the result must meet: 'ttft.p99 < 500ms' (may be repeated)",
+    "what the result must meet: 'ttft.p99 < 500ms'; with abortOnFail behind it, it ends the run (may be repeated)",
   ),
   flag("grace", "duration", "gracePeriodMs", "<time>", "how long requests are followed after their stage"),
   flag("seed", "number", "seed", "<n>", "of every random choice but the salt"),

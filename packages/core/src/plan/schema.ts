@@ -83,9 +83,11 @@ export const PlanSchema = z.strictObject({
     .max(100)
     .default([])
     .meta(
-      note("What the result must meet, such as `success.rate >= 0.999`, `e2e.p95{stage=u100} < 20s`.", {
-        example: ["ttft.p99 < 500ms"],
-      }),
+      note(
+        "What the result must meet, such as `success.rate >= 0.999`, `e2e.p95{stage=u100} < 20s`. One that ends with " +
+          "`abortOnFail` ends the run as soon as a level fails it.",
+        { example: ["ttft.p99 < 500ms"] },
+      ),
     ),
   slos: z
     .strictObject({

@@ -52,6 +52,8 @@ export interface Problem {
   readonly code: LoadErrorCode;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** The threshold, as the plan has it, that ended the run: nobody stopped it. */
+  readonly threshold?: string | undefined;
 }
 
 /** An agent that was lost while the run went on without it. Times are run time, us. */

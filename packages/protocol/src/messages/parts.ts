@@ -6,6 +6,7 @@ export const ProblemMessage = z.object({
   code: z.enum(LOAD_ERROR_CODES),
   message: text,
   hint: text.optional(),
+  threshold: text.optional(),
 });
 
 export const VitalsMessage = z.object({
