@@ -11,6 +11,7 @@ export { cachedDataSets, type DataSetFetcher, type DataSetFolder } from "./data-
 export * from "./host.js";
 export * from "./logger.js";
 export { rehearse } from "./run/rehearsal.js";
+export { rehearseAhead } from "./run/rehearse-ahead.js";
 export { type KeptStampsOptions, keepStamps } from "./target/kept-stamps.js";
 export { type ProbeOptions, type ProbeResult, probeTarget } from "./target/probe.js";
 export { guardSecrets, type SecretGuard } from "./target/secret-guard.js";

@@ -9,7 +9,7 @@ import {
   createTarget,
   createVitals,
   guardSecrets,
-  rehearse,
+  rehearseAhead,
   type SecretGuard,
 } from "@tokenstorm/agent";
 import { LoadError, type TargetRule } from "@tokenstorm/core";
@@ -53,6 +53,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
   });
   const { capacity, note } = knownCapacity(calibrationPath(options.env));
   if (note !== null) options.log.warn(note);
+  const rehearsal = rehearseAhead(clock.nowUs);
   const guard = { rules: options.allowTarget, agent: options.id };
   const agent = createAgent({
     id: options.id,
@@ -84,7 +85,7 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
     options: retention(options.env),
     vitals,
     capacity,
-    rehearse,
+    rehearse: rehearsal.fresh,
     logger: plainLogger(options.log),
     writeSpool: async (name, bytes) => {
       const file = join(resolve(options.spool), name);
@@ -103,7 +104,10 @@ export function createProcessAgent(options: AgentProcessOptions): Agent {
   return {
     run: async () => {
       try {
-        return await agent.run();
+        const running = agent.run();
+        // While it waits for its first run, which begins so much sooner.
+        rehearsal.begin();
+        return await running;
       } finally {
         vitals.close();
       }
