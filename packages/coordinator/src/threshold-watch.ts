@@ -43,7 +43,7 @@ export class ThresholdWatch {
     const { expression, stage } = failed;
     return {
       code: "RUN_ABORTED",
-      message: `the threshold \`${expression}\` failed in ${stage}, which ended the run`,
+      message: `the threshold \`${expression}\` failed in ${stage}`,
       threshold: expression,
     };
   }

@@ -1,5 +1,6 @@
 import type { RunReport, StageReport } from "@tokenstorm/core";
 import { printable, truncate, wrap } from "./columns.js";
+import { endText } from "./end-text.js";
 import {
   agentsTexts,
   completenessText,
@@ -118,8 +119,6 @@ const LIMITS: Readonly<Record<NonNullable<RunReport["verdict"]["limitedBy"]>, st
   nobody: "Nobody was the limit.",
 };
 
-const ENDS = { failed: "failed before its end", aborted: "was stopped before its end" } as const;
-
 /** Who was the limit; empty where a report of an older version, which has no sentence of its own, names nobody. */
 export function limitText({ verdict: { limitedBy, limitSentence } }: RunReport): string {
   return limitSentence ?? (limitedBy === null ? "" : LIMITS[limitedBy]);
@@ -129,7 +128,8 @@ function verdictLines(report: RunReport, width: number, colours: Paint): string[
   const { status, thresholds, reasons } = report.verdict;
   const colour = { valid: colours.green, degraded: colours.yellow, invalid: colours.red }[status];
   const parts = [`${status.toUpperCase()}.`];
-  if (report.run.state !== "completed") parts.push(`The run ${ENDS[report.run.state]}.`);
+  const end = endText(report);
+  if (end !== "") parts.push(end);
   parts.push(thresholds === "none" ? "No thresholds were set." : `Thresholds ${thresholds}.`);
   const sentence = limitText(report);
   const lines = wrap(parts.join(" "), { width }).map((line) => colours.bold(colour(line)));

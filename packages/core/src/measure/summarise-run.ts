@@ -3,6 +3,7 @@ import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunFacts, ServerSample } from "../run/facts.js";
 import type { RunReport } from "../run/report.js";
+import type { Problem } from "../run/run-record.js";
 import { longestAsked } from "../workload/members.js";
 import type { AgentIntervals, Aggregate } from "./aggregate.js";
 import { completenessOf, missingReasons } from "./completeness.js";
@@ -105,8 +106,14 @@ function runOf(facts: RunFacts, agents: readonly AgentIntervals[]): RunReport["r
     model: facts.model,
     reader: [...new Set(agents.flatMap(({ final }) => final?.reader ?? []))].sort().join(", "),
     ...(facts.record.plan.target.facts === undefined ? {} : { facts: facts.record.plan.target.facts }),
-    problem: record.problem === null ? null : { code: record.problem.code, message: record.problem.message },
+    problem: problemOf(record.problem),
   };
+}
+
+function problemOf(problem: Problem | null): RunReport["run"]["problem"] {
+  if (problem === null) return null;
+  const { code, message, threshold } = problem;
+  return { code, message, ...(threshold === undefined ? {} : { threshold }) };
 }
 
 /** ISO 8601 in UTC of a moment given in us since 1970. */

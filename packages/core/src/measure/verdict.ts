@@ -1,6 +1,7 @@
 import type { ResolvedStage } from "../load/stages.js";
 import { KV_BLOCK_TOKENS, type RunFacts, type ServerSample } from "../run/facts.js";
 import type { RunReport, StageReport, ThresholdResult, VerdictStatus } from "../run/report.js";
+import type { Problem } from "../run/run-record.js";
 import { hasOnlyUniquePrompts } from "../workload/members.js";
 import { type IntervalColours, redIntervals } from "./interval-colours.js";
 import { judgeLimit } from "./judge-limit.js";
@@ -72,9 +73,13 @@ function stateReasons({ facts }: VerdictInput): Reason[] {
   const { state, problem } = facts.record;
   if (state === "completed") return [];
   const how =
-    state === "aborted" ? "it was stopped" : state === "failed" ? "it failed" : `it was still ${state}`;
+    state === "aborted" ? abortedHow(problem) : state === "failed" ? "it failed" : `it was still ${state}`;
   const why = problem === null ? "" : ` (${problem.message})`;
   return [{ isGrave: true, text: `the run did not complete: ${how}${why}` }];
+}
+
+function abortedHow(problem: Problem | null): string {
+  return problem?.threshold === undefined ? "it was stopped" : "a threshold ended it";
 }
 
 function redReasons({ colours }: VerdictInput): Reason[] {

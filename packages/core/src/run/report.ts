@@ -345,7 +345,12 @@ export interface RunReport {
     readonly reader: string;
     /** What the plan states of the deployment; absent where it states nothing. */
     readonly facts?: TargetFacts;
-    readonly problem: { readonly code: string; readonly message: string } | null;
+    /** With the threshold, as the plan has it, where that ended the run. */
+    readonly problem: {
+      readonly code: string;
+      readonly message: string;
+      readonly threshold?: string | undefined;
+    } | null;
   };
   readonly totals: {
     readonly requests: RequestCounts;

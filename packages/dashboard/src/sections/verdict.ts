@@ -1,17 +1,14 @@
 import type { RunData } from "@tokenstorm/report/page";
-import { formatUs, plural } from "@tokenstorm/report/page";
+import { endText, formatUs, plural } from "@tokenstorm/report/page";
 import { h } from "../dom.js";
 
 const SIGNS = { valid: "✓", degraded: "!", invalid: "✕" } as const;
-const ENDS = {
-  failed: "The run failed before its end.",
-  aborted: "The run was stopped before its end.",
-} as const;
 
 /** What the run is worth, and who was its limit: nothing stands above it. */
 export function verdict({ report, limit }: RunData): HTMLElement {
   const { status, reasons, thresholds } = report.verdict;
-  const { state, problem } = report.run;
+  const { problem } = report.run;
+  const end = endText(report);
   const said = [...reasons];
   if (problem !== null && !reasons.some((reason) => reason.includes(problem.message)))
     said.push(problem.message);
@@ -32,7 +29,7 @@ export function verdict({ report, limit }: RunData): HTMLElement {
         "p",
         {},
         [
-          ...(state === "completed" ? [] : [ENDS[state]]),
+          ...(end === "" ? [] : [end]),
           thresholds === "none" ? "No thresholds were set." : `Thresholds ${thresholds}.`,
         ].join(" "),
       ),
