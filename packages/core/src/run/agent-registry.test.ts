@@ -138,6 +138,62 @@ test("a number that somebody else made up silences a process for less than it ta
   assert.equal(registry.views(6 * S).get("a")?.state, "running");
 });
 
+/** [number, second] of what a process said while it lived, and of what somebody repeated after its end. */
+const ends: readonly {
+  readonly what: string;
+  readonly said: readonly (readonly [number, number])[];
+  readonly repeated: readonly number[];
+}[] = [
+  {
+    what: "which had counted on and on",
+    said: [14, 15, 16, 17, 18, 19, 20].map((seq, i) => [seq, 1 + i]),
+    repeated: [14, 15, 16, 17, 18, 19, 20],
+  },
+  {
+    what: "some of whose heartbeats were lost on their way shortly before",
+    said: [...[14, 15, 16, 17, 18].map((seq, i) => [seq, 1 + i] as const), [90, 6]],
+    repeated: [12, 13, 14, 15, 16, 17, 18],
+  },
+  {
+    what: "some of whose heartbeats were lost on their way long before",
+    said: [...[14, 15].map((seq, i) => [seq, 1 + i] as const), [90, 3], [91, 4], [92, 5], [93, 6], [94, 7]],
+    repeated: [80, 90, 91, 92, 93, 94],
+  },
+  {
+    what: "in whose name a number had been made up",
+    said: [[14, 1], [15, 2], [2 ** 50, 2.2], ...[16, 17, 18, 19, 20].map((seq, i) => [seq, 3 + i] as const)],
+    repeated: [14, 15, 16, 17, 18, 19, 20],
+  },
+];
+
+for (const { what, said, repeated } of ends) {
+  test(`a dead process is not brought back by what it said before: one ${what}`, () => {
+    const registry = new AgentRegistry();
+    hearing(registry, 0, 30);
+    const say = (seq: number, atS: number) => registry.heard(report("a", { seq }), atS * S);
+    for (const [seq, atS] of said) say(seq, atS);
+    const heardAtUs = registry.views(10 * S).get("a")?.heardAtUs;
+    for (const [i, seq] of repeated.entries())
+      assert.deepEqual(say(seq, 10 + i), { isNews: false, isStale: true }, `${seq}`);
+    assert.equal(registry.views(20 * S).get("a")?.heardAtUs, heardAtUs);
+  });
+}
+
+test("a number that somebody else made up as the first that is heard, and goes on counting, holds no longer than they do", () => {
+  const registry = new AgentRegistry();
+  hearing(registry, 0, 12);
+  const isStale = (seq: number, atS: number) =>
+    registry.heard(report("a", { seq }), atS * S).isStale === true;
+  for (let s = 0; s < 6; s += 1) {
+    isStale(2 ** 50 + s, 1 + s);
+    assert.equal(isStale(7 + s, 1.5 + s), true);
+  }
+  assert.deepEqual(
+    [13, 14, 15].map((seq, i) => isStale(seq, 7.5 + i)),
+    [true, false, false],
+  );
+});
+
 test("what is repeated does not bring a process back while it speaks itself, nor does the same one again and again", () => {
   const registry = new AgentRegistry();
   hearing(registry, 0, 9);

@@ -20,6 +20,10 @@ export const REGISTRY_LIMITS = {
   healingBeats: 3,
   /** and for so long, that one was not of this process, and is forgotten. Well before it would be lost. */
   healingUs: 1_500_000,
+  /** A number further ahead than this may be made up; one no further silences a process for less than it takes to be lost. */
+  plausibleLeap: 3,
+  /** until the process has counted on from it for so long, and nothing spoke against it: it would have, each second. */
+  undisputedUs: 3_000_000,
 } as const;
 
 interface Entry {
@@ -29,6 +33,16 @@ interface Entry {
   readonly challenger: { readonly report: AgentReport; readonly sinceUs: number } | null;
   /** Heartbeats with numbers up to the last one's, as long as they count up and no newer one comes. */
   readonly stale?: { readonly seq: number; readonly beats: number; readonly sinceUs: number };
+  /** Null where its last number is its own. */
+  readonly doubt: Doubt | null;
+}
+
+/** A number that may be made up: the first that was heard, or one too far ahead. */
+interface Doubt {
+  /** The last one before it. Up to here all has been said. */
+  readonly aboveSeq: number;
+  /** Since when nothing has spoken against it. */
+  readonly sinceUs: number;
 }
 
 /**
@@ -98,13 +112,17 @@ export class AgentRegistry {
     return this.#overflow;
   }
 
-  /** A number that somebody else has made up would make a repetition of all that this process says from then on. */
+  /**
+   * A number that somebody else has made up would make a repetition of all that this process says from then on. What it said
+   * before that one is a repetition all the same, also in the order in which it was said.
+   */
   #heals(report: AgentReport, known: Entry, nowUs: number): boolean {
     const { healingBeats, healingUs } = REGISTRY_LIMITS;
     const seq = report.seq ?? 0;
+    if (known.doubt === null || seq <= known.doubt.aboveSeq) return false;
     const before = known.stale !== undefined && known.stale.seq < seq ? known.stale : undefined;
     const stale = { seq, beats: (before?.beats ?? 0) + 1, sinceUs: before?.sinceUs ?? nowUs };
-    this.#entries.set(report.agent, { ...known, stale });
+    this.#entries.set(report.agent, { ...known, stale, doubt: { ...known.doubt, sinceUs: nowUs } });
     return stale.beats >= healingBeats && nowUs - stale.sinceUs >= healingUs;
   }
 
@@ -113,7 +131,8 @@ export class AgentRegistry {
     if (challenger !== null) {
       this.#refused.set(challenger.report.instance, { agent: report.agent, heardAtUs: nowUs });
     }
-    this.#entries.set(report.agent, { report, heardAtUs: nowUs, challenger: null });
+    const doubt = doubtOf(report, known, nowUs);
+    this.#entries.set(report.agent, { report, heardAtUs: nowUs, challenger: null, doubt });
     return { isNews: known === undefined || challenger !== null || differs(known.report, report) };
   }
 
@@ -122,7 +141,8 @@ export class AgentRegistry {
     const sinceUs = same ? (known.challenger?.sinceUs ?? nowUs) : nowUs;
     const isGone = nowUs - known.heardAtUs >= REGISTRY_LIMITS.livingUs;
     if (isGone || nowUs - sinceUs >= REGISTRY_LIMITS.replacedAfterUs) {
-      this.#entries.set(report.agent, { report, heardAtUs: nowUs, challenger: null });
+      const doubt = doubtOf(report, undefined, nowUs);
+      this.#entries.set(report.agent, { report, heardAtUs: nowUs, challenger: null, doubt });
       return { isNews: true };
     }
     // A third one waits until it is clear which of the first two lives.
@@ -151,6 +171,19 @@ export class AgentRegistry {
 function isStale(last: AgentReport, report: AgentReport): boolean {
   const { instance, seq } = last;
   return report.instance === instance && seq !== undefined && report.seq !== undefined && report.seq <= seq;
+}
+
+/** What is to be thought of the number of a heartbeat that is heeded. */
+function doubtOf(report: AgentReport, known: Entry | undefined, nowUs: number): Doubt | null {
+  const { plausibleLeap, undisputedUs } = REGISTRY_LIMITS;
+  const last = known?.report.seq;
+  if (report.seq === undefined) return null;
+  if (known === undefined || last === undefined) return { aboveSeq: -1, sinceUs: nowUs };
+  // It has healed: the number that was made up is gone.
+  if (report.seq <= last) return null;
+  const { doubt } = known;
+  if (report.seq - last > plausibleLeap) return { aboveSeq: doubt?.aboveSeq ?? last, sinceUs: nowUs };
+  return doubt !== null && nowUs - doubt.sinceUs >= undisputedUs ? null : doubt;
 }
 
 function differs(before: AgentReport, after: AgentReport): boolean {
