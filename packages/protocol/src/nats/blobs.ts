@@ -1,14 +1,16 @@
 import { type ObjectResult, type ObjectStore, Objm } from "@nats-io/obj";
+import { LoadError } from "@tokenstorm/core";
 import type { BlobStore } from "../blob-store.js";
 import { toLoadError, within } from "./errors.js";
 import type { JetStreamLink } from "./stores.js";
+import { SYSTEM_TIME, type Time } from "./time.js";
 
 /** Limit of one blob, there or back: at 1 MB/s, 60 MB. */
 const TRANSFER_LIMIT_MS = 60_000;
 /** A reading that brings nothing for so long is given up: a cluster may have given it to a server that it has lost. */
 const QUIET_MS = 15_000;
-/** The next one may be given to another server; servers that have lost their leader take some seconds to agree on one. */
-const READINGS = 5;
+/** Servers that have lost their leader may say at once that they cannot answer, and take some seconds to agree on one. */
+const READ_AGAIN_MS = 500;
 
 export interface NatsBlobs extends BlobStore {
   /** Since it was put; undefined where it is not there. */
@@ -29,18 +31,7 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
     put: async (name, data) => {
       await transfer(`storing ${name}`, () => store.putBlob({ name }, data));
     },
-    get: async (name) => {
-      const untilMs = performance.now() + TRANSFER_LIMIT_MS;
-      for (let reading = 1; ; reading += 1) {
-        try {
-          return await readAll(store, { name, untilMs });
-        } catch (reason) {
-          const error = toLoadError(reason, `fetching ${name}`);
-          const mayHelp = error.code === "BUS_UNAVAILABLE";
-          if (!mayHelp || reading === READINGS || performance.now() >= untilMs) throw error;
-        }
-      }
-    },
+    get: (name) => readBlob(store, name),
     ageMs: async (name) => {
       const info = await transfer(`looking for ${name}`, () => store.info(name));
       if (info === null || info.deleted) return undefined;
@@ -52,13 +43,41 @@ export async function createNatsBlobs(link: JetStreamLink, bucket: string): Prom
   };
 }
 
+/** What a reading takes of a bucket. */
+type Readable = Pick<ObjectStore, "get">;
+
+/** Undefined where it is not there. A reading that was not answered is repeated, as long as the limit of a transfer allows. */
+export async function readBlob(
+  store: Readable,
+  name: string,
+  time: Time = SYSTEM_TIME,
+): Promise<Uint8Array | undefined> {
+  const untilMs = time.nowMs() + TRANSFER_LIMIT_MS;
+  for (;;) {
+    try {
+      return await readAll(store, { name, leftMs: () => untilMs - time.nowMs() });
+    } catch (reason) {
+      const error = toLoadError(reason, `fetching ${name}`);
+      const mayHelp = error.code === "BUS_UNAVAILABLE" && !isCorrupt(reason);
+      if (!mayHelp || time.nowMs() + READ_AGAIN_MS >= untilMs) throw error;
+      await time.wait(READ_AGAIN_MS);
+    }
+  }
+}
+
+/** What is stored is not what its digest says, or has none that can be read: it will be the same next time. */
+function isCorrupt(reason: unknown): boolean {
+  const isOurs = reason instanceof LoadError;
+  return reason instanceof Error && !isOurs && /\bdigests?\b/.test(reason.message);
+}
+
 /** Undefined where it is not there. Whoever gives up reads no further: the rest would take room from the next reading. */
 async function readAll(
-  store: ObjectStore,
-  { name, untilMs }: { readonly name: string; readonly untilMs: number },
+  store: Readable,
+  { name, leftMs }: { readonly name: string; leftMs(): number },
 ): Promise<Uint8Array | undefined> {
   const soon = <T>(step: Promise<T>): Promise<T> =>
-    within(step, Math.max(1, Math.min(QUIET_MS, untilMs - performance.now())), `fetching ${name}`);
+    within(step, Math.ceil(Math.max(1, Math.min(QUIET_MS, leftMs()))), `fetching ${name}`);
   const getting = store.get(name);
   const found = await soon(getting).catch((error: unknown) => {
     void getting.then(abandon, () => undefined);

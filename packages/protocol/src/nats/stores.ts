@@ -13,6 +13,7 @@ import { LoadError } from "@tokenstorm/core";
 import type { Subjects } from "../subjects.js";
 import { isApiError, JS_CODES, permissionViolation, toLoadError } from "./errors.js";
 import type { Replicas } from "./options.js";
+import { SYSTEM_TIME, type Time } from "./time.js";
 
 /** Names in JetStream, made from the subject prefix: TS_RES, TS_STATE, TS_BLOB, TS_DATA for `ts`. */
 export interface StoreNames {
@@ -59,10 +60,12 @@ export interface PrepareOptions {
 
 /** Makes what is not there yet; what is there is left as it is, but for copies that were asked for. */
 export async function prepareStores(link: JetStreamLink, options: PrepareOptions): Promise<void> {
-  const { replicas, onWarning } = options;
+  const { replicas } = options;
+  const make = (copies: Replicas) => makeStores(link, options, copies);
   try {
-    if (replicas !== undefined) await makeStores(link, options, replicas);
-    else await makeWithMostCopies(link, options, onWarning);
+    if (replicas !== undefined) await make(replicas);
+    else if (link.connection.info?.cluster === undefined) await make(1);
+    else await makeWithMostCopies(make, options);
     await forbidRollups(link);
     if (replicas !== undefined) await keepCopies(link, replicas);
   } catch (error) {
@@ -74,27 +77,26 @@ export async function prepareStores(link: JetStreamLink, options: PrepareOptions
  * Three copies survive the loss of a server; a cluster that cannot place them is better than none. Servers that have just
  * begun are given time to find each other: what is made with one copy stays so.
  */
-async function makeWithMostCopies(
-  link: JetStreamLink,
-  options: PrepareOptions,
-  onWarning: (text: string) => void,
+export async function makeWithMostCopies(
+  make: (replicas: Replicas) => Promise<void>,
+  options: Pick<PrepareOptions, "peersMs" | "onWarning">,
+  time: Time = SYSTEM_TIME,
 ): Promise<void> {
-  if (link.connection.info?.cluster === undefined) return makeStores(link, options, 1);
-  const untilMs = performance.now() + options.peersMs;
+  const untilMs = time.nowMs() + options.peersMs;
   for (;;) {
     try {
-      return await makeStores(link, options, 3);
+      return await make(3);
     } catch (error) {
       const mayCome = isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas);
       if (!mayCome && !isApiError(error, JS_CODES.noRoomForReplicas)) throw error;
-      if (!mayCome || performance.now() >= untilMs) break;
+      if (!mayCome || time.nowMs() >= untilMs) break;
     }
-    await wait(LOOK_AGAIN_MOST_MS);
+    await time.wait(LOOK_AGAIN_MOST_MS);
   }
-  onWarning(
+  options.onWarning(
     "this NATS cluster has no room for three copies of what runs need, so there is one: what its server loses is lost",
   );
-  await makeStores(link, options, 1);
+  await make(1);
 }
 
 /** The state bucket comes last: others wait for it. */
