@@ -27,3 +27,13 @@ test("a short text is worked out each time", () => {
   const recent = new RecentTexts(() => ++count);
   assert.deepEqual([recent.of("a"), recent.of("a")], [1, 2]);
 });
+
+test("a text beyond what is kept is worked out each time, and takes nobody's place", () => {
+  let count = 0;
+  const recent = new RecentTexts(() => ++count);
+  const kept = "x".repeat(4 * 1024 * 1024);
+  assert.equal(recent.of(kept), 1);
+  for (let i = 0; i < 8; i += 1) recent.of(`${kept}y`);
+  assert.equal(count, 9);
+  assert.equal(recent.of(kept), 1);
+});

@@ -27,3 +27,19 @@ test("of equal long bodies one is read, until others have come since", () => {
   read("short", 10);
   assert.equal(reads, 12);
 });
+
+test("a body beyond what is kept is read each time, and takes nobody's place", () => {
+  const recent = new RecentBodies();
+  let reads = 0;
+  const read = (one: Buffer) =>
+    recent.read(one, (given) => {
+      reads += 1;
+      return { length: given.length };
+    });
+  const kept = Buffer.alloc(4 * 1024 * 1024);
+  const first = read(kept);
+  for (let i = 0; i < 8; i += 1) read(Buffer.alloc(kept.length + 1));
+  assert.equal(reads, 9);
+  assert.equal(read(Buffer.from(kept)), first);
+  assert.equal(reads, 9, "the longest that is kept was kept");
+});
