@@ -70,13 +70,16 @@ async function openNatsCluster(t: TestContext): Promise<NatsCluster | undefined>
   };
 }
 
-/** Servers may be about to agree on a leader. */
+/** Servers may be about to agree on a leader, and answer nothing, or that they cannot, until they have. */
 async function untilNamed(look: () => Promise<string | undefined>): Promise<string> {
   const untilMs = performance.now() + WAIT_LIMIT_MS;
   for (;;) {
-    const name = await look();
-    if (name !== undefined && name !== "") return name;
-    assert.ok(performance.now() < untilMs, "no server leads it");
+    const found = await look().then(
+      (name) => ({ name: name ?? "", why: "nobody" }),
+      (error: Error) => ({ name: "", why: error.message }),
+    );
+    if (found.name !== "") return found.name;
+    assert.ok(performance.now() < untilMs, `no server leads it: ${found.why}`);
     await wait(100);
   }
 }
