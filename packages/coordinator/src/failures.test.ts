@@ -323,6 +323,20 @@ test("intervals that the log lost are asked for again, and only those", async ()
   assert.ok(lossy.beacons.every(({ resend }) => resend["a1"] === undefined));
 });
 
+test("an interval that no agent has any more is missing: the result is degraded by agent, window and count, and no worse", async () => {
+  const forgetful = await cluster({}, { script: { loses: [3, 4], forgets: [4] } });
+  await forgetful.submit({ load: longLoad });
+  const record = await forgetful.untilOver();
+  assert.deepEqual([record.state, record.problem, record.result?.isWhole], ["completed", null, false]);
+  const { completeness, verdict } = await getReport(forgetful.transport, record);
+  assert.deepEqual(completeness.missing, [{ agent: "a2", from: 4, to: 4 }]);
+  assert.equal(completeness.intervalsExpected - completeness.intervalsReceived, 1);
+  const named = `1 of ${completeness.intervalsExpected} intervals are missing (a2 4: 3-4 s)`;
+  assert.ok(verdict.reasons.includes(named), verdict.reasons.join("\n"));
+  assert.equal(verdict.status, "degraded", verdict.reasons.join("\n"));
+  assert.match(forgetful.logged.join("\n"), /results not complete in time: a2 on host-a2/);
+});
+
 test("a final that the log lost is asked for again", async () => {
   const lossy = await cluster({}, { script: { losesFinal: true } });
   await lossy.submit();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LoadError } from "@tokenstorm/core";
+import { isTerminal, LoadError, type RunState } from "@tokenstorm/core";
 import {
   decodeHeartbeat,
   decodeSnapshot,
@@ -15,23 +15,47 @@ import {
 } from "@tokenstorm/protocol";
 import { seededRandom, VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
+import type { FakeScript } from "./testing/fake-agent.js";
 
-async function cluster(): Promise<Cluster> {
+async function cluster(script: Partial<FakeScript> = {}): Promise<Cluster> {
   const started = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
   started.coordinate();
   started.agent("a1");
-  started.agent("a2");
+  started.agent("a2", { script });
   await started.pass(100);
   return started;
 }
 
 const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? error.code : undefined);
 
-test("garbage on every subject, in the log and in the store changes nothing, and is counted", async () => {
-  const quiet = await cluster();
-  await quiet.submit();
-  await quiet.untilOver();
-  const noisy = await cluster();
+/** Of an agent that takes its time, so that each of these states lasts for a while. */
+const SLOW: Partial<FakeScript> = { prepareMs: 1000, deafToAttempts: [1], losesFinal: true };
+const STATES: readonly RunState[] = ["gathering", "preparing", "arming", "running", "draining", "delivering"];
+
+/** Does something again and again until the run is over; how often in which state. */
+async function throughSlowRun(
+  one: Cluster,
+  something: () => Promise<void>,
+): Promise<ReadonlyMap<RunState, number>> {
+  const rounds = new Map<RunState, number>();
+  await one.submit();
+  await one.until("it is over", async () => {
+    const { state } = await one.record();
+    const round = (rounds.get(state) ?? 0) + 1;
+    rounds.set(state, round);
+    // A request that was sent in mid-run is answered some time into the drain.
+    if (state === "running" && round === 150) one.agents[1]?.holdRequests();
+    if (state === "draining" && round === 20) one.agents[1]?.holdRequests(false);
+    await something();
+    return isTerminal(state);
+  });
+  return rounds;
+}
+
+test("garbage on every subject, in the log and in the store changes nothing in any state, and is counted", async () => {
+  const quiet = await cluster(SLOW);
+  await throughSlowRun(quiet, async () => undefined);
+  const noisy = await cluster(SLOW);
   const seed = 11;
   const random = seededRandom(seed);
   const { bus, log, state } = noisy.transport;
@@ -52,11 +76,9 @@ test("garbage on every subject, in the log and in the store changes nothing, and
       await log.append(id, random.bytes(random.int(0, 200)), { timeoutMs: 1000 });
     }
   };
-  await noisy.submit();
-  await noisy.until("it is over", async () => {
-    await shout();
-    return (await noisy.record()).state === "completed";
-  });
+  const rounds = await throughSlowRun(noisy, shout);
+  for (const one of STATES) assert.ok((rounds.get(one) ?? 0) >= 10, `${one}: ${rounds.get(one)} rounds`);
+  assert.equal((await noisy.record()).state, "completed");
   const [kept, keptQuiet] = [noisy, quiet].map((one) =>
     JSON.parse(one.store.only.files.get("run.json") ?? ""),
   );

@@ -49,10 +49,14 @@ export interface FakeScript {
   missesCommit: boolean;
   /** Intervals that the log acknowledges and loses, until they are asked for again. */
   loses: readonly number[];
+  /** Of those: what it does not know any more when it is asked. */
+  forgets: readonly number[];
   losesFinal: boolean;
   /** Never hands over its final. */
   keepsFinal: boolean;
   answersProbes: boolean;
+  /** It hears nobody and nobody hears it, though it goes on. */
+  isCutOff: boolean;
 }
 
 /** A small state machine that does an agent's part by beacons and the StateStore; its load is one user. */
@@ -97,9 +101,11 @@ export class FakeAgent {
       deafToAttempts: [],
       missesCommit: false,
       loses: [],
+      forgets: [],
       losesFinal: false,
       keepsFinal: false,
       answersProbes: true,
+      isCutOff: false,
       ...options.script,
     };
     transport.bus.subscribe(subjects.beacon, ({ data }) => {
@@ -107,7 +113,7 @@ export class FakeAgent {
       if (beacon !== undefined) void this.#onBeacon(beacon);
     });
     transport.bus.subscribe(subjects.clock(id), (message) => {
-      if (!this.#isAlive || !this.script.answersProbes) return;
+      if (!this.#isReached() || !this.script.answersProbes) return;
       const t1 = this.#clock.nowUs();
       const { t0, asker } = decodeClockProbe(message.data);
       const reply = { t0, asker, t1, t2: t1, instance: this.instance, host: `host-${id}`, pid: 1 };
@@ -133,9 +139,13 @@ export class FakeAgent {
     this.#load?.stop("drain");
   }
 
-  /** From now on what is in flight stays in flight. */
-  holdRequests(): void {
-    this.#load?.hold();
+  /** From now on what is in flight stays in flight, until it is told otherwise. */
+  holdRequests(isHeld = true): void {
+    this.#load?.hold(isHeld);
+  }
+
+  #isReached(): boolean {
+    return this.#isAlive && !this.script.isCutOff;
   }
 
   #beat(): void {
@@ -145,7 +155,7 @@ export class FakeAgent {
   }
 
   #tell(): void {
-    if (!this.#isAlive) return;
+    if (!this.#isReached()) return;
     const { subjects, transport, labels = {} } = this.#options;
     const heartbeat: Heartbeat = {
       agent: this.id,
@@ -184,7 +194,7 @@ export class FakeAgent {
   }
 
   async #onBeacon(beacon: Beacon): Promise<void> {
-    if (!this.#isAlive) return;
+    if (!this.#isReached()) return;
     const isNewLeader = this.beacons.at(-1)?.leaderInstance !== beacon.leaderInstance;
     this.beacons.push(beacon);
     if (isNewLeader) this.#tell();
@@ -202,7 +212,7 @@ export class FakeAgent {
   }
 
   async #read(): Promise<void> {
-    if (this.#record === null || !this.#isAlive) return;
+    if (this.#record === null || !this.#isReached()) return;
     const entry = await this.#options.transport.state.get(runKey(this.#record.id)).catch(() => undefined);
     if (entry !== undefined && this.#isAlive) this.#onRecord(decodeRunRecord(entry.value));
   }
@@ -281,11 +291,11 @@ export class FakeAgent {
   async #append(kind: "snapshot" | "final", seq: number, data: Uint8Array): Promise<void> {
     if (!this.#isAlive || this.#record === null) return;
     if (kind === "snapshot") {
-      this.#kept.set(seq, data);
+      if (!this.script.forgets.includes(seq)) this.#kept.set(seq, data);
       this.#lastAcked = seq;
     }
     const isLost = kind === "snapshot" ? this.script.loses.includes(seq) : this.script.losesFinal;
-    if (!isLost) await this.#hand(kind, seq, data);
+    if (!isLost && !this.script.isCutOff) await this.#hand(kind, seq, data);
   }
 
   async #hand(kind: "snapshot" | "final", seq: number, data: Uint8Array): Promise<void> {

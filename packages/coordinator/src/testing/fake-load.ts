@@ -83,8 +83,8 @@ export class FakeLoad {
     if (level === "cut") this.#finish(nowUs);
   }
 
-  hold(): void {
-    this.#isHeld = true;
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
   }
 
   close(): void {
