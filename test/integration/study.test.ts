@@ -270,6 +270,60 @@ test("with --nats the agents elsewhere run it, and the reports are kept here", a
     assert.ok(existsSync(join(place.out, directory, "report.json")));
 });
 
+const PROMPTS = '{"prompt": "one"}\n{"prompt": "two"}\n';
+
+/** The study above, each condition once, with the prompts of a file. */
+function studyOfAFile(url: string): object {
+  const base = aStudy(url, { repeats: 1 });
+  const [suite] = base.suites;
+  const workload = { kind: "dataset", file: "prompts.jsonl", outputTokens: 16 };
+  return { ...base, suites: [{ ...suite, plan: { ...suite?.plan, workload } }] };
+}
+
+test("a data set that is missing or broken is told before anything is switched, and can be put right", async (t) => {
+  const simulator = await startSimulator(t, ["--time-scale", "20"]);
+  const place = written(t, studyOfAFile(simulator.url));
+  const prompts = join(place.folder, "prompts.jsonl");
+  const broken = [
+    [undefined, /prompts\.jsonl cannot be read: there is no such file/],
+    ['{"prompt": "one"}\n{"prompt": 2}\n', /prompts\.jsonl, line 2: prompt must be a text/],
+  ] as const;
+  for (const [content, says] of broken) {
+    if (content !== undefined) writeFileSync(prompts, content);
+    assertClearFailure(await study(t, place), { code: 104, says });
+    assertClearFailure(await study(t, place, "--dry-run"), { code: 104, says });
+    assert.deepEqual(place.switches(), []);
+    assert.equal(existsSync(place.out), false, "nothing was made that would have to be gone on with");
+  }
+  writeFileSync(prompts, PROMPTS);
+  assert.equal((await study(t, place, "--dry-run")).code, 0);
+  const result = await study(t, place, "--json");
+  assert.deepEqual(keysOf(JSON.parse(result.stdout)), ["levels/a/1", "levels/b/1"], result.stderr);
+  writeFileSync(prompts, "");
+  const told = await study(t, place, "--report", "--json");
+  assert.equal(told.stdout, result.stdout, "a report needs no file");
+});
+
+test("a data set that is edited between two runs ends the study, which goes on once it is as it was", async (t) => {
+  const simulator = await startSimulator(t, ["--time-scale", "20"]);
+  const place = written(t, studyOfAFile(simulator.url));
+  const prompts = join(place.folder, "prompts.jsonl");
+  writeFileSync(prompts, PROMPTS);
+  // Once, when the server is switched to the second condition.
+  const edits = `[ "$1" = b ] && [ ! -e edited ] && touch edited && echo '{"prompt": "three"}' >> prompts.jsonl\n`;
+  writeFileSync(join(place.folder, "switch.sh"), `${edits}echo "$1" >> switched.log\n`);
+  assertClearFailure(await study(t, place), { code: 104, says: /prompts\.jsonl was edited since/ });
+  assertClearFailure(await study(t, place, "--resume"), {
+    code: 104,
+    says: /prompts\.jsonl was edited since/,
+  });
+  assert.deepEqual(place.switches(), ["a", "b"], "the second time it was told before anything was switched");
+  writeFileSync(prompts, PROMPTS);
+  const resumed = await study(t, place, "--resume", "--json");
+  assert.ok([0, 110].includes(resumed.code ?? -1), resumed.stderr);
+  assert.deepEqual(keysOf(JSON.parse(resumed.stdout)), ["levels/a/1", "levels/b/1"]);
+});
+
 test("a directory that cannot be used is one clear line and exit code 1", async (t) => {
   const place = written(t, aStudy("http://127.0.0.1:9"));
   assertClearFailure(await study(t, { ...place, out: "/proc/none/study" }), {

@@ -9,6 +9,7 @@ import {
   scheduleStudy,
   studyCost,
   summariseStudy,
+  type TestPlan,
 } from "@tokenstorm/core";
 import { bakePage, renderStudy, studyData } from "@tokenstorm/report";
 import type { Command } from "commander";
@@ -22,6 +23,7 @@ import { pageTemplate } from "../page-template.js";
 import { oneOf, processCount } from "../parse-arguments.js";
 import { readLocalReport } from "../run-files.js";
 import { askToBegin } from "../study/ask-to-begin.js";
+import { holdDataSets, readStudyFiles } from "../study/hold-data-sets.js";
 import { hookText } from "../study/hook-process.js";
 import { runStudy, studyExitCode } from "../study/run-study.js";
 import { openStudyDirectory, type StudyDirectory } from "../study/study-directory.js";
@@ -77,6 +79,12 @@ interface World {
   readonly context: CommandContext;
 }
 
+interface Opened extends World {
+  readonly access: ReturnType<typeof natsAccess>;
+  /** Of a study that begins: with what their files are. */
+  readonly plans: readonly TestPlan[] | undefined;
+}
+
 async function study(path: string, flags: StudyFlags, world: World): Promise<number> {
   const { command, context } = world;
   const { env } = context;
@@ -92,10 +100,14 @@ async function study(path: string, flags: StudyFlags, world: World): Promise<num
   }
   const loaded = await loadStudy(path);
   const whole = scheduleStudy(loaded.study, scheduleOptions(flags));
-  if (flags.dryRun === true) return tellSchedule(loaded, whole, flags, context);
+  if (flags.dryRun === true) {
+    await readStudyFiles(whole, loaded.folder);
+    return tellSchedule(loaded, whole, flags, context);
+  }
   const resume = flags.resume === true || flags.report === true;
   // What is left to do of a study that goes on is only known when its directory is open.
   if (!resume) requireAllowed(whole, loaded, flags, command);
+  const plans = resume ? undefined : await readStudyFiles(whole, loaded.folder);
   const directory = await openStudyDirectory({
     loaded,
     path: flags.out ?? join("studies", loaded.study.file.name),
@@ -104,7 +116,7 @@ async function study(path: string, flags: StudyFlags, world: World): Promise<num
     restart: flags.restart === true,
   });
   try {
-    return await carryOut(loaded, directory, flags, { ...world, access });
+    return await carryOut(loaded, directory, flags, { ...world, access, plans });
   } finally {
     await directory.close();
   }
@@ -114,7 +126,7 @@ async function carryOut(
   loaded: LoadedStudy,
   directory: StudyDirectory,
   flags: StudyFlags,
-  { command, context, access }: World & { readonly access: ReturnType<typeof natsAccess> },
+  { command, context, access, plans }: Opened,
 ): Promise<number> {
   const { terminal, env } = context;
   if (flags.report === true) {
@@ -126,6 +138,8 @@ async function carryOut(
     done: new Set(directory.done().keys()),
   });
   requireAllowed(steps, loaded, flags, command);
+  for (const plan of plans ?? (await readStudyFiles(steps, loaded.folder)))
+    await holdDataSets(directory, plan);
   for (const line of openingLines(loaded, directory, steps)) terminal.say(line);
   if (steps.length > 0 && flags.yes !== true && !(await askToBegin(terminal))) return EXIT.stopped;
   const end = await runStudy({

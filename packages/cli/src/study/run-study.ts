@@ -1,14 +1,13 @@
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { LoadError, type RunReport, type StudyRun, type StudyStep } from "@tokenstorm/core";
 import { conductRun } from "../conduct-run.js";
 import { EXIT, endedByThreshold, errorExitCode, runExitCode } from "../exit-codes.js";
 import { onInterrupt } from "../interrupt.js";
 import { createViewer, type UiKind } from "../live/viewer.js";
 import type { NatsAccess } from "../nats-options.js";
-import { readPlanFiles } from "../plan-files.js";
 import { keepReport } from "../run-outcome.js";
 import type { Terminal } from "../terminal.js";
-import { holdDataSets } from "./hold-data-sets.js";
+import { holdDataSets, readRunFiles } from "./hold-data-sets.js";
 import { createRunStages, type RunStages } from "./run-stages.js";
 import type { StudyDirectory } from "./study-directory.js";
 import { createStudyHooks, type StudyHooks } from "./study-hooks.js";
@@ -136,8 +135,7 @@ async function oneRun(run: StudyRun, world: World): Promise<DoneRun | "stopped">
   const { hooks, stages, terminal, directory, strict } = world;
   const ready = await stages.stageFor(run.plan);
   const { stage } = ready;
-  // Files are named relative to the study's folder.
-  const { plan, files } = await readPlanFiles(ready.plan, join(world.folder, "study"));
+  const { plan, files } = await readRunFiles(ready.plan, world.folder);
   await holdDataSets(directory, plan);
   if (world.signal.aborted) return "stopped";
   const viewer = createViewer(world.ui, terminal);

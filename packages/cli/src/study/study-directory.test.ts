@@ -87,28 +87,56 @@ test("two processes do not work in one directory", async (t) => {
   );
 });
 
-test("a data set that was edited between two runs ends the study, also after it was resumed", async (t) => {
+const planWith = (sha256: string) =>
+  requirePlan({
+    version: 1,
+    target: { urls: ["http://h:8000"] },
+    workload: { kind: "dataset", file: "prompts.jsonl", sha256, bytes: 9 },
+    load: { kind: "users", stages: [{ users: 1, requests: 1 }] },
+  });
+const [before, after] = [planWith("a".repeat(64)), planWith("b".repeat(64))];
+
+test("a data set that was edited after a run was done ends the study, also after it was resumed", async (t) => {
   const study = await aStudy(t);
-  const plan = (sha256: string) =>
-    requirePlan({
-      version: 1,
-      target: { urls: ["http://h:8000"] },
-      workload: { kind: "dataset", file: "prompts.jsonl", sha256, bytes: 9 },
-      load: { kind: "users", stages: [{ users: 1, requests: 1 }] },
-    });
-  const [before, after] = ["a".repeat(64), "b".repeat(64)];
   const one = await openStudyDirectory({ ...study, ...first });
-  await holdDataSets(one, plan(before));
-  await holdDataSets(one, plan(before));
-  await assert.rejects(holdDataSets(one, plan(after)), /prompts\.jsonl was edited .*one study/);
+  await holdDataSets(one, before);
+  await one.append(done);
+  await holdDataSets(one, before);
+  await assert.rejects(holdDataSets(one, after), /prompts\.jsonl was edited .*one study/);
   await one.close();
   const two = await openStudyDirectory({ ...study, ...again });
   t.after(() => two.close());
-  await holdDataSets(two, plan(before));
+  await holdDataSets(two, before);
   await assert.rejects(
-    holdDataSets(two, plan(after)),
+    holdDataSets(two, after),
     (error) => error instanceof LoadError && error.code === "DATASET_INVALID",
   );
+});
+
+test("a data set may be corrected until a run is done, also after an attempt that failed, and what it is then holds", async (t) => {
+  const study = await aStudy(t);
+  const one = await openStudyDirectory({ ...study, ...first });
+  await holdDataSets(one, before);
+  await one.append({ kind: "begun", key: "x/a/1" });
+  await one.append({ kind: "left", key: "x/a/1", why: "it failed" });
+  await one.close();
+  const two = await openStudyDirectory({ ...study, ...again });
+  await holdDataSets(two, after);
+  await two.append(done);
+  await two.close();
+  const three = await openStudyDirectory({ ...study, ...again });
+  t.after(() => three.close());
+  await holdDataSets(three, after);
+  await assert.rejects(holdDataSets(three, before), /was edited/);
+});
+
+test("a plan whose files nobody has read is held for nothing", async (t) => {
+  const one = await openStudyDirectory({ ...(await aStudy(t)), ...first });
+  t.after(() => one.close());
+  const { workload, ...rest } = before;
+  assert.equal(workload.kind, "dataset");
+  const unread = { ...rest, workload: { ...workload, sha256: undefined } };
+  await assert.rejects(holdDataSets(one, unread), /prompts\.jsonl was not read/);
 });
 
 test("beginning anew keeps what was there, however often", async (t) => {

@@ -35,7 +35,7 @@ const JournalEntry = z.discriminatedUnion("kind", [
     /** Below `runs`. */
     directory: z.string(),
   }),
-  /** A file that a run has sent prompts or times of: all runs that follow must send the same. */
+  /** A file of prompts or times as it was found, the last word before a run was done: all runs must send the same. */
   z.object({ kind: z.literal("data-set"), at: z.string(), file: z.string(), sha256: z.string() }),
   z.object({ kind: z.literal("left"), at: z.string(), key: z.string(), why: z.string() }),
   z.object({ kind: z.literal("note"), at: z.string(), text: z.string() }),
@@ -55,7 +55,7 @@ export interface StudyDirectory {
   readonly state: StudyState;
   /** By key; the last word counts. */
   done(): ReadonlyMap<string, DoneRun>;
-  /** SHA-256 of the files that its runs have sent, by their names in the plans. */
+  /** SHA-256 of the files that its runs send, by their names in the plans. */
   dataSets(): ReadonlyMap<string, string>;
   /** Runs that were begun and not done before this process came. */
   readonly underWay: readonly string[];
