@@ -43,8 +43,8 @@ export const ATTACKED: Readonly<
   resultsOf: (names, run) => resultSubjects(names, run),
 };
 
-/** Two that are in the run, and one that nobody knows. */
-const AGENTS = ["a1", "a2", "a9"];
+/** Three that are in the run, and one that nobody knows. */
+const AGENTS = ["a1", "a2", "a3", "a9"];
 
 function resultSubjects(names: Subjects, run: string): string[] {
   const agents = [...AGENTS, "_leader"];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
-import { isTerminal, type RunRecord, type RunReport, requirePlan } from "@tokenstorm/core";
+import { isTerminal, type RunRecord, type RunReport, type RunState, requirePlan } from "@tokenstorm/core";
 import {
   decodeHeartbeat,
   getReport,
@@ -18,9 +18,9 @@ import {
   systemClock,
   watchRun,
 } from "@tokenstorm/protocol";
-import { type Random, seededRandom } from "@tokenstorm/testkit";
+import { type Random, seededRandom, startTcpProxy } from "@tokenstorm/testkit";
 import { type Running, scratch } from "./cli.js";
-import { startCoordinator } from "./cluster.js";
+import { startAgent, startCoordinator } from "./cluster.js";
 import { ATTACKED, HARMS, HostileMail } from "./hostile-mail.js";
 import { type Cluster, LIMIT_MS, openCluster } from "./killed-cluster.js";
 
@@ -31,18 +31,33 @@ const SPOILT_EVERY = 10;
 const MOST_KEPT = 3;
 /** By the leader, and by each agent; on this seed it is some times as many. */
 const LEAST_REFUSALS = { leader: 100, agent: 25 };
+/** Rounds of messages in each of these states of the run; of arming and draining, which pass in milliseconds, no number is sure. */
+const LEAST_ROUNDS = { gathering: 20, preparing: 5, running: 20, delivering: 5 } as const;
+const LASTING = ["gathering", "preparing", "running", "delivering"] as const;
+/** Each look at the target's counters takes so much longer: one is the last thing of preparing, one the first of delivering. */
+const LOOK_DELAY_MS = 400;
 /** Of a process, beyond what it had after an undisturbed run. */
 const MORE_MEMORY_BYTES = 150 * 1024 * 1024;
 
-/** Bound by requests: how many there are hangs on nothing but the plan. */
-async function submit({ transport, simulator }: Cluster, id: string): Promise<void> {
+interface Submitted {
+  readonly id: string;
+  readonly agents: number;
+  readonly metricsUrl: string;
+}
+
+/** Bound by requests: how many there are hangs on nothing but the plan, nor on how many agents share it. */
+async function submit(
+  { transport, simulator }: Cluster,
+  { id, agents, metricsUrl }: Submitted,
+): Promise<void> {
   const plan = requirePlan({
     version: 1,
     target: { urls: [simulator.url] },
     workload: { inputTokens: 32, outputTokens: 16 },
     load: { kind: "users", stages: [{ users: 6, rampUpMs: 0, settleMs: 0, requests: 120 }] },
     warmUp: { requests: 0 },
-    agents: { min: 2, waitMs: 30_000 },
+    agents: { min: agents, waitMs: LIMIT_MS },
+    metricsUrls: [metricsUrl],
     deliverMs: 60_000,
   });
   await submitRun({ transport, subjects: subjects() }, { plan, id, salt: "s", createdAtMs: Date.now() });
@@ -108,8 +123,13 @@ test(`malformed, cut, huge, repeated, foreign messages on every subject and key 
   const random = seededRandom(SEED);
   const mail = new HostileMail(connection, random);
   const names = subjects();
+  const { port } = new URL(cluster.simulator.url);
+  const metrics = await startTcpProxy({ port: Number(port), seed: SEED });
+  t.after(() => metrics.close());
+  metrics.setBoth({ delayMs: LOOK_DELAY_MS / 2 });
+  const metricsUrl = `http://127.0.0.1:${metrics.port}/metrics`;
 
-  await submit(cluster, "k0");
+  await submit(cluster, { id: "k0", agents: 2, metricsUrl });
   const quiet = await untilOver(cluster, "k0", async () => undefined);
   assert.equal(quiet.state, "completed");
   const quietReport = await getReport(cluster.transport, quiet);
@@ -120,20 +140,31 @@ test(`malformed, cut, huge, repeated, foreign messages on every subject and key 
   const refusals = countRefusals(cluster, names);
   const targets = [...new Set(Object.values(ATTACKED).flatMap((of) => of(names, "k1")))];
   const spoilKeys = keySpoiler(cluster, { random, mail, ofAnotherRun: quietRecord });
-  await submit(cluster, "k1");
+  // One more than there are: it gathers until the last one comes.
+  await submit(cluster, { id: "k1", agents: 3, metricsUrl });
   const shown = watchRun(
     { transport: cluster.transport, subjects: names },
     { clock: systemClock(), run: "k1" },
   );
   t.after(() => shown.close());
+  const rounds = new Map<RunState, number>();
+  let last: Promise<Running> | undefined;
   const noisy = await untilOver(cluster, "k1", async (record) => {
     mail.shout(targets);
+    if (record !== undefined) rounds.set(record.state, (rounds.get(record.state) ?? 0) + 1);
+    if ((rounds.get("gathering") ?? 0) >= LEAST_ROUNDS.gathering)
+      last ??= startAgent(t, cluster.nats, ["--id", "a3"], { cwd: scratch(t) });
     // What would do the most harm is not left to chance.
     if (record?.state === "running") mail.say(names.beacon, "wrong-sender");
     await spoilKeys(record);
     await connection.flush();
   });
-  const said = `seed ${SEED}, sent ${JSON.stringify([...mail.sent])}`;
+  const said = `seed ${SEED}, sent ${JSON.stringify([...mail.sent])}, in rounds ${JSON.stringify([...rounds])}`;
+  t.diagnostic(said);
+  await last;
+  assert.equal(noisy.shards.length, 3, said);
+  for (const state of LASTING)
+    assert.ok((rounds.get(state) ?? 0) >= LEAST_ROUNDS[state], `${state}: ${said}`);
   assert.deepEqual([noisy.state, noisy.problem], ["completed", null], said);
   assert.deepEqual(countsOf(await getReport(cluster.transport, noisy)), countsOf(quietReport), said);
   for (const harm of HARMS) assert.ok((mail.sent.get(harm) ?? 0) > 0, `${harm}: ${said}`);
