@@ -1,7 +1,7 @@
 import {
   type Clock,
+  type ClockComparison,
   type ClockExchange,
-  type ClockOffset,
   estimateOffset,
   type LoadError,
 } from "@tokenstorm/core";
@@ -18,6 +18,8 @@ export interface ProbeOptions {
   readonly bus: Bus;
   readonly subjects: Subjects;
   readonly clock: Clock;
+  /** So many questions to each, one after the other; by default 16. */
+  readonly probes?: number;
   /** Nobody is waited for beyond this time; by default each agent has its probes x timeout. */
   readonly untilUs?: number;
   /** A reply that is none. */
@@ -31,8 +33,8 @@ export interface ProbeOptions {
 export async function probeClocks(
   agents: readonly { readonly agent: string; readonly instance: string }[],
   options: ProbeOptions,
-): Promise<ReadonlyMap<string, ClockOffset>> {
-  const offsets = new Map<string, ClockOffset>();
+): Promise<ReadonlyMap<string, ClockComparison>> {
+  const offsets = new Map<string, ClockComparison>();
   await Promise.all(
     agents.map(async (agent) => {
       const exchanges = await exchangeWith(agent, options);
@@ -46,12 +48,12 @@ async function exchangeWith(
   agent: { readonly agent: string; readonly instance: string },
   options: ProbeOptions,
 ): Promise<ClockExchange[]> {
-  const { clock, untilUs = Number.POSITIVE_INFINITY } = options;
+  const { clock, untilUs = Number.POSITIVE_INFINITY, probes = PROBES } = options;
   const exchanges: ClockExchange[] = [];
   const line = openClockLine({ ...options, agent: agent.agent });
   try {
-    for (let probe = 1; probe <= PROBES; probe += 1) {
-      const left = PROBES - probe + 1;
+    for (let probe = 1; probe <= probes; probe += 1) {
+      const left = probes - probe + 1;
       const leftMs = Math.ceil((untilUs - clock.nowUs()) / 1000);
       // Whoever cannot make enough of them any more is not waited for.
       if (leftMs <= 0 || exchanges.length + left < LEAST_ANSWERS) return exchanges;
