@@ -3,6 +3,7 @@ import { nextStageStarts, stageLengthUs } from "../load/timeline.js";
 import type { TestPlan } from "../plan/schema.js";
 import { isListening } from "./agent-checks.js";
 import { type AgentView, nameAgents } from "./agent-view.js";
+import { partingUs } from "./clock-offset.js";
 import { LEADER_LIMITS } from "./leader-limits.js";
 import { presentShards } from "./leader-loss.js";
 import type { LeaderEvent, LeaderState } from "./leader-state.js";
@@ -50,7 +51,9 @@ function isOver(state: LeaderState, look: Look, nowUs: number): boolean {
 export function runningProblem(state: LeaderState, look: Look): Problem | null {
   const nowUs = look.nowUs - (state.record.start?.leaderUs ?? look.nowUs);
   return (
-    notStartedProblem(state, look, nowUs) ?? earlyProblem(state, look) ?? stuckProblem(state, look, nowUs)
+    notStartedProblem(state, look, nowUs) ??
+    earlyProblem(state, look, nowUs) ??
+    stuckProblem(state, look, nowUs)
   );
 }
 
@@ -66,10 +69,11 @@ function notStartedProblem(state: LeaderState, look: Look, nowUs: number): Probl
   return { code: "AGENT_NOT_READY", message, hint: "it read the committed start too late, or not at all" };
 }
 
-function earlyProblem(state: LeaderState, look: Look): Problem | null {
+/** By their own clocks, which after hours are seconds from the leader's. */
+function earlyProblem(state: LeaderState, look: Look, nowUs: number): Problem | null {
   const { step } = state;
   if (step.kind !== "running" || step.earlySinceUs === null) return null;
-  if (look.nowUs - step.earlySinceUs < LEADER_LIMITS.earlyUs) return null;
+  if (look.nowUs - step.earlySinceUs < LEADER_LIMITS.earlyUs + partingUs(nowUs)) return null;
   const message = `ended its load while that of the others went on: ${nameAgents(endedEarly(state, look))}`;
   return { code: "AGENT_LOST", message, hint: "its log says why" };
 }
