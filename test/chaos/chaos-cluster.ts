@@ -51,6 +51,10 @@ export const SIZE = {
   seed: Number(process.env["CHAOS_SEED"] ?? 1),
 };
 
+export function loadOf(durationMs: number): PlanInput["load"] {
+  return { kind: "users", stages: [{ users: SIZE.users, rampUpMs: 0, settleMs: 0, durationMs }] };
+}
+
 /** Real processes on loopback, and the means to hold them against the target's log at the end. */
 export class ChaosCluster {
   readonly t: TestContext;
@@ -123,9 +127,8 @@ export class ChaosCluster {
   }
 
   async submit(change: Partial<PlanInput> = {}): Promise<void> {
-    const { users, measuredMs } = SIZE;
     await submit(this, {
-      load: { kind: "users", stages: [{ users, rampUpMs: 0, settleMs: 0, durationMs: measuredMs }] },
+      load: loadOf(SIZE.measuredMs),
       // Of unequal lengths, or all users would end in step, and the drain might be over before it is seen.
       workload: { inputTokens: 32, outputTokens: { kind: "uniform", min: 24, max: 96 } },
       metricsUrls: [`http://127.0.0.1:${this.metrics.port}/metrics`],

@@ -4,7 +4,7 @@ import { RUN_STATES, type RunRecord, type RunReport, type RunState } from "@toke
 import { signalFamily } from "@tokenstorm/testkit";
 import type { Running } from "../integration/cli.js";
 import { assertWhole, RUN, until, untilOver } from "../integration/killed-cluster.js";
-import { CASE_LIMIT, type ChaosCluster, onCluster, SIZE } from "./chaos-cluster.js";
+import { CASE_LIMIT, type ChaosCluster, loadOf, onCluster, SIZE } from "./chaos-cluster.js";
 
 /** Of the record; `committed` is running before time zero, when nobody has begun. */
 const STATES = [
@@ -30,6 +30,8 @@ interface Fault {
   readonly says?: RegExp;
   /** Another coordinator stands by. */
   readonly needsStandby?: boolean;
+  /** Nobody leads until that one does, which takes it ten seconds. */
+  readonly leavesNobody?: boolean;
 }
 
 interface World {
@@ -58,6 +60,7 @@ const faults: readonly Fault[] = [
   {
     name: "a coordinator is killed, and another one stands by",
     needsStandby: true,
+    leavesNobody: true,
     ending: all("completes"),
     happen: async ({ leader }) => {
       leader.signal("SIGKILL");
@@ -129,6 +132,11 @@ const faults: readonly Fault[] = [
   },
 ];
 
+/** Of a load that is still going on when another leader has taken over. */
+const OUTLASTING_MS = 12_000;
+/** Agents that hear nothing for less than 3 s say nothing of it. */
+const UNLED_MS = 3000;
+
 /** A machine that is short of CPU may show a state when it has passed: then the whole case is begun anew. */
 const ATTEMPTS = 3;
 
@@ -154,7 +162,10 @@ async function bring(cluster: ChaosCluster, fault: Fault, state: State): Promise
     cluster.startAgent(VICTIM),
   ]);
   // Gathering lasts until the third one is there.
-  await cluster.submit(state === "gathering" ? { agents: { min: 3, waitMs: 90_000 } } : {});
+  await cluster.submit({
+    ...(state === "gathering" ? { agents: { min: 3, waitMs: 90_000 } } : {}),
+    ...(isUnled(fault, state) ? { load: loadOf(Math.max(SIZE.measuredMs, OUTLASTING_MS)) } : {}),
+  });
   if (!(await seen(cluster, state))) return false;
   await fault.happen({ cluster, state, leader });
   if (state === "gathering") await cluster.startAgent("a3");
@@ -164,8 +175,21 @@ async function bring(cluster: ChaosCluster, fault: Fault, state: State): Promise
     assert.equal(record.term, 2);
     // Before admission nothing of a run is anybody's yet: whoever leads then gathers as if it were the first.
     if (state !== "gathering") assert.equal(report?.leading?.leaders.length, 2);
+    if (isUnled(fault, state)) assertUnled(report);
   }
   return true;
+}
+
+/** The load goes on meanwhile, so that the time without a leader is seen from its beginning to its end. */
+const isUnled = (fault: Fault, state: State) => fault.leavesNobody === true && state === "running";
+
+/** One span, as long as a lease lasts without its holder, or some seconds less. */
+function assertUnled(report: RunReport | undefined): void {
+  const { unled = [] } = report?.leading ?? {};
+  const [span, ...others] = unled;
+  const said = JSON.stringify(unled);
+  assert.ok(span !== undefined && others.length === 0, said);
+  assert.ok(span.toMs - span.fromMs >= UNLED_MS && span.toMs <= (report?.run.durationMs ?? 0), said);
 }
 
 /** Resolves at once when the run is in this state; false when it is past it. */

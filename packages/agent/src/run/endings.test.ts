@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlanInput } from "@tokenstorm/core";
+import type { Final, PlanInput } from "@tokenstorm/core";
 import { runKey } from "@tokenstorm/protocol";
 import { settle } from "@tokenstorm/testkit";
 import { Cluster, RUN, readableUnless } from "../testing/cluster.js";
@@ -117,7 +117,19 @@ test("a stop before the start closes the target and leaves the agent free", asyn
   }
 });
 
-test("without any leader for orphanMs an agent stops sending and keeps its intervals", async () => {
+/** One span, us, each end of which lies between these, both included. */
+function assertUnled(
+  { unled = [] }: Pick<Final, "unled">,
+  ends: { readonly fromUs: readonly [number, number]; readonly toUs: readonly [number, number] },
+): void {
+  const [span, ...others] = unled;
+  const said = JSON.stringify(unled);
+  assert.ok(span !== undefined && others.length === 0, said);
+  for (const end of ["fromUs", "toUs"] as const)
+    assert.ok(span[end] >= ends[end][0] && span[end] <= ends[end][1], said);
+}
+
+test("without any leader for orphanMs an agent stops sending, keeps its intervals, and says since when", async () => {
   const cluster = new Cluster();
   const agent = await cluster.addAgent("a1");
   await cluster.start({ ...long, orphanMs: 10_000, deliverMs: 5000 });
@@ -134,8 +146,35 @@ test("without any leader for orphanMs an agent stops sending and keeps its inter
   assert.ok(lastUs < 14_000_000, `${lastUs}`);
   assert.equal(agent.spool.size, 1);
   checkBooks(cluster);
+  const [final] = cluster.finals;
+  assert.ok(final !== undefined);
+  // From the last beacon on, to the end of its run.
+  assertUnled(final, { fromUs: [1_500_000, 2_500_000], toUs: [11_500_000, 14_500_000] });
   await cluster.close();
   assert.deepEqual(await agent.exit, { code: 1, spooled: ["/spool/r1-a1-e7.spool.ndjson"] });
+});
+
+test("an agent that goes on under another leader says from when to when it heard none, and of a beacon or two nothing", async () => {
+  const cluster = new Cluster();
+  await cluster.addAgent("a1");
+  await cluster.start(long);
+  for (const [deafUs, ledUs] of [
+    [2_500_000, 4_500_000],
+    [10_500_000, 18_500_000],
+  ] as const) {
+    await cluster.runTo(deafUs);
+    cluster.stopLeading();
+    await cluster.runTo(ledUs);
+    cluster.beacon = { ...cluster.beacon, term: cluster.beacon.term + 1 };
+    await cluster.lead();
+  }
+  await cluster.runTo(22_000_000);
+  await cluster.write({ stop: { level: "drain", reason: "asked" } });
+  await cluster.runTo(25_000_000);
+  const [final] = cluster.finals;
+  assert.ok(final !== undefined);
+  assertUnled(final, { fromUs: [9_500_000, 10_500_000], toUs: [18_500_000, 18_600_000] });
+  await cluster.close();
 });
 
 test("an agent that a beacon names as given up stops sending", async () => {
