@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import type { RunReport } from "@tokenstorm/core";
 import { signalFamily } from "@tokenstorm/testkit";
 import { cliFile, type Running, scratch, startProcess } from "../integration/cli.js";
 import { assertWhole, untilOver, untilState } from "../integration/killed-cluster.js";
@@ -50,6 +51,24 @@ async function startAhead(
   return running;
 }
 
+/** One host's clocks keep pace, whatever they show: the agents are apart by what time zero was off by, and none has jumped. */
+function assertClocks({ agents }: RunReport): void {
+  const offUs = agents.reduce((sum, { clockErrorUs }) => sum + clockErrorUs, 0);
+  for (const { id, clock } of agents) {
+    const { terms = [], skew = null } = clock ?? {};
+    const said = `${id}: ${JSON.stringify(clock)}`;
+    assert.deepEqual(
+      terms.map(({ term, jumps }) => [term, jumps.length]),
+      [
+        [1, 0],
+        [2, 0],
+      ],
+      said,
+    );
+    assert.ok(skew !== null && Math.abs(skew.us) <= skew.errorUs + offUs, said);
+  }
+}
+
 test(
   "hosts whose monotonic clocks differ by hours: one run, which a coordinator with another clock takes over",
   CASE_LIMIT,
@@ -82,5 +101,6 @@ test(
         `${id} began ${startErrorUs} us from time zero`,
       );
     }
+    assertClocks(report);
   },
 );

@@ -19,6 +19,7 @@ const HAPPENINGS = [
   "takeovers",
   "beacons of a replaced leader",
   "clocks asked again",
+  "clocks compared again",
   "leaders paused",
   "leaders closed",
   "agents paused",

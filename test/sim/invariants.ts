@@ -40,6 +40,7 @@ export async function checkInvariants(world: World): Promise<void> {
   checkCounts(report);
   checkOffered(record, report, kept.aggregate);
   checkRecount(record, report, kept.text);
+  checkClocks(world, report);
   checkStop(world, record);
   if (record.state === "completed") checkUnion(world, record, report);
   checkNothingLost(world, record, report);
@@ -67,6 +68,18 @@ const LEADER_HIT: ReadonlySet<string> = new Set([
   "close-leader",
   "restart-nats",
 ]);
+
+/** Simulated clocks drift by 50 ppm each at most, and none jumps, however long messages take and processes stand still. */
+function checkClocks({ happenings }: World, { agents }: RunReport): void {
+  for (const { id, clock } of agents) {
+    for (const { drift, jumps, comparisons } of clock?.terms ?? []) {
+      assert.deepEqual(jumps, [], `the clock of ${id} jumped`);
+      const isPossible = drift === null || Math.abs(drift.ppm) <= 101 + drift.errorPpm;
+      assert.ok(isPossible, `the clock of ${id} drifts: ${JSON.stringify(drift)}`);
+      if (comparisons > 1) happenings.count("clocks compared again");
+    }
+  }
+}
 
 /** What somebody wrote there stays, whatever leaders write beside it. */
 function checkStop({ watch, scenario }: World, { stop, state, result }: RunRecord): void {

@@ -18,6 +18,15 @@ export const COORDINATOR_LIMITS = {
   restoreMs: 15_000,
   /** Agents that do not answer a new leader are not waited for longer; run time needs one of them. */
   resumeProbeMs: 2000,
+  /** In the course of a run clocks are compared so often, and after a while so many times less than it has lasted; */
+  clocksMs: 30_000,
+  clocksInRun: 20,
+  /** by so many questions to each agent; */
+  clockProbes: 8,
+  /** at its end nobody is waited for longer than this. */
+  lastClocksMs: 2000,
+  /** More agents than this make more than one entry of the log. */
+  clocksInEvent: 500,
   /** After a failure the store is asked again so soon; in vain for so long, the coordinator gives up. */
   storeRetryMs: 500,
   storeGiveUpMs: 120_000,

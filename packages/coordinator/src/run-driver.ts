@@ -4,7 +4,7 @@ import {
   beginLeading,
   buildLiveUpdate,
   type Cancel,
-  type ClockOffset,
+  type ClockComparison,
   candidatesFor,
   givenUpAgents,
   isTerminal,
@@ -27,6 +27,7 @@ import {
   waitingNotes,
 } from "@tokenstorm/core";
 import { type Beacon, probeClocks } from "@tokenstorm/protocol";
+import { ClockWatch } from "./clock-watch.js";
 import type { CoordinatorDeps } from "./deps.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { RecordWriter } from "./record-writer.js";
@@ -64,6 +65,7 @@ export class RunDriver {
   readonly #scraper: ServerScraper;
   readonly #keeper: RunKeeper;
   readonly #thresholds: ThresholdWatch;
+  readonly #clocks: ClockWatch;
   readonly #refusalsBefore: number;
   readonly #queue: LeaderEvent[] = [];
   readonly #ticker: Cancel;
@@ -99,6 +101,13 @@ export class RunDriver {
       http,
       onSample: (sample) => this.#keeper.journal.server(sample),
       onNote: (text) => this.#keeper.note(text),
+    });
+    this.#clocks = new ClockWatch({
+      deps,
+      agents: () => this.#state.shards,
+      zeroUs: () => this.#state.record.start?.leaderUs,
+      onRefusal: options.onRefusal,
+      onCompared: (clocks) => this.#keeper.journal.add({ kind: "clocks", clocks }),
     });
     this.#writer = new RecordWriter({
       state: deps.transport.state,
@@ -171,6 +180,7 @@ export class RunDriver {
     this.#writer.close();
     this.#scraper.stopWatching();
     this.#scraper.hurry();
+    this.#clocks.close();
     await this.#keeper.close();
     this.#finish();
   }
@@ -272,12 +282,14 @@ export class RunDriver {
           endUs: effect.endUs,
           wallMs: this.#wallMsAt(effect.endUs),
         });
+        this.#clocks.askLast();
         break;
       case "scrape":
         void this.#scrape(effect.when);
         break;
       case "watch-server":
         this.#watchServer();
+        this.#clocks.watch();
         break;
       case "note":
         this.#keeper.note(effect.text);
@@ -311,7 +323,7 @@ export class RunDriver {
     const { clock, transport, subjects } = this.#options.deps;
     const onRefusal = (error: LoadError) => this.#options.onRefusal(error.message);
     const untilUs = clock.nowUs() + COORDINATOR_LIMITS.resumeProbeMs * 1000;
-    let offsets: ReadonlyMap<string, ClockOffset> = new Map();
+    let offsets: ReadonlyMap<string, ClockComparison> = new Map();
     try {
       const limit = then === "resume" ? { untilUs } : {};
       offsets = await probeClocks(agents, { bus: transport.bus, subjects, clock, onRefusal, ...limit });
@@ -319,6 +331,7 @@ export class RunDriver {
       // A connection that has ended: nobody answers.
       if (!(error instanceof LoadError)) throw error;
     }
+    this.#clocks.found(offsets);
     this.#dispatch({ kind: "probed", nowUs: clock.nowUs(), offsets });
     if (then === "resume" && this.#state.step.kind !== "probing") this.#noteLead();
   }
@@ -328,6 +341,7 @@ export class RunDriver {
     const { deps, config } = this.#options;
     const { clock, id } = deps;
     const runUs = runTimeUs(this.#state.record, clock.nowUs()) ?? null;
+    this.#clocks.tellFound();
     this.#keeper.journal.add({ kind: "led", leader: id, term: config.term, wallMs: clock.wallMs(), runUs });
     this.#keeper.note(`coordinator ${id} has taken the run over (term ${config.term})`);
   }
@@ -391,7 +405,7 @@ export class RunDriver {
   async #finishRun(): Promise<void> {
     this.#scraper.stopWatching();
     // The report speaks of the record as it will stand: a change that is still on its way is part of it.
-    await this.#writer.settled();
+    await Promise.all([this.#writer.settled(), this.#clocks.settled()]);
     if (this.#isOver) return;
     this.#noteReady();
     const refusals = this.#options.refusals() - this.#refusalsBefore;

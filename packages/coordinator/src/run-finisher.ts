@@ -97,7 +97,7 @@ async function putReport({ blobs, record }: FinishInput, json: string): Promise<
 function noteVerdict({ fold, journal, refusals }: FinishInput): void {
   const silent = fold.aggregate.agents().filter(({ final }) => final === null);
   const expected = silent.map(({ shard, expected: lastSeq }) => ({ agent: shard.agent, lastSeq }));
-  journal.add({ kind: "verdict", refusals, expected });
+  journal.add({ kind: "verdict", refusals, expected, clocks: journal.clockEvents() });
 }
 
 /** As it will stand in the store. */

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type EventId,
   type KeptEvent,
   LoadError,
   type RunEvent,
@@ -88,6 +89,11 @@ export class RunJournal {
 
   findings(): RunFindings {
     return this.#history.findings();
+  }
+
+  /** Which of the notes compare clocks: the report speaks of these. */
+  clockEvents(): EventId[] {
+    return this.#history.clockEvents();
   }
 
   add(event: RunEvent): void {

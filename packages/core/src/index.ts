@@ -69,6 +69,7 @@ export * from "./run/agent-machine.js";
 export * from "./run/agent-registry.js";
 export * from "./run/agent-view.js";
 export * from "./run/clock-offset.js";
+export * from "./run/clock-track.js";
 export * from "./run/facts.js";
 export { candidatesFor } from "./run/gathering.js";
 export * from "./run/leader-limits.js";

@@ -61,7 +61,7 @@ function sectionsOf(data: RunData): Section[] {
       title: "Agents and their vitals",
       lead: points,
       content: [
-        factList(data, ["agents"]),
+        factList(data, ["agents", "clocks"]),
         charts([...agentStrips(data), ...vitalsCharts(data)]),
         agentsTable(data),
         eventsTable(data),

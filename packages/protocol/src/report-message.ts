@@ -186,6 +186,22 @@ const Stage = z.looseObject({
   ...FURTHER,
 });
 
+const ClockPoint = z.looseObject({ atMs: number, offsetUs: number, errorUs: number });
+
+const AgentClock = z.looseObject({
+  terms: z.array(
+    z.looseObject({
+      term: number,
+      comparisons: number,
+      first: ClockPoint,
+      last: ClockPoint,
+      drift: z.looseObject({ ppm: number, errorPpm: number }).nullable(),
+      jumps: z.array(z.looseObject({ fromMs: number, toMs: number, byUs: number })),
+    }),
+  ),
+  skew: z.looseObject({ atMs: number, us: number, errorUs: number }).nullable(),
+});
+
 const ServerCheck = z.looseObject({
   of: z.enum(["output", "prompt", "successes"]),
   server: number,
@@ -311,8 +327,10 @@ export const RunReportMessage = z.looseObject({
       yellowIntervals: number,
       builtLate: maybe.optional(),
       measuredIntervals: number,
+      clock: AgentClock.nullable().optional(),
     }),
   ),
+  clocks: z.looseObject({ skewLimitUs: number, sentences: z.array(text) }).optional(),
   start: z
     .looseObject({ agents: number, errorMaxUs: number, skewUs: number, skewAtMostUs: number })
     .nullable()

@@ -1,4 +1,5 @@
 import type { RunReport, StageReport } from "@tokenstorm/core";
+import { clockTexts } from "./clock-text.js";
 import { printable, truncate, wrap } from "./columns.js";
 import { endText } from "./end-text.js";
 import {
@@ -70,6 +71,8 @@ export function renderText(report: RunReport, options: TextOptions): string {
   const complete = completenessText(report);
   facts.add("complete", complete.text, complete.isWhole ? undefined : colours.red);
   for (const agents of agentsTexts(report)) facts.add("agents", agents.text, colours[agents.colour]);
+  for (const { text, colour } of clockTexts(report))
+    facts.add("clocks", text, colour === "plain" ? undefined : colours[colour]);
   const leading = leadingText(report);
   if (leading !== undefined) facts.add("leading", leading, colours.yellow);
   for (const text of lossTexts(report)) facts.add("lost", text, colours.yellow);

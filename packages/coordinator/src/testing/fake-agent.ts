@@ -33,6 +33,8 @@ export interface FakeAgentOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** What its clock lacks to the leader's. */
   readonly offsetUs?: number;
+  /** How much faster it runs, parts per million. */
+  readonly driftPpm?: number;
   readonly script?: Partial<FakeScript>;
 }
 
@@ -70,6 +72,7 @@ export class FakeAgent {
   problem: Problem | null = null;
   readonly #options: FakeAgentOptions;
   readonly #clock: Clock;
+  #jumpedUs = 0;
   #isAlive = true;
   #record: RunRecord | null = null;
   #epoch = 0;
@@ -84,14 +87,15 @@ export class FakeAgent {
   #resends = 0;
 
   constructor(options: FakeAgentOptions) {
-    const { id, clock, subjects, transport, offsetUs = 0 } = options;
+    const { id, clock, subjects, transport, offsetUs = 0, driftPpm = 0 } = options;
+    const pace = 1 + driftPpm / 1e6;
     this.id = id;
     this.instance = options.instance ?? `${id}-1`;
     this.#options = options;
     this.#clock = {
-      nowUs: () => clock.nowUs() + offsetUs,
+      nowUs: () => Math.floor(clock.nowUs() * pace) + offsetUs + this.#jumpedUs,
       wallMs: () => clock.wallMs(),
-      at: (us, fn) => clock.at(us - offsetUs, fn),
+      at: (us, fn) => clock.at(Math.ceil((us - offsetUs - this.#jumpedUs) / pace), fn),
     };
     this.script = {
       prepareMs: 200,
@@ -132,6 +136,11 @@ export class FakeAgent {
     this.problem = problem;
     this.#become("failed");
     this.#load?.close();
+  }
+
+  /** Its monotonic clock is ahead by so much more, as after its host was moved. */
+  jumpClock(byUs: number): void {
+    this.#jumpedUs += byUs;
   }
 
   /** Ends its load for a reason of its own. */

@@ -2,10 +2,11 @@ import { plannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
 import { measuredWindow } from "../load/timeline.js";
 import type { RunFacts, ServerSample } from "../run/facts.js";
-import type { RunReport } from "../run/report.js";
+import type { AgentClock, RunReport } from "../run/report.js";
 import type { Problem } from "../run/run-record.js";
 import { longestAsked } from "../workload/members.js";
 import type { AgentIntervals, Aggregate } from "./aggregate.js";
+import { clocksOf } from "./clocks.js";
 import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
@@ -47,10 +48,11 @@ export function summariseRun(input: SummaryInput): RunReport {
   const totals = totalsOf(facts, aggregate, { isWhole: missing.length === 0, lost });
   const thresholds = judgeThresholds(input, levels);
   // Clocks are compared again up to the start: the record knows better than the fold that was opened before it.
+  const { clocks, byAgent: clockOf } = clocksOf(facts);
   const agentRows = agents.map((agent) => {
     const { agent: id } = agent.shard;
     const shard = record.shards.find((one) => one.agent === id) ?? agent.shard;
-    return agentRow({ ...agent, shard }, colours.get(id));
+    return agentRow({ ...agent, shard }, colours.get(id), clockOf.get(id) ?? null);
   });
   const saturation = runSaturation(levels, { aggregate, rows });
   return {
@@ -60,6 +62,7 @@ export function summariseRun(input: SummaryInput): RunReport {
     verdict: judgeRun({ ...input, levels, rows, colours, totals, missing, thresholds }),
     completeness,
     agents: agentRows,
+    ...(clocks === null ? {} : { clocks }),
     start: startOf(agentRows),
     stages: rows,
     thresholds,
@@ -155,6 +158,7 @@ function totalsOf(
 function agentRow(
   { shard, received, final }: AgentIntervals,
   colours: IntervalColours | undefined,
+  clock: AgentClock | null,
 ): RunReport["agents"][number] {
   return {
     id: shard.agent,
@@ -169,5 +173,6 @@ function agentRow(
     yellowIntervals: colours?.yellow ?? 0,
     builtLate: final?.builtLate ?? null,
     measuredIntervals: colours?.measured ?? 0,
+    clock,
   };
 }

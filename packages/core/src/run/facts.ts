@@ -1,3 +1,4 @@
+import type { ClockReading, ClockTrack } from "./clock-track.js";
 import type { LedFrom } from "./run-history.js";
 import type { RunRecord } from "./run-record.js";
 
@@ -71,6 +72,8 @@ export interface RunFacts {
   readonly refusals: number;
   /** Who led it, by term; absent in files of older versions. */
   readonly led?: readonly LedFrom[] | undefined;
+  /** How agents' clocks went beside those of the leaders; absent in files of older versions. */
+  readonly clocks?: readonly ClockTrack[] | undefined;
 }
 
 /** What the leader notes of a run as it goes: a line of events.ndjson, and an entry of the log. */
@@ -96,6 +99,8 @@ export type RunEvent =
     }
   /** The target's counters at rest, before the run and after it. */
   | { readonly kind: "scrape"; readonly when: "before" | "after"; readonly scrape: QuiescentScrape | null }
+  /** Agents' clocks were compared; who did not answer is not among them. */
+  | { readonly kind: "clocks"; readonly clocks: readonly ClockReading[] }
   /** All agents have drained: the run's time is over. */
   | { readonly kind: "drained"; readonly endUs: number; readonly wallMs: number }
   /** What is known at the verdict beside the results: how much agents without a final word said that they cut. */
@@ -103,11 +108,17 @@ export type RunEvent =
       readonly kind: "verdict";
       readonly refusals: number;
       readonly expected: readonly { readonly agent: string; readonly lastSeq: number }[];
+      /** The comparisons of clocks that the report speaks of: one of a leader before may still come. Absent from older leaders. */
+      readonly clocks?: readonly EventId[] | undefined;
     };
 
-/** An event as the log keeps it: numbered by the leader that noted it, within its term. */
-export interface KeptEvent {
+/** Events are numbered by the leader that noted them, within its term. */
+export interface EventId {
   readonly term: number;
   readonly seq: number;
+}
+
+/** An event as the log keeps it. */
+export interface KeptEvent extends EventId {
   readonly event: RunEvent;
 }

@@ -313,6 +313,42 @@ export interface LeadingReport {
   readonly unled: readonly { readonly fromMs: number; readonly toMs: number }[];
 }
 
+/** A comparison of an agent's clock with the leader's. */
+export interface ClockPoint {
+  /** Run time; negative before the start. */
+  readonly atMs: number;
+  /** What must be added to the leader's clock to get the agent's, and how far that may be wrong. */
+  readonly offsetUs: number;
+  readonly errorUs: number;
+}
+
+/** An agent's clock in the course of the run. */
+export interface AgentClock {
+  /** By each leader that compared it: another leader's clock is another reference. */
+  readonly terms: readonly {
+    readonly term: number;
+    readonly comparisons: number;
+    readonly first: ClockPoint;
+    readonly last: ClockPoint;
+    /** By how much it ran faster, ppm; null where the time between is too short for the errors, or it jumped. */
+    readonly drift: { readonly ppm: number; readonly errorPpm: number } | null;
+    /** Further apart than clocks drift, between one comparison and the next: the first ten. */
+    readonly jumps: readonly { readonly fromMs: number; readonly toMs: number; readonly byUs: number }[];
+  }[];
+  /**
+   * How far its run time was ahead of the other agents' median when they were compared last, at the end as a rule. Null for one
+   * agent alone, and where it did not answer then.
+   */
+  readonly skew: { readonly atMs: number; readonly us: number; readonly errorUs: number } | null;
+}
+
+export interface ClocksReport {
+  /** Beyond this a skew is worth a sentence: 1 % of an interval. */
+  readonly skewLimitUs: number;
+  /** Clocks that jumped, skews beyond the limit, agents that did not answer; empty where nothing was amiss. */
+  readonly sentences: readonly string[];
+}
+
 /** An agent without which the run went on for a time, or to its end. */
 export interface LossReport {
   readonly agent: string;
@@ -397,7 +433,11 @@ export interface RunReport {
     readonly builtLate?: number | null | undefined;
     /** Measured intervals, of which the red share is taken. */
     readonly measuredIntervals: number;
+    /** Null where it was never compared in the course of the run; absent in reports that are older. */
+    readonly clock?: AgentClock | null | undefined;
   }[];
+  /** How agents' clocks went; absent where none was compared in the course of the run, and in reports that are older. */
+  readonly clocks?: ClocksReport | undefined;
   /** How exactly the agents began together; null where none has said, absent in reports that are older. */
   readonly start?: {
     /** Agents that said when they began. */

@@ -1,4 +1,5 @@
-import type { KeptEvent, QuiescentScrape, RunEvent, RunFacts, ServerSample } from "./facts.js";
+import { type ClockTrack, clockTracks } from "./clock-track.js";
+import type { EventId, KeptEvent, QuiescentScrape, RunEvent, RunFacts, ServerSample } from "./facts.js";
 import type { RunRecord } from "./run-record.js";
 
 /** Who led, from which run time on; null before the start. */
@@ -22,6 +23,8 @@ export interface RunFindings {
   readonly refusals: number;
   /** By term. */
   readonly led: readonly LedFrom[];
+  /** By term and agent. */
+  readonly clocks: readonly ClockTrack[];
 }
 
 /**
@@ -34,16 +37,22 @@ export class RunHistory {
 
   /** False for one that is known. */
   add(kept: KeptEvent): boolean {
-    const key = `${kept.term}:${kept.seq}`;
+    const key = keyOf(kept);
     if (this.#events.has(key)) return false;
     this.#events.set(key, kept);
     return true;
   }
 
+  /** Which events compare clocks. */
+  clockEvents(): EventId[] {
+    return [...this.#events.values()].flatMap(({ term, seq, event }) =>
+      event.kind === "clocks" ? [{ term, seq }] : [],
+    );
+  }
+
   findings(): RunFindings {
-    const events = [...this.#events.values()]
-      .sort((a, b) => a.term - b.term || a.seq - b.seq)
-      .map(({ event }) => event);
+    const kept = [...this.#events.values()].sort((a, b) => a.term - b.term || a.seq - b.seq);
+    const events = kept.map(({ event }) => event);
     const of = <Kind extends RunEvent["kind"]>(kind: Kind) =>
       events.filter((event): event is Extract<RunEvent, { kind: Kind }> => event.kind === kind);
     const scrapes = of("scrape");
@@ -60,8 +69,23 @@ export class RunHistory {
       expected: verdict?.expected ?? [],
       refusals: verdict?.refusals ?? 0,
       led: leadersOf(of("led")),
+      clocks: clocksOf(kept, verdict?.clocks),
     };
   }
+}
+
+const keyOf = ({ term, seq }: EventId) => `${term}:${seq}`;
+
+/** Up to the verdict all that are known; from then on those that it was made from. */
+function clocksOf(kept: readonly KeptEvent[], judged: readonly EventId[] | undefined): ClockTrack[] {
+  const known = judged === undefined ? null : new Set(judged.map(keyOf));
+  return clockTracks(
+    kept.flatMap((one) =>
+      one.event.kind === "clocks" && known?.has(keyOf(one)) !== false
+        ? [{ term: one.term, clocks: one.event.clocks }]
+        : [],
+    ),
+  );
 }
 
 /** The last word on each term. */
@@ -76,7 +100,7 @@ export function factsOf(
   findings: RunFindings,
   { transport, version }: Pick<RunFacts, "transport" | "version">,
 ): RunFacts {
-  const { ready, drained, serverBefore = null, serverAfter = null, refusals, led } = findings;
+  const { ready, drained, serverBefore = null, serverAfter = null, refusals, led, clocks } = findings;
   return {
     schemaVersion: 1,
     record,
@@ -92,5 +116,6 @@ export function factsOf(
     serverAfter,
     refusals,
     led,
+    clocks,
   };
 }

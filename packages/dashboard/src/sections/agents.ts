@@ -1,4 +1,13 @@
-import { formatCount, formatLoad, formatUs, type RunData, type RunSeries } from "@tokenstorm/report/page";
+import {
+  bestDrift,
+  driftWords,
+  formatCount,
+  formatLoad,
+  formatNumber,
+  formatUs,
+  type RunData,
+  type RunSeries,
+} from "@tokenstorm/report/page";
 import { chart } from "../chart/figure.js";
 import type { Cell, ChartSpec } from "../chart/spec.js";
 import { h } from "../dom.js";
@@ -121,6 +130,8 @@ export function agentsTable({ report, series }: RunData): HTMLElement {
       orDash(agent.startErrorUs, formatUs),
       formatUs(agent.clockOffsetUs),
       formatUs(agent.clockErrorUs),
+      orDash(agent.clock == null ? null : bestDrift(agent.clock), (drift) => driftWords(drift, formatNumber)),
+      orDash(agent.clock?.skew, ({ us, errorUs }) => `${formatUs(us)} ± ${formatUs(errorUs)}`),
     ];
   });
   const made = table({
@@ -138,6 +149,8 @@ export function agentsTable({ report, series }: RunData): HTMLElement {
       "start error",
       "clock offset",
       "clock error",
+      "clock drift",
+      "skew at the end",
     ],
     rows,
   });

@@ -50,11 +50,19 @@ const RunEventMessage = z.discriminatedUnion("kind", [
     when: z.enum(["before", "after"]),
     scrape: z.object({ quiescent: z.boolean(), counters: CountersMessage }).nullable(),
   }),
+  z.object({
+    kind: z.literal("clocks"),
+    clocks: z.array(z.object({ agent: id, runUs: us, offsetUs: us, errorUs: count })).max(1000),
+  }),
   z.object({ kind: z.literal("drained"), endUs: us, wallMs: z.number() }),
   z.object({
     kind: z.literal("verdict"),
     refusals: count,
     expected: z.array(z.object({ agent: id, lastSeq: count })).max(10_000),
+    clocks: z
+      .array(z.object({ term: count, seq: count }))
+      .max(100_000)
+      .optional(),
   }),
 ]);
 

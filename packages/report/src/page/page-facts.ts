@@ -1,4 +1,5 @@
 import type { RunReport } from "@tokenstorm/core";
+import { clockTexts } from "../clock-text.js";
 import {
   agentsTexts,
   completenessText,
@@ -46,6 +47,11 @@ export function pageFacts(report: RunReport): Fact[] {
     ...facts("server", times === undefined ? [] : [times]),
     { label: "complete", text: complete.text, tone: complete.isWhole ? "good" : "bad" },
     ...agentsTexts(report).map(({ text, colour }) => ({ label: "agents", text, tone: TONES[colour] })),
+    ...clockTexts(report).map(({ text, colour }) => ({
+      label: "clocks",
+      text,
+      tone: colour === "plain" ? ("plain" as const) : ("warning" as const),
+    })),
     ...facts("outliers", outlierTexts(stages), "warning"),
     ...(report.proof === undefined ? [] : proofTexts(report.proof)).map(({ text, isSame }) => ({
       label: "proof",
