@@ -324,6 +324,23 @@ test("a data set that is edited between two runs ends the study, which goes on o
   assert.deepEqual(keysOf(JSON.parse(resumed.stdout)), ["levels/a/1", "levels/b/1"]);
 });
 
+test("a run that its own threshold ends is counted, the study goes on, and ends with 99", async (t) => {
+  const simulator = await startSimulator(t, ["--time-scale", "20"]);
+  const base = aStudy(simulator.url, { repeats: 1 });
+  const suites = base.suites.map((suite) => ({
+    ...suite,
+    plan: {
+      ...suite.plan,
+      thresholds: ["ttft.max < 1us abortOnFail"],
+      load: { kind: "users", stages: [{ users: 2, durationMs: 600_000, rampUpMs: 0 }] },
+    },
+  }));
+  const ended = await study(t, written(t, { ...base, suites }), "--json");
+  assert.equal(ended.code, 99, ended.stderr);
+  const report: StudyReport = JSON.parse(ended.stdout);
+  assert.deepEqual(keysOf(report), ["levels/a/1", "levels/b/1"]);
+});
+
 test("a directory that cannot be used is one clear line and exit code 1", async (t) => {
   const place = written(t, aStudy("http://127.0.0.1:9"));
   assertClearFailure(await study(t, { ...place, out: "/proc/none/study" }), {
