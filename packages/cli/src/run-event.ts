@@ -22,11 +22,16 @@ const Event = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("server"), sample: Sample }),
   z.looseObject({ kind: z.literal("state"), state: z.string(), wallMs: z.number() }),
   z.looseObject({ kind: z.literal("note"), text: z.string(), wallMs: z.number() }),
-  // What the leader itself needs again; a reader of the results passes over it.
-  z.looseObject({ kind: z.enum(["led", "ready", "scrape", "drained", "verdict"]) }),
 ]);
+const READ: ReadonlySet<string> = new Set(Event.options.map(({ shape }) => shape.kind.value));
+const Other = z.looseObject({ kind: z.string().refine((kind) => !READ.has(kind)) });
 
-/** Whether a line of events.ndjson, parsed, is an event. */
+/** Whether a line of events.ndjson, parsed, is an event that a reader of the results needs. */
 export function isRunEvent(value: unknown): value is RunEvent {
   return Event.safeParse(value).success;
+}
+
+/** Whether it is of a kind that only a leader needs again, of this version or of a later one. */
+export function isLeadersOwn(value: unknown): boolean {
+  return Other.safeParse(value).success;
 }

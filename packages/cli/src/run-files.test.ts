@@ -73,6 +73,21 @@ test("a run directory is reported from its lines; a line that was cut off at the
   assert.deepEqual(report.completeness.missing, [{ agent: "a", from: 1, to: 3 }]);
 });
 
+test("what only a leader needs again, of this version or a later one, is passed over", async (t) => {
+  const lines = [
+    ...["led", "ready", "scrape", "clocks", "drained", "verdict", "of-a-later-version"].map((kind) => ({
+      kind,
+    })),
+    { kind: "note", text: "seen", wallMs: 1 },
+  ];
+  const directory = runDirectory(t, {
+    "run.json": runJson,
+    "snapshots.ndjson": `${finalLine}\n`,
+    "events.ndjson": lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+  });
+  assert.equal((await rebuildFromDirectory(directory)).run.id, "r1");
+});
+
 test("what the leader knew to be missing of a lost agent is still missing", async (t) => {
   const whole = await rebuildFromDirectory(
     runDirectory(t, { "run.json": runJson, "snapshots.ndjson": `${finalLine}\n` }),
@@ -173,6 +188,7 @@ test("files that are damaged, foreign or of another version are named with file 
       { "run.json": runJson, "snapshots.ndjson": "", "events.ndjson": '{"kind":"note"}\n' },
       /events\.ndjson:1 /,
     ],
+    [{ "run.json": runJson, "snapshots.ndjson": "", "events.ndjson": "{}\n" }, /events\.ndjson:1 /],
     [{ "report.json": '{"schemaVersion":9}' }, /schema version 9/],
     [{ "report.json": '{"schemaVersion":1}' }, /another form \(run: /],
     [{}, /report\.json.*no such file/],

@@ -25,7 +25,7 @@ import {
   runData,
 } from "@tokenstorm/report";
 import { reasonOf } from "./plan-file.js";
-import { isRunEvent } from "./run-event.js";
+import { isLeadersOwn, isRunEvent } from "./run-event.js";
 
 const READ_BYTES = 1024 * 1024;
 /** An interval is a message of at most 1 MiB; in a line it has a third more. */
@@ -135,8 +135,8 @@ async function readEvents(file: string): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   for await (const { line, place } of readLines(file)) {
     const value = parseJson(line, place);
-    if (!isRunEvent(value)) throw unreadable(place, "it is no event");
-    events.push(value);
+    if (isRunEvent(value)) events.push(value);
+    else if (!isLeadersOwn(value)) throw unreadable(place, "it is no event");
   }
   return events;
 }

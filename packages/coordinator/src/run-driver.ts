@@ -150,7 +150,7 @@ export class RunDriver {
   #judge(): void {
     const { fold } = this.#keeper;
     if (this.#state.step.kind !== "running" || fold === undefined) return;
-    const problem = this.#thresholds.problemIn(fold.aggregate);
+    const problem = this.#thresholds.problemIn(fold.aggregate, this.#state.record);
     const nowUs = this.#options.deps.clock.nowUs();
     if (problem !== null) this.#dispatch({ kind: "troubled", nowUs, problem, isKeepingNothing: false });
   }

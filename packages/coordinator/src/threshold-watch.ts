@@ -5,6 +5,7 @@ import {
   failedSoFar,
   type Problem,
   type ResolvedStage,
+  type RunRecord,
   type TestPlan,
   type Threshold,
 } from "@tokenstorm/core";
@@ -29,16 +30,16 @@ export class ThresholdWatch {
   }
 
   /** Why the run must end; null where it need not, or where nothing new has been folded since the last call. */
-  problemIn(aggregate: Aggregate): Problem | null {
+  problemIn(aggregate: Aggregate, record: RunRecord): Problem | null {
     if (this.#thresholds.length === 0) return null;
-    const { plan, stages, clock } = this.#options;
+    const { stages, clock } = this.#options;
     const nowUs = clock.nowUs();
     const samples = aggregate.samplesMerged();
     const isSoon = nowUs - this.#judgedAtUs < COORDINATOR_LIMITS.judgeMs * 1000;
     if (isSoon || samples === this.#judgedSamples) return null;
     this.#judgedAtUs = nowUs;
     this.#judgedSamples = samples;
-    const failed = failedSoFar(this.#thresholds, { stages, aggregate, hasSlos: plan.slos !== undefined });
+    const failed = failedSoFar(this.#thresholds, { record, stages, aggregate });
     if (failed === null) return null;
     const { expression, stage } = failed;
     return {

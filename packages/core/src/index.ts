@@ -19,7 +19,12 @@ export * from "./load/stages.js";
 export * from "./load/timeline.js";
 export * from "./load/trace-arrivals.js";
 export * from "./load/users.js";
-export { type AbortingThreshold, abortingThresholds, failedSoFar } from "./measure/abort-threshold.js";
+export {
+  type AbortingThreshold,
+  abortingThresholds,
+  failedSoFar,
+  type RunSoFar,
+} from "./measure/abort-threshold.js";
 export * from "./measure/aggregate.js";
 export {
   DEFINITIONS,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PlanSchema } from "../plan/schema.js";
 import { abortingThresholds, failedSoFar } from "./abort-threshold.js";
 import { emptyDue, emptyFlow, emptyLedger } from "./counts.js";
 import { createAggregate } from "./fold.js";
@@ -14,6 +15,7 @@ const stages = [0, 1].map((index) =>
 );
 
 interface Measured {
+  readonly agent?: number;
   readonly stage?: number;
   readonly seconds?: number;
   readonly due?: Partial<Block["due"]>;
@@ -21,10 +23,12 @@ interface Measured {
   readonly values?: Partial<Record<MetricName, readonly (readonly [valueUs: number, times: number])[]>>;
 }
 
-/** What a leader has of one agent that is still at it, by one interval for each level. */
+const SHARDS = [assignment(0), assignment(1)];
+
+/** What a leader has of agents that are still at it, by one interval for each level. */
 function folded(...levels: readonly Measured[]) {
-  const aggregate = createAggregate({ stages, shards: [assignment(0)] });
-  levels.forEach(({ stage = 0, seconds = 20, due, flow, values = {} }, index) => {
+  const aggregate = createAggregate({ stages, shards: SHARDS });
+  levels.forEach(({ agent = 0, stage = 0, seconds = 20, due, flow, values = {} }, index) => {
     const toUs = seconds * 1_000_000;
     const histograms = Object.fromEntries(
       Object.entries(values).map(([name, recorded]) => {
@@ -40,17 +44,27 @@ function folded(...levels: readonly Measured[]) {
       due: { ...emptyDue(), ...due },
       histograms,
     };
-    const place = { run: "r", agent: "a0", epoch: 3, seq: index + 1, fromUs: 0, toUs };
+    const place = { run: "r", agent: `a${agent}`, epoch: 3, seq: index + 1, fromUs: 0, toUs };
     const vitals = { ...IDLE_VITALS, scheduleLagP99Us: 0, coalescedShare: 0 };
     assert.equal(aggregate.fold({ ...place, ledger: emptyLedger(), blocks: [block], vitals }), "folded");
   });
   return aggregate;
 }
 
+const PLAN = PlanSchema.parse({
+  version: 1,
+  target: { urls: ["http://127.0.0.1:8000"], model: "m" },
+  load: { kind: "users", stages: [{ users: 10, durationMs: 60_000 }] },
+  slos: { ttftMs: 100 },
+});
+
+/** One agent leads its part alone, unless the levels are of several. */
 function failure(text: string, ...levels: readonly Measured[]) {
   const thresholds = abortingThresholds({ thresholds: [`${text} abortOnFail`] });
   assert.equal(thresholds.length, 1, text);
-  return failedSoFar(thresholds, { stages, aggregate: folded(...levels), hasSlos: true });
+  const isShared = levels.some(({ agent }) => agent !== undefined);
+  const record = { plan: PLAN, shards: isShared ? SHARDS : SHARDS.slice(0, 1) };
+  return failedSoFar(thresholds, { record, stages, aggregate: folded(...levels) });
 }
 
 const failed = (connectRefused: number) => ({ ...emptyDue().failed, "connect-refused": connectRefused });
@@ -86,7 +100,7 @@ test("rates, shares and latencies of less than ten seconds end nothing; counts a
     seconds: 9,
     due: { offered: 100, completed: 80, failed: failed(20) },
     flow: { outputTokens: 900 },
-    values: { ttft: [[1_000_000, 100]] },
+    values: { ttft: [[1_000_000, 100]], e2e: [[2_000_000, 100]] },
   };
   for (const text of ["success.rate >= 0.9", "rates.outputTokensPerS > 1000", "ttft.p50 < 1ms"]) {
     assert.equal(failure(text, young), null, text);
@@ -114,11 +128,60 @@ test("a level bounded by requests is judged after ten seconds as well", () => {
   ];
   const thresholds = abortingThresholds({ thresholds: ["success.rate >= 0.9 abortOnFail"] });
   const due = { offered: 10, failed: failed(10) };
+  const record = { plan: PLAN, shards: SHARDS.slice(0, 1) };
   for (const [seconds, fails] of [
     [9, false],
     [10, true],
   ] as const) {
     const aggregate = folded({ seconds, due });
-    assert.equal(failedSoFar(thresholds, { stages: bounded, aggregate, hasSlos: false }) !== null, fails);
+    assert.equal(failedSoFar(thresholds, { record, stages: bounded, aggregate }) !== null, fails);
   }
+});
+
+test("agents that have come differently far are not taken for slow ones", () => {
+  const e2e = { e2e: [[1_000_000, 100]] } as const;
+  const at = (agent: number, seconds: number): Measured => ({
+    agent,
+    seconds,
+    flow: { completed: seconds * 5, inFlightUs: seconds * 5_000_000 },
+    values: e2e,
+  });
+  for (const text of ["rates.requestsPerS >= 9.9", "inFlight.mean >= 9.9"]) {
+    assert.equal(failure(text, at(0, 12), at(1, 8)), null, text);
+    assert.equal(failure(text, at(0, 12)), null, "of the other one nothing has come yet");
+  }
+  assert.equal(failure("rates.requestsPerS >= 10.1", at(0, 12), at(1, 8))?.observed, 10);
+});
+
+test("rates are judged once three median responses have been measured, and never of a run that has lost a shard", () => {
+  const slow: Measured = { seconds: 44, flow: { completed: 10 }, values: { e2e: [[15_000_000, 10]] } };
+  assert.equal(failure("rates.requestsPerS >= 1", slow), null);
+  assert.notEqual(failure("rates.requestsPerS >= 1", { ...slow, seconds: 46 }), null);
+  assert.equal(failure("rates.requestsPerS >= 1", { seconds: 60 }), null, "nothing has ended yet");
+
+  const thresholds = abortingThresholds({ thresholds: ["rates.requestsPerS >= 1 abortOnFail"] });
+  const loss = { agent: "a0", epoch: 3, lastHeardUs: 1, lostUs: 2, foundUs: null, reason: "silent" };
+  const record = { plan: PLAN, shards: SHARDS.slice(0, 1), losses: [loss] };
+  assert.equal(
+    failedSoFar(thresholds, { record, stages, aggregate: folded({ ...slow, seconds: 50 }) }),
+    null,
+  );
+});
+
+test("what chance alone would bring about within a hundred looks ends nothing", () => {
+  // Of 100 values 61 above the limit: beyond the 95 % interval of a median, within that of 99.9 %.
+  const values = {
+    ttft: [
+      [1_000, 39],
+      [1_000_000, 61],
+    ],
+  } as const;
+  assert.equal(failure("ttft.p50 < 900ms", { due: { offered: 100, completed: 100 }, values }), null);
+  const more = {
+    ttft: [
+      [1_000, 30],
+      [1_000_000, 70],
+    ],
+  } as const;
+  assert.notEqual(failure("ttft.p50 < 900ms", { due: { offered: 100, completed: 100 }, values: more }), null);
 });

@@ -1,6 +1,6 @@
 import type { RunReport, ThresholdResult } from "../run/report.js";
 import type { LevelData } from "./level-data.js";
-import { type JudgedLevel, rangeOf } from "./threshold-range.js";
+import { CONFIDENCE, type JudgedLevel, rangeOf } from "./threshold-range.js";
 import type { Threshold } from "./thresholds.js";
 
 /**
@@ -45,9 +45,9 @@ function compareObserved(threshold: Threshold, a: Judged, b: Judged): number {
   return wantsLow(threshold) ? b.observed - a.observed : a.observed - b.observed;
 }
 
-/** Of one level alone. */
-export function judgeLevel(threshold: Threshold, level: JudgedLevel): Judged {
-  const { observed, low, high } = rangeOf(threshold, level);
+/** Of one level alone; percentiles at both ends of their interval of this confidence. */
+export function judgeLevel(threshold: Threshold, level: JudgedLevel, confidence = CONFIDENCE): Judged {
+  const { observed, low, high } = rangeOf(threshold, level, confidence);
   if (observed === null) return NOTHING_SEEN;
   const [best, worst] = wantsLow(threshold) ? [low, high] : [high, low];
   if (holds(worst, threshold)) return { observed, result: "passed" };

@@ -27,11 +27,12 @@ export type JudgedLevel = Pick<
 const UNKNOWN: Range = { observed: null, low: 0, high: Number.POSITIVE_INFINITY };
 const exactly = (value: number): Range => ({ observed: value, low: value, high: value });
 
+/** Of the order statistics that bound a percentile. */
+export const CONFIDENCE = 0.95;
+
 /** Called once for each level that a threshold is about. */
-export function rangeOf({ metric }: Threshold, level: JudgedLevel): Range {
-  return metric.kind === "latency"
-    ? latencyRange(metric.metric, metric.stat, level)
-    : valueRange(metric.name, level);
+export function rangeOf({ metric }: Threshold, level: JudgedLevel, confidence: number): Range {
+  return metric.kind === "latency" ? latencyRange(metric, level, confidence) : valueRange(metric.name, level);
 }
 
 /** One value for each arrival or token: they depend on each other, so that no order statistics hold. */
@@ -53,7 +54,11 @@ interface Samples {
   readonly unseen: number;
 }
 
-function latencyRange(metric: MetricName, stat: LatencyStat, level: JudgedLevel): Range {
+function latencyRange(
+  { metric, stat }: { readonly metric: MetricName; readonly stat: LatencyStat },
+  level: JudgedLevel,
+  confidence: number,
+): Range {
   const samples = samplesOf(metric, level);
   const { known, both, unseen } = samples;
   if (both.count === 0) return UNKNOWN;
@@ -74,7 +79,7 @@ function latencyRange(metric: MetricName, stat: LatencyStat, level: JudgedLevel)
     default:
       return {
         observed: both.percentile(stat),
-        ...percentileRange(stat, samples, { hasConfidence: !PER_ARRIVAL.has(metric) }),
+        ...percentileRange(stat, samples, PER_ARRIVAL.has(metric) ? null : confidence),
       };
   }
 }
@@ -97,12 +102,15 @@ function samplesOf(metric: MetricName, { histograms, due, missing }: JudgedLevel
 function percentileRange(
   percentile: number,
   { known, both, unseen }: Samples,
-  { hasConfidence }: { readonly hasConfidence: boolean },
+  confidence: number | null,
 ): Pick<Range, "low" | "high"> {
   if (!Number.isFinite(unseen)) return { low: 0, high: Infinity };
   const count = both.count + unseen;
   const nearest = rankOf(percentile, count);
-  const ranks = hasConfidence ? percentileRankBounds(count, percentile) : { lower: nearest, upper: nearest };
+  const ranks =
+    confidence === null
+      ? { lower: nearest, upper: nearest }
+      : percentileRankBounds(count, percentile, confidence);
   return {
     low: valueAtRank(both, ranks.lower - unseen) ?? 0,
     high: (ranks.upper === null ? null : valueAtRank(known, ranks.upper)) ?? Infinity,

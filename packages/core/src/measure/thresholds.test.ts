@@ -78,7 +78,7 @@ test("abortOnFail after an expression is read as such, and is not part of its li
 });
 
 test("abortOnFail is refused where only the end can tell", () => {
-  for (const text of ["requests.completed >= 100", "failures.count > 1"]) {
+  for (const text of ["requests.completed >= 100", "failures.count > 1", "success.lower95 >= 0.99"]) {
     assert.ok(!("problem" in parseThreshold(text)), text);
     const parsed = parseThreshold(`${text} abortOnFail`);
     assert.ok("problem" in parsed && /when the level is over/.test(parsed.problem), JSON.stringify(parsed));

@@ -63,12 +63,14 @@ export function parseThreshold(text: string): Threshold | { readonly problem: st
   return { expression: text.trim(), name, metric, stage: stage ?? null, op, limit, abortOnFail };
 }
 
-/** Counts that only grow: what is too low now may still become enough. */
+/** Grow with the number of requests: what is too low now may still become enough. */
 function isToldAtTheEnd({ name, op }: Pick<Threshold, "name" | "op">): boolean {
-  return COUNTS.has(name) && (op === ">" || op === ">=");
+  return GROWING.has(name) && (op === ">" || op === ">=");
 }
 
-const COUNTS: ReadonlySet<string> = new Set([
+const GROWING: ReadonlySet<string> = new Set([
+  // The bound of a level without any failure is below 99 % until 299 requests have ended.
+  "success.lower95",
   "failures.count",
   "drops.count",
   "requests.completed",
