@@ -8,9 +8,9 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
+export const packageFile = join(root, "packages/cli/bin/tokenstorm.mjs");
 /** The start of the package, or what `scripts/run-tests.mjs` has made of it. */
-export const cliFile =
-  process.env["TOKENSTORM_TEST_COMMAND"] ?? join(root, "packages/cli/bin/tokenstorm.mjs");
+export const cliFile = process.env["TOKENSTORM_TEST_COMMAND"] ?? packageFile;
 
 export interface Finished {
   readonly code: number | null;

@@ -183,6 +183,13 @@ test("files that are damaged, foreign or of another version are named with file 
       },
       /run\.json.*record/,
     ],
+    [
+      {
+        "run.json": JSON.stringify({ schemaVersion: 1, facts: { ...facts, clocks: {} } }),
+        "snapshots.ndjson": "",
+      },
+      /run\.json.*parts of it are missing/,
+    ],
     [{ "run.json": runJson, "snapshots.ndjson": `${finalLine}\n{"kind":"x"}\n` }, /snapshots\.ndjson:2 /],
     [
       { "run.json": runJson, "snapshots.ndjson": "", "events.ndjson": '{"kind":"note"}\n' },

@@ -24,6 +24,7 @@ import {
   reportOnlyData,
   runData,
 } from "@tokenstorm/report";
+import { z } from "zod";
 import { reasonOf } from "./plan-file.js";
 import { isLeadersOwn, isRunEvent } from "./run-event.js";
 
@@ -204,11 +205,30 @@ function parseRunJson(text: string, file: string): { facts: RunFacts; report: Ru
   return { facts, report: report === undefined ? null : reportFromJson(JSON.stringify(report), file) };
 }
 
+const Reading = z.looseObject({ runUs: z.number(), offsetUs: z.number(), errorUs: z.number() });
+/** What newer leaders write beside the rest. */
+const Lists = z.looseObject({
+  led: z.array(z.looseObject({ leader: z.string(), term: z.number() })).optional(),
+  clocks: z
+    .array(
+      z.looseObject({
+        agent: z.string(),
+        term: z.number(),
+        comparisons: z.number(),
+        first: Reading,
+        last: Reading,
+        jumps: z.array(z.looseObject({ fromUs: z.number(), toUs: z.number(), byUs: z.number() })),
+      }),
+    )
+    .optional(),
+});
+
 function isRunFacts(
   value: Readonly<Record<string, unknown>> & Pick<RunFacts, "record">,
 ): value is RunFacts & typeof value {
   const { transport, version, endUs, serverBefore, serverAfter } = value;
   return (
+    Lists.safeParse(value).success &&
     (transport === "nats" || transport === "memory") &&
     typeof version === "string" &&
     typeof endUs === "number" &&

@@ -25,6 +25,10 @@ export class ClockWatch {
   #isWatching = false;
   #isClosed = false;
   #last: Promise<void> = Promise.resolve();
+  #hurry: () => void = () => undefined;
+  readonly #hurried = new Promise<void>((resolve) => {
+    this.#hurry = resolve;
+  });
 
   constructor(options: ClockWatchOptions) {
     this.#options = options;
@@ -58,8 +62,13 @@ export class ClockWatch {
 
   /** Nothing more is told from here on; within `lastClocksMs`. */
   async settled(): Promise<void> {
-    await this.#last;
+    await Promise.race([this.#last, this.#hurried]);
     this.close();
+  }
+
+  /** Whoever has not answered yet is not waited for. */
+  hurry(): void {
+    this.#hurry();
   }
 
   /** May be called twice. */

@@ -162,7 +162,10 @@ export class RunDriver {
 
   /** A cut waits for nothing. */
   #onStop(stop: RunRecord["stop"]): void {
-    if (stop.level === "cut") this.#keeper.hurry();
+    if (stop.level === "cut") {
+      this.#keeper.hurry();
+      this.#clocks.hurry();
+    }
     this.#dispatch({ kind: "stopped", nowUs: this.#options.deps.clock.nowUs(), stop });
   }
 

@@ -34,7 +34,7 @@ test("the text says over how long clocks were compared, between what they drift,
   const report = reportOf([drifting(-12.34, -3800), drifting(200.1, 60_000)], ["the run time of x was off"]);
   const said =
     "compared with the coordinator's 11 times over 5m00s; drift -12.3 ppm (load-1) to +200 ppm (load-2), known within " +
-    "0.60 ppm; skew at the end at most 60.0ms, known within 180us";
+    "0.60 ppm; skew at 4m58s at most 60.0ms, known within 180us";
   assert.deepEqual(clockTexts(report), [
     { text: said, colour: "plain" },
     { text: "the run time of x was off", colour: "yellow" },

@@ -47,5 +47,6 @@ function skewText(clocks: readonly { readonly clock: AgentClock }[]): string[] {
   if (skews.length === 0) return [];
   const most = Math.max(...skews.map(({ us }) => Math.abs(us)));
   const within = Math.max(...skews.map(({ errorUs }) => errorUs));
-  return [`skew at the end at most ${formatUs(most)}, known within ${formatUs(within)}`];
+  const atUs = Math.max(...skews.map(({ atMs }) => atMs)) * 1000;
+  return [`skew at ${formatUs(atUs)} at most ${formatUs(most)}, known within ${formatUs(within)}`];
 }

@@ -138,6 +138,19 @@ test("after a takeover the skew is by the last leader's clock, and each leader's
   assert.deepEqual(skew, { atMs: 100_000, us: 20_000, errorUs: 200 });
 });
 
+test("a leader that took over at the very end and reached one agent takes the others' skew from nobody", () => {
+  const noted = [
+    { term: 1, clocks: [reading("a0", 90 * S, 0), reading("a1", 90 * S, 10_000), reading("a2", 90 * S, 0)] },
+    { term: 2, clocks: [reading("a1", 100 * S, 777 * S)] },
+  ];
+  const { byAgent } = clocksOf(facts(noted, { a0: 0, a1: 0, a2: 0 }));
+  assert.deepEqual(
+    ["a0", "a1", "a2"].map((agent) => byAgent.get(agent)?.skew?.us),
+    [-5000, 10_000, -5000],
+  );
+  assert.equal(byAgent.get("a1")?.skew?.atMs, 90_000);
+});
+
 test("the true skew lies within its bound, whatever the ways and paces", () => {
   for (let seed = 1; seed <= 300; seed += 1) {
     const random = seeded(seed);

@@ -56,22 +56,23 @@ interface Bounds {
 /**
  * How far each agent's run time was ahead of the others' median when they were compared last. Its bounds are its own against
  * those of the median, which lies between the medians of the others' bounds. Time zero lies in the agents, so what it was
- * off by is part of this, whoever led then. Who was not compared with the others is left out.
+ * off by is part of this, whoever led then. Who was not compared with the others is left out. Of several leaders that one
+ * counts who compared the most agents, the later of two: one that takes over at the very end may reach few.
  */
 function skewsOf(
   record: RunRecord,
   clocks: readonly ClockTrack[],
 ): Map<string, NonNullable<AgentClock["skew"]>> {
-  const lastTerm = Math.max(...clocks.map(({ term }) => term));
-  const ofTerm = clocks.filter(({ term }) => term === lastTerm).map(({ last }) => last);
-  const newestUs = Math.max(...ofTerm.map(({ runUs }) => runUs));
-  const bounds = ofTerm.flatMap((reading): Bounds[] => {
-    const zeroUs = record.start?.localUs[reading.agent];
-    if (zeroUs === undefined || newestUs - reading.runUs > TOGETHER_US) return [];
-    const aheadUs = reading.offsetUs - zeroUs;
-    const withinUs = readingErrorUs(reading) + partingUs(newestUs - reading.runUs);
-    return [{ reading, from: aheadUs - withinUs, to: aheadUs + withinUs }];
-  });
+  const terms = [...new Set(clocks.map(({ term }) => term))].sort((a, b) => b - a);
+  const compared = terms.map((of) =>
+    boundsOf(
+      record,
+      clocks.filter(({ term }) => term === of).map(({ last }) => last),
+    ),
+  );
+  const { bounds, atUs } = compared.reduce((best, one) =>
+    one.bounds.length > best.bounds.length ? one : best,
+  );
   // A lone agent is beside nobody.
   if (bounds.length < 2) return new Map();
   const froms = bounds.map(({ from }) => from).sort((a, b) => a - b);
@@ -82,9 +83,25 @@ function skewsOf(
       const mostUs = to - medianWithout(froms, from);
       const us = Math.round((leastUs + mostUs) / 2);
       const errorUs = Math.ceil(Math.max(mostUs - us, us - leastUs));
-      return [reading.agent, { atMs: reading.runUs / 1000, us, errorUs }];
+      return [reading.agent, { atMs: atUs / 1000, us, errorUs }];
     }),
   );
+}
+
+/** At the moment of the newest of these readings: what others may have parted by since theirs widens their bounds. */
+function boundsOf(
+  record: RunRecord,
+  readings: readonly ClockReading[],
+): { readonly bounds: readonly Bounds[]; readonly atUs: number } {
+  const atUs = Math.max(...readings.map(({ runUs }) => runUs));
+  const bounds = readings.flatMap((reading): Bounds[] => {
+    const zeroUs = record.start?.localUs[reading.agent];
+    if (zeroUs === undefined || atUs - reading.runUs > TOGETHER_US) return [];
+    const aheadUs = reading.offsetUs - zeroUs;
+    const withinUs = readingErrorUs(reading) + partingUs(atUs - reading.runUs);
+    return [{ reading, from: aheadUs - withinUs, to: aheadUs + withinUs }];
+  });
+  return { bounds, atUs };
 }
 
 /** Of sorted numbers, one of which is left out. */

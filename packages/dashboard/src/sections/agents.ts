@@ -150,7 +150,7 @@ export function agentsTable({ report, series }: RunData): HTMLElement {
       "clock offset",
       "clock error",
       "clock drift",
-      "skew at the end",
+      "skew when compared last",
     ],
     rows,
   });
