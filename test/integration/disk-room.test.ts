@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isTerminal, type RunReport } from "@tokenstorm/core";
-import { decodeHeartbeat, getReport, type LogEntry, reportFromJson, subjects } from "@tokenstorm/protocol";
+import { getReport, type LogEntry, reportFromJson } from "@tokenstorm/protocol";
 import { reportOfOnlooker, type SmallDisk, smallDiskOrSkip } from "@tokenstorm/testkit";
 import type { Running } from "./cli.js";
 import { startCoordinator } from "./cluster.js";
@@ -16,6 +16,7 @@ import {
   RUN,
   submit,
   until,
+  untilCut,
   untilState,
 } from "./killed-cluster.js";
 
@@ -43,18 +44,6 @@ async function fillUp(t: TestContext): Promise<FullDisk | undefined> {
   disk.fill();
   await coordinator.line(/no space is left on the disk: make room there/);
   return { cluster, disk, coordinator, log, args };
-}
-
-/** Some agent says that it has cut so many intervals. */
-function untilCut({ transport }: Cluster, seq: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`interval ${seq} was never cut`)), LIMIT_MS);
-    transport.bus.subscribe(subjects().heartbeats, ({ data }) => {
-      if (decodeHeartbeat(data).lastCut < seq) return;
-      clearTimeout(limit);
-      resolve();
-    });
-  });
 }
 
 async function assertFinished({ cluster, log }: FullDisk): Promise<void> {

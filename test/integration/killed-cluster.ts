@@ -10,7 +10,7 @@ import {
   type RunState,
   requirePlan,
 } from "@tokenstorm/core";
-import { readRun, subjects, submitRun, type Transport } from "@tokenstorm/protocol";
+import { decodeHeartbeat, readRun, subjects, submitRun, type Transport } from "@tokenstorm/protocol";
 import { connectNats } from "@tokenstorm/protocol/nats";
 import { type Running, type Simulator, scratch, startSimulator } from "./cli.js";
 import { startAgent, startNats, type TestNats } from "./cluster.js";
@@ -100,6 +100,20 @@ export const untilState = (cluster: Pick<Cluster, "transport">, state: RunState)
 
 export const untilOver = (cluster: Pick<Cluster, "transport">) =>
   until(cluster, ({ state }) => isTerminal(state), "over", 20 * LOOK_MS);
+
+/** Some agent says that it has cut so many intervals: there is something to lose. */
+export async function untilCut({ transport }: Pick<Cluster, "transport">, seq: number): Promise<void> {
+  let close: () => void = () => undefined;
+  await new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`interval ${seq} was never cut`)), LIMIT_MS);
+    const heard = transport.bus.subscribe(subjects().heartbeats, ({ data }) => {
+      if (decodeHeartbeat(data).lastCut < seq) return;
+      clearTimeout(limit);
+      resolve();
+    });
+    close = () => heard.close();
+  }).finally(() => close());
+}
 
 /** Every request that the simulator finished is in the report, and no other: joined by request id. */
 export async function assertJoined({ simulator }: Cluster, report: RunReport): Promise<void> {
