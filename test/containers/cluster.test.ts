@@ -5,6 +5,8 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { LiveUpdate, RunReport } from "@tokenstorm/core";
+import { subjects } from "@tokenstorm/protocol";
+import { connectNats } from "@tokenstorm/protocol/nats";
 import {
   awaitHealth,
   type ContainerCluster,
@@ -72,6 +74,32 @@ function submit(t: TestContext, { natsUrl, operatorEnv }: Cluster, plan: string)
   return startCli(t, args, { env: operatorEnv });
 }
 
+/** A run that goes on until something ends it, of so many agents; it is measured from the end of its ramp. */
+const longPlan = (agents: number): string =>
+  PLAN.replace("settleMs: 2s, durationMs: 8s", "settleMs: 0s, durationMs: 60s").replace(
+    "min: 3",
+    `min: ${agents}`,
+  );
+
+/** Gives what waits for the next heartbeat of an agent, as an operator hears it; each has one a second. */
+async function beatsOf(
+  t: TestContext,
+  { natsUrl, operatorEnv }: Cluster,
+  agent: string,
+): Promise<() => Promise<void>> {
+  const { NATS_USER: user, NATS_PASSWORD: password } = operatorEnv;
+  const access = { servers: [natsUrl], role: "operator", name: "test", user, password } as const;
+  const { bus, close } = await connectNats(access);
+  t.after(close);
+  return () =>
+    new Promise((resolve) => {
+      const heard = bus.subscribe(subjects().heartbeat(agent), () => {
+        heard.close();
+        resolve();
+      });
+    });
+}
+
 test("a cluster in containers of their own, on a private network with names", {
   timeout: 400_000,
 }, async (t) => {
@@ -123,8 +151,26 @@ test("a cluster in containers of their own, on a private network with names", {
     await Promise.all([coordinator, simulator, ...agents].map((one) => awaitHealth(one, "healthy", 30_000)));
   });
 
+  await t.test("an agent that is off the network for less than five seconds loses nothing", async (t) => {
+    const beatOfAnother = await beatsOf(t, cluster, "agent-1");
+    const run = submit(t, cluster, PLAN.replace("durationMs: 8s", "durationMs: 5s"));
+    await run.line(/u60 measured/);
+    const [, lonely] = agents;
+    assert.ok(lonely !== undefined);
+    const reconnect = await cluster.cutOff(lonely);
+    // TCP tries again after pauses that double: longer than this, and it would be silent for five seconds.
+    await beatOfAnother();
+    const { output } = await lonely.exec(["cat", "/proc/net/dev"]);
+    assert.doesNotMatch(output, /eth/);
+    await reconnect();
+    const report = reportOf(await run.finished);
+    reports.push(report);
+    assert.deepEqual([report.run.state, report.run.problem], ["completed", null]);
+    assertComplete(report);
+  });
+
   await t.test("`docker stop` of an agent in mid-run drains it, and the run says so", async (t) => {
-    const run = submit(t, cluster, PLAN.replace("durationMs: 8s", "durationMs: 60s"));
+    const run = submit(t, cluster, longPlan(3));
     await run.line(/u60 measured/);
     const [, , leaver] = agents;
     assert.ok(leaver !== undefined);
@@ -142,6 +188,54 @@ test("a cluster in containers of their own, on a private network with names", {
     assert.match(result.stderr, /agent-3 .*was stopped/);
     assert.equal(drained.totals.requests.cancelled, 0, "what was in flight has finished");
   });
+
+  await t.test(
+    "`docker kill` of an agent in mid-run fails the run by name, and what it had delivered is reported",
+    async (t) => {
+      const run = submit(t, cluster, longPlan(2));
+      await run.line(/u60 measured/);
+      const [, victim] = agents;
+      assert.ok(victim !== undefined);
+      await docker("kill", victim.getId());
+      assert.equal(await docker("inspect", "--format", "{{.State.ExitCode}}", victim.getId()), "137");
+      const result = await run.finished;
+      assert.equal(result.code, 110, result.stderr);
+      assert.match(result.stderr, /agent-2 .*was lost/);
+      const { run: end, agents: parts, verdict, completeness } = reportOf(result);
+      assert.equal(end.state, "failed");
+      assert.match(end.problem?.message ?? "", /^agent agent-2 on .* was lost: silent for \d/);
+      assert.deepEqual(parts.map(({ id }) => id).sort(), ["agent-1", "agent-2"]);
+      for (const { id, intervals } of parts) assert.ok(intervals >= 1, `${intervals} intervals of ${id}`);
+      for (const { agent } of completeness.missing) assert.equal(agent, "agent-2");
+      const said = verdict.reasons.join("\n");
+      assert.match(said, /no final word came from agent-2 \(known to have cut \d+\)/);
+    },
+  );
+
+  let leader = coordinator;
+  await t.test(
+    "`docker stop` of the coordinator in mid-run ends the run as aborted, with a report, and another one leads",
+    async (t) => {
+      const run = submit(t, cluster, longPlan(1));
+      await run.line(/u60 measured/);
+      const fromMs = performance.now();
+      await docker("stop", "--time", String(STOP_LIMIT_S), coordinator.getId());
+      assert.ok(performance.now() - fromMs < (STOP_LIMIT_S - 5) * 1000, "it was not killed");
+      assert.equal(await docker("inspect", "--format", "{{.State.ExitCode}}", coordinator.getId()), "0");
+      const result = await run.finished;
+      assert.equal(result.code, 105, result.stderr);
+      const { run: end, completeness, totals } = reportOf(result);
+      assert.equal(end.state, "aborted");
+      assert.match(end.problem?.message ?? "", /the coordinator was closed while it led the run/);
+      assert.ok(totals.requests.completed > 0);
+      assert.deepEqual(completeness.missing, []);
+      assert.equal(completeness.intervalsReceived, completeness.intervalsExpected);
+      leader = await cluster.start("coordinator-2", ["coordinator"], {
+        role: "coordinator",
+        ready: /leading as/,
+      });
+    },
+  );
 
   await t.test("the simulator's record agrees with every report: no request was broken", async (t) => {
     await docker("stop", "--time", "30", simulator.getId());
@@ -179,7 +273,7 @@ test("a cluster in containers of their own, on a private network with names", {
     try {
       const [agent] = agents;
       assert.ok(agent !== undefined);
-      await Promise.all([agent, coordinator].map((one) => awaitHealth(one, "unhealthy", 80_000)));
+      await Promise.all([agent, leader].map((one) => awaitHealth(one, "unhealthy", 80_000)));
     } finally {
       await docker("unpause", nats.getId());
     }

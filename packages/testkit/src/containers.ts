@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from "testcontainers";
+import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
 
 // Its own clean-up is another image, which cannot be had everywhere. Ours is by label: scripts/remove-test-containers.sh.
 process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
@@ -95,6 +95,8 @@ export interface ContainerCluster {
   readonly operatorEnv: Readonly<Record<string, string>>;
   /** Starts a container of the image with `args`, and resolves once it has logged what `ready` matches. */
   start(name: string, args: readonly string[], options: StartOptions): Promise<StartedTestContainer>;
+  /** Takes a container off the network; what is returned puts it back, where its connections go on: its address is the same. */
+  cutOff(container: StartedTestContainer): Promise<() => Promise<void>>;
 }
 
 export interface StartOptions {
@@ -106,11 +108,10 @@ export interface StartOptions {
 export async function startContainerCluster(t: TestContext, image: string): Promise<ContainerCluster> {
   const started: StartedTestContainer[] = [];
   const network = `tokenstorm-test-${process.pid}-${performance.now().toFixed(0)}`;
-  const client = await getContainerRuntimeClient();
-  const made = await client.network.create({ Name: network, Labels: LABEL });
+  await createNetwork(network);
   t.after(async () => {
     await Promise.all(started.map((one) => one.stop({ timeout: 0 })));
-    await client.network.remove(made);
+    await docker("network", "rm", network);
   });
   const keep = async (container: HardenedContainer) => {
     const one = await container.start();
@@ -131,7 +132,28 @@ export async function startContainerCluster(t: TestContext, image: string): Prom
           .withWaitStrategy(Wait.forLogMessage(ready))
           .withStartupTimeout(60_000),
       ),
+    cutOff: async (container) => {
+      const id = container.getId();
+      const place = `{{with index .NetworkSettings.Networks "${network}"}}{{.IPAddress}}{{end}}`;
+      const address = await docker("inspect", "--format", place, id);
+      await docker("network", "disconnect", network, id);
+      return async () => {
+        await docker("network", "connect", "--ip", address, network, id);
+      };
+    },
   };
+}
+
+/**
+ * With a range of addresses that is stated: only there may a container say which one is its own. The engine knows which
+ * range is free, so that it is asked first.
+ */
+async function createNetwork(name: string): Promise<void> {
+  const create = ["network", "create", ...LABEL_FLAG.split(" ")];
+  await docker(...create, name);
+  const range = await docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name);
+  await docker("network", "rm", name);
+  await docker(...create, "--subnet", range, name);
 }
 
 const accessAs = (role: Role) => ({ NATS_USER: role, NATS_PASSWORD: passwordOf(role) });
