@@ -1,10 +1,11 @@
-import type { Clock } from "@tokenstorm/core";
+import { type Clock, LoadError } from "@tokenstorm/core";
 import type { Random } from "../random.js";
 import type { ProcessClock } from "./process-clock.js";
 
 /** The disk of one host. Lines that were not synced when their process died are lost, the last one perhaps in part. */
 export class FaultyDisk {
   readonly #folders = new Map<string, Map<string, string>>();
+  #fullUntilUs = Number.NEGATIVE_INFINITY;
 
   /** By file name; what is on the disk itself. */
   files(folder: string): ReadonlyMap<string, string> | undefined {
@@ -15,6 +16,15 @@ export class FaultyDisk {
     return [...this.#folders.keys()];
   }
 
+  /** No room is left until this moment of true time. */
+  fillUntil(worldUs: number): void {
+    this.#fullUntilUs = Math.max(this.#fullUntilUs, worldUs);
+  }
+
+  isFullAt(worldUs: number): boolean {
+    return worldUs < this.#fullUntilUs;
+  }
+
   /** As a process of this host sees it. */
   mount(options: {
     readonly world: Clock;
@@ -22,11 +32,12 @@ export class FaultyDisk {
     readonly random: Random;
     readonly syncMaxUs: number;
   }): DiskMount {
-    return new DiskMount(this.#folders, options);
+    const isFull = () => this.isFullAt(options.world.nowUs());
+    return new DiskMount(this.#folders, { ...options, isFull });
   }
 }
 
-type MountOptions = Parameters<FaultyDisk["mount"]>[0];
+type MountOptions = Parameters<FaultyDisk["mount"]>[0] & { readonly isFull: () => boolean };
 
 export class DiskMount {
   readonly #folders: Map<string, Map<string, string>>;
@@ -44,7 +55,9 @@ export class DiskMount {
   }
 
   async reopen(name: string): Promise<OpenFolder> {
-    const files = this.#folders.get(name) ?? new Map<string, string>();
+    const known = this.#folders.get(name);
+    if (known === undefined && this.#options.isFull()) throw noRoom(name);
+    const files = known ?? new Map<string, string>();
     this.#folders.set(name, files);
     const folder = new OpenFolder(name, files, this.#options);
     this.#opened.push(folder);
@@ -57,11 +70,16 @@ export class DiskMount {
   }
 }
 
+interface PendingLine {
+  readonly file: string;
+  readonly line: string;
+}
+
 export class OpenFolder {
   readonly path: string;
   readonly #files: Map<string, string>;
   readonly #options: MountOptions;
-  #pending: { readonly file: string; readonly line: string }[] = [];
+  #pending: PendingLine[] = [];
   #work: Promise<void> = Promise.resolve();
 
   constructor(path: string, files: Map<string, string>, options: MountOptions) {
@@ -86,12 +104,18 @@ export class OpenFolder {
       // What was appended while the disk worked is not part of this sync, but may well get there.
       const pending = this.#pending;
       this.#pending = [];
-      for (const { file, line } of pending) this.#write(file, `${line}\n`);
+      if (!this.#options.isFull()) return this.#writeLines(pending);
+      // The last of its room takes some lines; the others wait, before what is appended meanwhile.
+      const taken = this.#options.random.int(0, pending.length);
+      this.#writeLines(pending.slice(0, taken));
+      this.#pending = [...pending.slice(taken), ...this.#pending];
+      throw noRoom(this.path);
     });
   }
 
   writeFile(file: string, text: string): Promise<void> {
     return this.#next(() => {
+      if (this.#options.isFull()) throw noRoom(this.path);
       this.#files.set(file, text);
     });
   }
@@ -101,9 +125,10 @@ export class OpenFolder {
   }
 
   lose(): void {
-    const { random } = this.#options;
+    const { random, isFull } = this.#options;
     const pending = this.#pending;
     this.#pending = [];
+    if (isFull()) return;
     const kept = random.int(0, pending.length);
     for (const [i, { file, line }] of pending.entries()) {
       if (i < kept) this.#write(file, `${line}\n`);
@@ -112,10 +137,15 @@ export class OpenFolder {
     }
   }
 
+  #writeLines(lines: readonly PendingLine[]): void {
+    for (const { file, line } of lines) this.#write(file, `${line}\n`);
+  }
+
   #write(file: string, text: string): void {
     this.#files.set(file, (this.#files.get(file) ?? "") + text);
   }
 
+  /** One after the other, also after one that found no room. */
   #next(work: () => void): Promise<void> {
     const { world, process, random, syncMaxUs } = this.#options;
     const done = this.#work.then(async () => {
@@ -123,7 +153,13 @@ export class OpenFolder {
       await new Promise<void>((resolve) => process.deliver(resolve));
       work();
     });
-    this.#work = done;
+    this.#work = done.catch(() => undefined);
     return done;
   }
+}
+
+function noRoom(path: string): LoadError {
+  const cause = Object.assign(new Error("write failed"), { code: "ENOSPC" });
+  const message = `the run directory ${path} cannot be written: no space is left on the disk`;
+  return new LoadError("RESULTS_UNREADABLE", message, { hint: "make room there and the run goes on", cause });
 }

@@ -50,6 +50,7 @@ export interface LinkCounts {
   resent: number;
   lostAnswers: number;
   held: number;
+  refused: number;
   cuts: number;
 }
 
@@ -64,6 +65,7 @@ export function noCounts(): LinkCounts {
     resent: 0,
     lostAnswers: 0,
     held: 0,
+    refused: 0,
     cuts: 0,
   };
 }
@@ -93,6 +95,7 @@ export class FaultyTransport {
   readonly #listeners = new Set<(status: BusStatus) => void>();
   #outCutUntilUs = Number.NEGATIVE_INFINITY;
   #inCutUntilUs = Number.NEGATIVE_INFINITY;
+  #refusesUntilUs = Number.NEGATIVE_INFINITY;
   #latestArrivalUs = 0;
   /** Entries that the log has lost, and whose ids it still knows. */
   readonly #lostIds = new Set<string>();
@@ -147,6 +150,11 @@ export class FaultyTransport {
     world.at(untilUs, () => tell({ kind: "connected" }));
   }
 
+  /** The log takes nothing of this process until this moment of true time, and says so: its stream is full. */
+  refuseAppends(untilUs: number): void {
+    this.#refusesUntilUs = Math.max(this.#refusesUntilUs, untilUs);
+  }
+
   #isOutCut(): boolean {
     return this.#options.process.isDead || this.#options.world.nowUs() < this.#outCutUntilUs;
   }
@@ -199,6 +207,12 @@ export class FaultyTransport {
       append: async (id, data, options) => {
         if (id.resend > 0) counts.resent += 1;
         const name = [id.run, id.agent, id.epoch, id.kind, id.seq, id.resend].join(":");
+        if (this.#options.world.nowUs() < this.#refusesUntilUs) {
+          counts.refused += 1;
+          return this.#ask(() =>
+            Promise.reject(unavailable("NATS has no room left (maximum bytes exceeded)")),
+          );
+        }
         if (this.#lostIds.has(name)) return this.#ask(async () => ({ duplicate: true }));
         if (random.bool(faults.entryLossShare)) {
           counts.lostEntries += 1;

@@ -35,6 +35,11 @@ export class ProcessClock implements Clock {
     return Math.floor(this.#world.nowUs() * this.#pace) + this.#offsetUs;
   }
 
+  /** The true time at which this clock shows `localUs`; not rounded. */
+  worldUs(localUs: number): number {
+    return (localUs - this.#offsetUs) / this.#pace;
+  }
+
   wallMs(): number {
     return this.#world.wallMs() + this.#wallErrorMs;
   }
@@ -46,7 +51,7 @@ export class ProcessClock implements Clock {
 
   at(us: number, fn: () => void): Cancel {
     if (this.#isDead) return () => undefined;
-    return this.#callAt(Math.ceil((us - this.#offsetUs) / this.#pace), fn);
+    return this.#callAt(Math.ceil(this.worldUs(us)), fn);
   }
 
   get isDead(): boolean {
