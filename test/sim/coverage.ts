@@ -1,7 +1,10 @@
 import type { LinkCounts } from "@tokenstorm/testkit";
-import { FAULT_STATES, type FaultState } from "./scenario.js";
+import { FAULT_STATES, type FaultState } from "./faults.js";
 
-/** What happened in one seed, by name; whoever adds to the scenario adds the name of what it must bring about. */
+/**
+ * What happened in one seed, by name. Merges of neighbouring intervals are not among it: an outbox merges none (docs/reliability.md,
+ * *Not built, or not shown*). Whoever adds to the scenario adds the name of what it must bring about.
+ */
 export type Coverage = ReadonlyMap<string, number>;
 
 const HAPPENINGS = [
@@ -24,17 +27,23 @@ const HAPPENINGS = [
   "leaders closed",
   "agents paused",
   "agents killed",
+  "agents come late",
   "agents gone on without",
   "agents found again",
   "shards taken over",
   "NATS restarts",
   "stops",
+  "stopped while nobody led",
   "state stores wiped",
   "leases deleted",
   "logs wiped",
+  "logs filled",
+  "appends refused",
+  "disks filled",
   "results of another epoch",
   "wall clocks wrong by minutes",
   "wall clocks stepped",
+  "requests failed",
   "given-up intervals",
   "spooled results",
   "intervals named missing",
@@ -46,6 +55,7 @@ const HAPPENINGS = [
 export type Happening =
   | (typeof HAPPENINGS)[number]
   | `leader ${"killed" | "restarted"} in ${FaultState}`
+  | `agent restarted in ${FaultState}`
   | `taken over in ${FaultState}`;
 
 /** All that some seed must have done. */
@@ -53,6 +63,7 @@ export const COVERED: readonly Happening[] = [
   ...HAPPENINGS,
   ...FAULT_STATES.map((state) => `leader killed in ${state}` as const),
   ...FAULT_STATES.map((state) => `leader restarted in ${state}` as const),
+  ...FAULT_STATES.map((state) => `agent restarted in ${state}` as const),
   ...FAULT_STATES.map((state) => `taken over in ${state}` as const),
 ];
 
@@ -75,6 +86,7 @@ export class Happenings {
     counts.set("lost entries", link.lostEntries);
     counts.set("lost answers", link.lostAnswers);
     counts.set("resends", link.resent);
+    counts.set("appends refused", link.refused);
     counts.set("partitions", link.cuts);
     return counts;
   }

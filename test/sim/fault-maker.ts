@@ -1,8 +1,8 @@
 import { decodeSnapshot, encodeSnapshot, LEADER_KEY, type LogEntry, stopRun } from "@tokenstorm/protocol";
 import type { VirtualClock } from "@tokenstorm/testkit";
 import type { Happenings } from "./coverage.js";
-import { NAMES, type Processes } from "./processes.js";
-import type { Fault, FaultState } from "./scenario.js";
+import type { Fault, FaultState } from "./faults.js";
+import { agentName, NAMES, type Processes } from "./processes.js";
 
 export interface FaultMakerOptions {
   readonly run: string;
@@ -29,6 +29,7 @@ export class FaultMaker {
   make(fault: Fault): void {
     const { clock, processes, happenings } = this.#options;
     const { agents, leader, direct } = processes;
+    const agent = "agent" in fault ? processes.named(fault.agent) : undefined;
     const after = (ms: number) => clock.nowUs() + ms * 1000;
     switch (fault.kind) {
       case "kill-leader":
@@ -43,23 +44,32 @@ export class FaultMaker {
         this.#closeLeader();
         return;
       case "pause-agent":
-        agents[fault.agent]?.clock.pauseUntil(after(fault.forMs));
+        agent?.clock.pauseUntil(after(fault.forMs));
         happenings.count("agents paused");
         return;
       case "partition":
         processes.named(fault.of)?.link.cut(fault.direction, after(fault.forMs));
+        return;
+      case "silence-leader":
+        leader?.link.cut("out", after(fault.forMs));
         return;
       case "cut-agents":
         for (const { link } of agents) link.cut("both", after(fault.forMs));
         happenings.count("all agents cut off");
         return;
       case "restart-nats":
-        for (const { link } of processes.all) link.cut("both", after(fault.forMs));
+        processes.cutAll(after(fault.forMs));
         happenings.count("NATS restarts");
         return;
       case "kill-agent":
-        agents[fault.agent]?.clock.kill();
+        agent?.clock.kill();
         happenings.count("agents killed");
+        return;
+      case "restart-agent":
+        this.#restartAgent(fault);
+        return;
+      case "start-agent":
+        this.#startAgent();
         return;
       case "stop":
         happenings.count("stops");
@@ -76,8 +86,17 @@ export class FaultMaker {
         happenings.count("logs wiped");
         void direct.log.purge(this.#options.run);
         return;
+      case "fill-log":
+        processes.fillLog(after(fault.forMs));
+        happenings.count("logs filled");
+        return;
+      case "fill-disk":
+        if (leader === undefined) return;
+        processes.disks.get(leader.host)?.fillUntil(after(fault.forMs));
+        happenings.count("disks filled");
+        return;
       case "other-epoch":
-        void this.#appendOfOtherEpoch(`a${fault.agent + 1}`);
+        void this.#appendOfOtherEpoch(agentName(fault.agent));
         return;
       case "step-wall":
         happenings.count("wall clocks stepped");
@@ -87,7 +106,9 @@ export class FaultMaker {
 
   /** Whoever stops a run may be too late, and hears of it. */
   async #stop(level: "drain" | "cut"): Promise<void> {
-    const { run, processes } = this.#options;
+    const { run, processes, happenings, state } = this.#options;
+    if (processes.leader?.clock.isDead === true && state() !== undefined)
+      happenings.count("stopped while nobody led");
     const stop = { run, level, reason: "stopped by the simulation" };
     await stopRun({ transport: processes.direct, subjects: NAMES }, stop).catch(() => undefined);
   }
@@ -115,6 +136,24 @@ export class FaultMaker {
       const id = { run, agent, epoch, kind: "snapshot", seq, resend: 0 } as const;
       await processes.direct.log.append(id, encodeSnapshot(other), { timeoutMs: 1000 });
     }
+  }
+
+  /** Its host starts it again. */
+  #restartAgent({ agent, backMs }: Extract<Fault, { kind: "restart-agent" }>): void {
+    const { clock, processes, happenings, state } = this.#options;
+    processes.named(agent)?.clock.kill();
+    const known = state();
+    if (known !== undefined) happenings.count(`agent restarted in ${known}`);
+    clock.at(clock.nowUs() + backMs * 1000, () => {
+      // A second one would be refused.
+      if (processes.named(agent)?.clock.isDead === true) processes.startAgent(agentName(agent));
+    });
+  }
+
+  #startAgent(): void {
+    const { processes, happenings } = this.#options;
+    happenings.count("agents come late");
+    processes.startAgent(agentName(new Set(processes.agents.map(({ name }) => name)).size));
   }
 
   #killLeader(backMs: number | null): void {

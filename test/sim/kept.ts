@@ -12,6 +12,7 @@ export interface RawSnapshot {
     readonly due: {
       readonly offered: number;
       readonly completed: number;
+      readonly failed: Readonly<Record<string, number>>;
       readonly cancelled: number;
       readonly censored: number;
     };

@@ -1,9 +1,11 @@
 import type { PreparedRequest, RequestSink, Target, TargetFactory } from "@tokenstorm/agent";
-import type { Clock, RequestEnd, RequestKey } from "@tokenstorm/core";
+import type { Clock, FailureReason, RequestEnd, RequestKey } from "@tokenstorm/core";
 
 /** What really became of one request: the truth that a report is held against. */
 export interface TrueRequest {
   readonly agent: string;
+  /** The process of that name which sent it. */
+  readonly instance: string;
   readonly id: string;
   readonly key: RequestKey;
   /** On the agent's clock, us. */
@@ -12,13 +14,20 @@ export interface TrueRequest {
   outcome: RequestEnd["outcome"]["kind"] | null;
 }
 
+/** What a server does with a request, by its key alone: whoever sends it. */
+export interface PlannedAnswer {
+  readonly latencyUs: number;
+  /** When it fails, and how; null where it completes. One that stalls has said something before. */
+  readonly failure: Extract<FailureReason, "http-5xx" | "stall-timeout"> | null;
+}
+
 export interface SimulatedTargetOptions {
   readonly agent: string;
+  readonly instance: string;
   /** The agent's. */
   readonly clock: Clock;
   readonly truth: TrueRequest[];
-  /** How long a request takes, by its key alone: whoever sends it. */
-  readonly latencyUs: (key: RequestKey) => number;
+  readonly answerTo: (key: RequestKey) => PlannedAnswer;
   readonly onSent?: (id: string) => void;
 }
 
@@ -58,12 +67,13 @@ class SimulatedTarget implements Target {
   }
 
   send(slot: number, request: PreparedRequest, sink: RequestSink): { cancel(): void } {
-    const { agent, clock, truth, latencyUs, onSent } = this.#options;
+    const { agent, instance, clock, truth, answerTo, onSent } = this.#options;
     if (slot < 0 || slot >= this.#slots || this.#busy.has(slot)) throw new Error(`slot ${slot} is not free`);
     this.#busy.add(slot);
     const sentUs = clock.nowUs();
     const told: TrueRequest = {
       agent,
+      instance,
       id: request.id,
       key: request.key,
       sentUs,
@@ -87,11 +97,16 @@ class SimulatedTarget implements Target {
         finish: isWhole ? "length" : null,
       });
     };
-    const totalUs = latencyUs(request.key);
-    let cancelCall = clock.at(sentUs + Math.floor(totalUs / 2), () => {
+    const { latencyUs, failure } = answerTo(request.key);
+    let cancelCall = clock.at(sentUs + Math.floor(latencyUs / 2), () => {
       sink.onHeaders(clock.nowUs());
-      sink.onEvent(clock.nowUs(), tokens, true, false);
-      cancelCall = clock.at(sentUs + totalUs, () => end({ kind: "completed" }));
+      if (failure === "http-5xx") {
+        end(failedBy(failure));
+        return;
+      }
+      sink.onEvent(clock.nowUs(), failure === null ? tokens : 1, true, false);
+      const outcome = failure === null ? ({ kind: "completed" } as const) : failedBy(failure);
+      cancelCall = clock.at(sentUs + latencyUs, () => end(outcome));
     });
     return {
       cancel: () => {
@@ -99,4 +114,8 @@ class SimulatedTarget implements Target {
       },
     };
   }
+}
+
+function failedBy(reason: FailureReason): RequestEnd["outcome"] {
+  return { kind: "failed", reason };
 }

@@ -4,6 +4,7 @@ import {
   decodeBeacon,
   decodeHeartbeat,
   decodeRunRecord,
+  type Heartbeat,
   runKey,
   type Subjects,
   type Transport,
@@ -28,10 +29,13 @@ export class Watch {
   readonly violations: string[] = [];
   readonly #options: WatchOptions;
   readonly #synced = new Map<FaultyDisk, SyncedResults>();
-  /** By agent, while it is in the run. */
+  /** By instance, while it is in the run. */
   readonly #terms = new Map<string, number>();
-  /** The run that each agent said last that it is in. */
-  readonly #runs = new Map<string, { readonly run: string | null; readonly clock: ProcessClock }>();
+  /** What each agent's process said last. */
+  readonly #said = new Map<string, Pick<Heartbeat, "run" | "state">>();
+  readonly #tookPart = new Set<string>();
+  /** By instance: intervals that it has said it holds no more. */
+  readonly #gaps = new Map<string, Set<number>>();
   readonly #leaders = new Map<number, string>();
   #highestTerm = 0;
   #stop: RunRecord["stop"] = { level: "none", reason: "" };
@@ -52,11 +56,19 @@ export class Watch {
     return this.#stop.level;
   }
 
-  /** Living agents that are still in the run, by what they said last. */
-  inRun(): string[] {
-    return [...this.#runs].flatMap(([agent, { run, clock }]) =>
-      run === this.#options.run && !clock.isDead ? [agent] : [],
-    );
+  /** What this process said last: which run it is in, and how far it is. */
+  said(instance: string): Pick<Heartbeat, "run" | "state"> | undefined {
+    return this.#said.get(instance);
+  }
+
+  /** Intervals that this process has ever said it has given up. */
+  gaps(instance: string): ReadonlySet<number> {
+    return this.#gaps.get(instance) ?? new Set();
+  }
+
+  /** Processes that ever said that they are in the run. */
+  get tookPart(): ReadonlySet<string> {
+    return this.#tookPart;
   }
 
   /** Only the committed start starts anyone; an agent sends 200 ms after it has read it, at the least. */
@@ -86,28 +98,37 @@ export class Watch {
     };
   }
 
-  agent(name: string, bus: Transport["bus"], clock: ProcessClock): Transport["bus"] {
-    const { run, subjects, onReplaced } = this.#options;
+  agent(instance: string, bus: Transport["bus"], clock: ProcessClock): Transport["bus"] {
+    const { subjects, onReplaced } = this.#options;
     return {
       ...bus,
       subscribe: (pattern, handler) =>
         bus.subscribe(pattern, (message) => {
-          const followed = this.#terms.get(name) ?? 0;
+          const followed = this.#terms.get(instance) ?? 0;
           if (pattern === subjects.beacon && decodeBeacon(message.data).term < followed) onReplaced();
           handler(message);
         }),
       publish: (subject, data) => {
-        if (subject.startsWith(subjects.heartbeats.slice(0, -1)) && !clock.isDead) {
-          const heartbeat = decodeHeartbeat(data);
-          this.#runs.set(heartbeat.agent, { run: heartbeat.run, clock });
-          if (heartbeat.state === "running" && !this.#committed)
-            this.violations.push(`${heartbeat.agent} is running though no start was committed`);
-          if (heartbeat.run === run) this.#onTerm(heartbeat.agent, heartbeat.term);
-          else this.#terms.delete(heartbeat.agent);
-        }
+        if (subject.startsWith(subjects.heartbeats.slice(0, -1)) && !clock.isDead)
+          this.#onHeartbeat(instance, decodeHeartbeat(data));
         bus.publish(subject, data);
       },
     };
+  }
+
+  #onHeartbeat(instance: string, { run, state, term, gaps = [] }: Heartbeat): void {
+    this.#said.set(instance, { run, state });
+    if (state === "running" && !this.#committed)
+      this.violations.push(`${instance} is running though no start was committed`);
+    if (run !== this.#options.run) {
+      this.#terms.delete(instance);
+      return;
+    }
+    this.#tookPart.add(instance);
+    this.#onTerm(instance, term);
+    const known = this.#gaps.get(instance) ?? new Set();
+    for (const { from, to } of gaps) for (let seq = from; seq <= to; seq += 1) known.add(seq);
+    this.#gaps.set(instance, known);
   }
 
   /** Nobody may speak under a term once a higher one has been spoken under. */
@@ -135,9 +156,9 @@ export class Watch {
   }
 
   /** In one run an agent heeds no leader who has been replaced. */
-  #onTerm(agent: string, term: number): void {
-    const before = this.#terms.get(agent) ?? 0;
-    if (term < before) this.violations.push(`${agent} follows term ${term} after ${before}`);
-    this.#terms.set(agent, term);
+  #onTerm(instance: string, term: number): void {
+    const before = this.#terms.get(instance) ?? 0;
+    if (term < before) this.violations.push(`${instance} follows term ${term} after ${before}`);
+    this.#terms.set(instance, term);
   }
 }

@@ -3,15 +3,9 @@ import { decodeRunRecord, type LogEntry, runKey, submitRun } from "@tokenstorm/p
 import { seededRandom, VirtualClock } from "@tokenstorm/testkit";
 import { type Coverage, Happenings } from "./coverage.js";
 import { FaultMaker } from "./fault-maker.js";
-import { NAMES, Processes } from "./processes.js";
-import {
-  drawScenario,
-  FAULT_STATES,
-  type Fault,
-  type FaultState,
-  type Planned,
-  type Scenario,
-} from "./scenario.js";
+import { FAULT_STATES, type Fault, type FaultState, type Planned } from "./faults.js";
+import { agentName, NAMES, Processes } from "./processes.js";
+import { drawScenario, type Scenario } from "./scenario.js";
 import { Watch } from "./watch.js";
 
 export const RUN = "r1";
@@ -44,6 +38,8 @@ export class World {
   record: RunRecord | undefined;
   /** The store has lost the record, and nobody could write it again. */
   isForgotten = false;
+  /** True time from the submission until the run was over, or was waited for no longer. */
+  tookUs = 0;
   readonly #faults: FaultMaker;
   readonly #seen = new Set<string>();
   #leads = 0;
@@ -78,7 +74,9 @@ export class World {
 
   coverage(): Coverage {
     const { happenings, record } = this;
-    happenings.count("spooled results", this.processes.spooled.length);
+    const { spooled, truth, counts } = this.processes;
+    happenings.count("spooled results", spooled.length);
+    happenings.count("requests failed", truth.filter(({ outcome }) => outcome === "failed").length);
     happenings.count("clocks asked again", this.lines.filter((line) => line.includes(ASKED_AGAIN)).length);
     happenings.count("agents gone on without", record?.losses?.length ?? 0);
     happenings.count(
@@ -88,7 +86,7 @@ export class World {
     happenings.count("shards taken over", record?.moves?.length ?? 0);
     const end = RUN_ENDS.find(([state]) => state === record?.state);
     if (end !== undefined) happenings.count(end[1]);
-    return happenings.coverage(this.processes.counts);
+    return happenings.coverage(counts);
   }
 
   /** From the submission to the end of the run, or to the deadline in virtual time; and some seconds more. */
@@ -97,7 +95,7 @@ export class World {
     await this.processes.direct.log.follow(RUN, (entry) => this.log.push(entry));
     for (let i = 0; i <= scenario.standbys; i += 1)
       this.processes.startCoordinator(`c${i + 1}`, `host-c${i + 1}`);
-    for (let i = 0; i < scenario.agents; i += 1) this.processes.startAgent(`a${i + 1}`);
+    for (let i = 0; i < scenario.agents; i += 1) this.processes.startAgent(agentName(i));
     await clock.advanceByAsync(200_000);
     const submission = {
       plan: PlanSchema.parse(scenario.plan),
@@ -106,12 +104,14 @@ export class World {
       createdAtMs: clock.wallMs(),
     };
     await submitRun({ transport: this.processes.direct, subjects: NAMES }, submission);
-    const untilUs = clock.nowUs() + deadlineMs * 1000;
+    const submittedUs = clock.nowUs();
+    const untilUs = submittedUs + deadlineMs * 1000;
     while (clock.nowUs() < untilUs && !this.isForgotten) {
       if (this.record !== undefined && isTerminal(this.record.state)) break;
       await clock.advanceByAsync(20_000);
       await this.#look();
     }
+    this.tookUs = clock.nowUs() - submittedUs;
     await clock.advanceByAsync(8_000_000);
     await this.#look();
     // Whoever ended it may have been stopped before it purged the log: the next one does.
