@@ -49,3 +49,14 @@ test("a full disk has room for no new folder, and opens the one that is there", 
   assert.deepEqual(disk.names, ["r1"]);
   assert.ok(!isFull(await told(mount.reopen("r1"))));
 });
+
+test("lines that no sync had taken when their folder was closed never get to the disk", async () => {
+  const { disk, mount, told } = aDisk();
+  const folder = await mount.open("r1");
+  folder.appendLine("lines", "a");
+  await told(folder.sync());
+  folder.appendLine("lines", "b");
+  await told(folder.close());
+  mount.lose();
+  assert.equal(disk.files("r1")?.get("lines"), "a\n");
+});

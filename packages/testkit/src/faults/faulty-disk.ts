@@ -120,8 +120,10 @@ export class OpenFolder {
     });
   }
 
+  /** Lines that were in no sync are in the memory of their process alone, and are forgotten. */
   async close(): Promise<void> {
     await this.#work;
+    this.#pending = [];
   }
 
   lose(): void {
