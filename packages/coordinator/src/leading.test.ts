@@ -12,6 +12,7 @@ import {
   type Transport,
 } from "@tokenstorm/protocol";
 import { aHeartbeat, VirtualClock } from "@tokenstorm/testkit";
+import { runDirectoryName } from "./run-directory.js";
 import { Cluster } from "./testing/cluster.js";
 
 const load: PlanInput["load"] = {
@@ -118,6 +119,47 @@ async function assertWhole(cluster: Cluster, record: RunRecord): Promise<void> {
   const kept = JSON.parse(cluster.store.only.files.get("run.json") ?? "");
   assert.equal(kept.facts.model, "test-model");
 }
+
+test("a leader that dies before the store has its admission leaves a directory in which the next one goes on", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = cluster.hub.connect();
+  const { state } = transport;
+  const fatal: typeof state = {
+    ...state,
+    compareAndSet: async (key, value, expected) => {
+      // The directory is made while the record is written.
+      if (key === "run.r1" && decodeRunRecord(value).state === "preparing") await transport.close();
+      return state.compareAndSet(key, value, expected);
+    },
+  };
+  cluster.coordinate({ transport: mortal({ ...transport, state: fatal }) });
+  cluster.agent("a1");
+  cluster.agent("a2");
+  cluster.coordinate();
+  await cluster.submit();
+  await cluster.until("there is a directory", () => cluster.store.directories.size === 1);
+  assert.equal((await cluster.record()).shards.length, 0);
+  const record = await cluster.untilOver();
+  assert.deepEqual([record.state, record.leader, record.result?.isWhole], ["completed", "c2", true]);
+  assert.deepEqual(
+    (await getReport(cluster.transport, record)).leading?.leaders.map(({ term }) => term),
+    [1, 2],
+  );
+});
+
+test("a directory of that name with results in it is somebody else's: the run fails, and they stay as they are", async () => {
+  const { cluster } = await withAgents();
+  const record = await cluster.submit();
+  const { path } = await cluster.store.open(runDirectoryName(record));
+  cluster.store.only.files.set("snapshots.ndjson", "{}\n");
+  const { state, problem } = await cluster.untilOver();
+  assert.deepEqual([state, problem?.code], ["failed", "RESULTS_UNREADABLE"]);
+  assert.match(problem?.message ?? "", /it is there already/);
+  assert.deepEqual(
+    [cluster.store.only.path, [...cluster.store.only.files]],
+    [path, [["snapshots.ndjson", "{}\n"]]],
+  );
+});
 
 test("run time is recovered from the agents, whatever the new leader's clock and wall say", async () => {
   const { cluster, kill } = await withAgents();

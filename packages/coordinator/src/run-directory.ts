@@ -54,6 +54,12 @@ export function createRunDirectory(out: string): RunDirectoryStore {
   };
 }
 
+/** A directory could not be made because it is there already. */
+export function isThere(error: unknown): boolean {
+  const cause = error instanceof LoadError ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+}
+
 /**
  * `<YYYY-MM-DD>-<name>-<id>`, the date in UTC. Whatever the name holds, it stays within the folder: anybody who may
  * write to the store chose it.

@@ -11,7 +11,7 @@ import type { CoordinatorDeps } from "./deps.js";
 import { DiskRoom, isDiskFull } from "./disk-room.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import { EVENT_FILE, highestSeqBy, ResultFold, SNAPSHOT_FILE } from "./result-fold.js";
-import { type RunDirectory, runDirectoryName } from "./run-directory.js";
+import { isThere, type RunDirectory, runDirectoryName } from "./run-directory.js";
 import { type Finished, finishRun, problemOf } from "./run-finisher.js";
 import { RunJournal } from "./run-journal.js";
 import { pause } from "./ticker.js";
@@ -152,13 +152,32 @@ export class RunKeeper {
 
   async #open(): Promise<void> {
     const { deps, state } = this.#options;
-    const { record } = state();
-    const directory = await deps.store.open(runDirectoryName(record));
+    const name = runDirectoryName(state().record);
+    let directory: RunDirectory;
+    try {
+      directory = await deps.store.open(name);
+    } catch (error) {
+      if (!isThere(error) || !(await this.#isEmpty(name))) throw error;
+      // A leader that was replaced, or died, before the store had its admission.
+      await this.#reopen();
+      return;
+    }
     this.#directory = directory;
     await this.#writePlan(directory);
     const fold = this.#createFold(directory);
     this.#begin(fold);
     await fold.follow();
+  }
+
+  /** No result is in it. */
+  async #isEmpty(name: string): Promise<boolean> {
+    const directory = await this.#options.deps.store.reopen(name);
+    try {
+      for await (const _ of directory.readLines(SNAPSHOT_FILE)) return false;
+      return true;
+    } finally {
+      await directory.close();
+    }
   }
 
   async #reopen(): Promise<RunFindings> {

@@ -71,6 +71,7 @@ export class MemoryDirectories implements RunDirectoryStore {
         `the run directory ${name} cannot be written: permission denied`,
       );
     }
+    if (this.directories.has(name)) throw there(name);
     const directory = new MemoryDirectory(name);
     this.directories.set(name, directory);
     this.onOpen(directory);
@@ -94,6 +95,12 @@ export class MemoryDirectories implements RunDirectoryStore {
     if (directory === undefined || others.length > 0) throw new Error(`${others.length} run directories`);
     return directory;
   }
+}
+
+function there(path: string): LoadError {
+  const cause = Object.assign(new Error("mkdir failed"), { code: "EEXIST" });
+  const message = `the run directory ${path} cannot be written: it is there already`;
+  return new LoadError("RESULTS_UNREADABLE", message, { cause });
 }
 
 function full(path: string): LoadError {

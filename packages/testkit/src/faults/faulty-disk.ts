@@ -50,7 +50,7 @@ export class DiskMount {
   }
 
   async open(name: string): Promise<OpenFolder> {
-    if (this.#folders.has(name)) throw new Error(`${name} is there already`);
+    if (this.#folders.has(name)) throw unwritable(name, "EEXIST", "it is there already");
     return this.reopen(name);
   }
 
@@ -161,7 +161,12 @@ export class OpenFolder {
 }
 
 function noRoom(path: string): LoadError {
-  const cause = Object.assign(new Error("write failed"), { code: "ENOSPC" });
-  const message = `the run directory ${path} cannot be written: no space is left on the disk`;
-  return new LoadError("RESULTS_UNREADABLE", message, { hint: "make room there and the run goes on", cause });
+  return unwritable(path, "ENOSPC", "no space is left on the disk");
+}
+
+function unwritable(path: string, code: string, reason: string): LoadError {
+  const cause = Object.assign(new Error("the disk refuses"), { code });
+  return new LoadError("RESULTS_UNREADABLE", `the run directory ${path} cannot be written: ${reason}`, {
+    cause,
+  });
 }
