@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { LoadError, type PlanInput } from "@tokenstorm/core";
+import { LoadError, type PlanInput, type RequestEnd } from "@tokenstorm/core";
 import {
   aPlan,
   LAST_CHUNK,
@@ -16,7 +16,7 @@ import {
   VirtualClock,
 } from "@tokenstorm/testkit";
 import { type CreateTarget, testBoth } from "../testing/both-readers.js";
-import { outcomeWord, send } from "../testing/recording-sink.js";
+import { outcomeWord, RecordingSink, send } from "../testing/recording-sink.js";
 import { createEndpoints } from "./endpoint.js";
 import { type ConnectError, openSocket } from "./open-socket.js";
 
@@ -65,6 +65,20 @@ testBoth("nobody listens: connect-refused, and the request was never sent", asyn
   }
   await settle();
   assert.equal(target.openSockets, 0);
+});
+
+testBoth("the next request may be sent from within the end of one that was refused", async (t, create) => {
+  const target = targetOf(t, create, { urls: [`http://127.0.0.1:${await deadPort()}`] });
+  const next = new RecordingSink();
+  class FollowedSink extends RecordingSink {
+    override onEnd(tUs: number, end: RequestEnd): void {
+      super.onEnd(tUs, end);
+      send(target, { id: "next", sink: next });
+    }
+  }
+  const { sink } = send(target, { sink: new FollowedSink() });
+  assert.equal(outcomeWord(await sink.ended()), "connect-refused");
+  assert.equal(outcomeWord(await next.ended()), "connect-refused");
 });
 
 testBoth("a host without an address: dns", async (t, create) => {

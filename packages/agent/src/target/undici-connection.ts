@@ -118,6 +118,8 @@ class UndiciConnection implements Channel, Carrier {
       (error, socket) => {
         this.#cancelOpening = null;
         if (socket === null) {
+          // What the end of its request sets off may come within it: not to a client that is still at that end.
+          this.#client = null;
           callback(error ?? new Error("no socket"), null);
           return;
         }
