@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { withNatsServer } from "@tokenstorm/testkit";
+import { startTcpProxy, withNatsServer } from "@tokenstorm/testkit";
 import { connectNats } from "./connect.js";
 
 const LIMIT = { timeout: 30_000 };
@@ -25,6 +25,50 @@ test("a follower says when the stream that it follows is gone", LIMIT, async (t)
     }
   });
 });
+
+test(
+  "a follower that was cut off while the stream was made anew reads the new one from its beginning",
+  LIMIT,
+  async (t) => {
+    await withNatsServer(t, async ({ url, port }) => {
+      const proxy = await startTcpProxy({ port, seed: 1 });
+      const away = `nats://127.0.0.1:${proxy.port}`;
+      const transport = await connectNats({ servers: [away], name: "log", role: "coordinator" });
+      const vandal = await connect({ servers: url });
+      const seen: number[] = [];
+      let look: () => void = () => undefined;
+      const untilSeen = (seq: number) =>
+        new Promise<void>((resolve) => {
+          look = () => {
+            if (seen.includes(seq)) resolve();
+          };
+          look();
+        });
+      const id = (seq: number) =>
+        ({ run: "r1", agent: "a", epoch: 1, kind: "snapshot", seq, resend: 0 }) as const;
+      try {
+        await transport.log.follow("r1", ({ data }) => {
+          seen.push(data[0] ?? 0);
+          look();
+        });
+        for (const seq of [1, 2, 3])
+          await transport.log.append(id(seq), new Uint8Array([seq]), { timeoutMs: 2000 });
+        await untilSeen(3);
+        await proxy.disconnect();
+        await (await jetstreamManager(vandal)).streams.delete("TS_RES");
+        const other = await connectNats({ servers: [url], name: "other", role: "coordinator" });
+        await other.log.append(id(4), new Uint8Array([4]), { timeoutMs: 2000 });
+        await other.close();
+        await proxy.restore();
+        await untilSeen(4);
+        assert.deepEqual(seen, [1, 2, 3, 4]);
+      } finally {
+        await Promise.all([vandal.close(), transport.close()]);
+        await proxy.close();
+      }
+    });
+  },
+);
 
 test("entries of another form than ours, in our subjects, are passed over", LIMIT, async (t) => {
   await withNatsServer(t, async ({ url }) => {

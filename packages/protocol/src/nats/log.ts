@@ -100,6 +100,8 @@ function createFollower(
 ): Subscription & { open(): Promise<void> } {
   const head = link.subjects.resultsOf(run).slice(0, -1);
   let position = 0;
+  /** When the stream was made in which positions count. */
+  let madeAt: string | undefined;
   let isClosed = false;
   let heardAtMs = 0;
   let messages: ConsumerMessages | undefined;
@@ -107,6 +109,7 @@ function createFollower(
 
   const open = async () => {
     try {
+      await beginAnewIfMadeAnew();
       const consumer = await link.js.consumers.get(link.names.results, {
         filter_subjects: link.subjects.resultsOf(run),
         opt_start_seq: position + 1,
@@ -132,6 +135,18 @@ function createFollower(
     void watch(messages);
   };
 
+  /** Another stream of this name, made while nobody looked, begins at 1 again: all of it would seem to have been read. */
+  const beginAnewIfMadeAnew = async () => {
+    const { created } = await link.manager.streams.info(link.names.results);
+    const isAnother = madeAt !== undefined && created !== madeAt;
+    madeAt = created;
+    if (!isAnother) return false;
+    position = 0;
+    const message = `the stream with the results of run ${run} was made anew: it is read from its beginning`;
+    onError?.(new LoadError("BUS_UNAVAILABLE", message));
+    return true;
+  };
+
   /** A stream that is gone, or a consumer, keeps the library asking for ever, without a word. */
   const watch = async (followed: ConsumerMessages) => {
     heardAtMs = performance.now();
@@ -144,6 +159,12 @@ function createFollower(
     void followed.closed().then(() => clearInterval(looking));
     for await (const notice of followed.status()) {
       if (notice.type !== "heartbeats_missed") heardAtMs = performance.now();
+      if (notice.type === "ordered_consumer_recreated") {
+        // Unanswered, it is looked at again before the next one is opened.
+        if (!(await beginAnewIfMadeAnew().catch(() => false))) continue;
+        followed.stop();
+        return;
+      }
       if (notice.type !== "stream_not_found" || isClosed) continue;
       const message = `the stream ${notice.name} with the results of run ${run} is gone`;
       onError?.(new LoadError("BUS_UNAVAILABLE", message));
