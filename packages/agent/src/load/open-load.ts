@@ -90,6 +90,10 @@ export class OpenLoad {
       recorder.drop(sample, nowUs, "late");
       return;
     }
+    if (!sender.mayTry(built.request.url, nowUs)) {
+      sender.failUntried(sample, nowUs);
+      return;
+    }
     const slot = this.#free.pop();
     if (slot === undefined) recorder.drop(sample, nowUs, "in-flight-limit");
     else sender.send(slot, sample, built);

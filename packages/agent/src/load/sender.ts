@@ -1,5 +1,6 @@
 import { assert, type Clock, type Recorder, type RequestEnd, type RequestSample } from "@tokenstorm/core";
 import type { RequestSink, Target } from "../target/target.js";
+import { RefusingUrls } from "./refusing-urls.js";
 import type { BuiltRequest } from "./request-factory.js";
 
 export interface SenderOptions {
@@ -27,6 +28,7 @@ export interface EndedRequest {
 export class Sender {
   readonly #options: SenderOptions;
   readonly #sinks: SlotSink[] = [];
+  readonly #urls = new RefusingUrls();
   #inFlight = 0;
 
   constructor(options: SenderOptions) {
@@ -39,9 +41,13 @@ export class Sender {
     const first = this.#sinks.length;
     for (let slot = first; slot < first + count; slot += 1)
       this.#sinks.push(
-        new SlotSink(this.#options, (ended) => {
-          this.#inFlight -= 1;
-          this.#options.onEnd({ slot, ...ended });
+        new SlotSink({
+          ...this.#options,
+          urls: this.#urls,
+          onEnd: (ended) => {
+            this.#inFlight -= 1;
+            this.#options.onEnd({ slot, ...ended });
+          },
         }),
       );
     return first;
@@ -65,9 +71,21 @@ export class Sender {
     const sink = this.#sink(slot);
     assert(!sink.isBusy, `slot ${slot} is busy with another request`);
     this.#inFlight += 1;
-    sink.take(sample);
+    sink.take(sample, built.request.url);
     this.#options.recorder.begin(sample, this.nowUs());
     sink.carry(sample, this.#options.target.send(slot, built.request, sink));
+  }
+
+  /** False where this URL has refused connections so often that no other one is tried now: see `RefusingUrls`. */
+  mayTry(url: number, nowUs: number): boolean {
+    return this.#urls.mayTry(url, nowUs);
+  }
+
+  /** It has failed as those before it did, without a connection of its own. */
+  failUntried(sample: RequestSample, nowUs: number): void {
+    const { recorder } = this.#options;
+    recorder.begin(sample, nowUs);
+    recorder.end(sample, nowUs, REFUSED);
   }
 
   /** Asks the target to end everything, or all of one stage; each still hears its end. */
@@ -98,20 +116,27 @@ const CANCELLED: RequestEnd = {
   finish: null,
 };
 
+const REFUSED: RequestEnd = { ...CANCELLED, outcome: { kind: "failed", reason: "connect-refused" } };
+
+interface SlotSinkOptions extends Pick<SenderOptions, "recorder" | "startUs"> {
+  readonly urls: RefusingUrls;
+  readonly onEnd: (ended: Omit<EndedRequest, "slot">) => void;
+}
+
 class SlotSink implements RequestSink {
   readonly #recorder: Recorder;
   readonly #startUs: number;
-  readonly #onEnd: (ended: Omit<EndedRequest, "slot">) => void;
+  readonly #urls: RefusingUrls;
+  readonly #onEnd: SlotSinkOptions["onEnd"];
   #sample: RequestSample | null = null;
+  #url = 0;
   #isAnswered = false;
   #handle: { cancel(): void } | null = null;
 
-  constructor(
-    { recorder, startUs }: Pick<SenderOptions, "recorder" | "startUs">,
-    onEnd: (ended: Omit<EndedRequest, "slot">) => void,
-  ) {
+  constructor({ recorder, startUs, urls, onEnd }: SlotSinkOptions) {
     this.#recorder = recorder;
     this.#startUs = startUs;
+    this.#urls = urls;
     this.#onEnd = onEnd;
   }
 
@@ -123,8 +148,9 @@ class SlotSink implements RequestSink {
     return this.#sample?.stage ?? null;
   }
 
-  take(sample: RequestSample): void {
+  take(sample: RequestSample, url: number): void {
     this.#sample = sample;
+    this.#url = url;
     this.#isAnswered = false;
   }
 
@@ -142,6 +168,7 @@ class SlotSink implements RequestSink {
   }
 
   onConnected(_tUs: number, connectUs: number): void {
+    this.#urls.reached(this.#url);
     if (this.#sample !== null) this.#recorder.connected(this.#sample, connectUs);
   }
 
@@ -151,6 +178,7 @@ class SlotSink implements RequestSink {
 
   onHeaders(tUs: number): void {
     this.#isAnswered = true;
+    this.#urls.reached(this.#url);
     if (this.#sample !== null) this.#recorder.headers(this.#sample, tUs - this.#startUs);
   }
 
@@ -169,8 +197,10 @@ class SlotSink implements RequestSink {
     this.#sample = null;
     this.#handle = null;
     this.#recorder.end(sample, tUs - this.#startUs, end);
-    const isUnanswered = end.outcome.kind === "failed" && !this.#isAnswered;
-    const text = end.outcome.kind === "completed" ? (end.text ?? null) : null;
+    const { outcome } = end;
+    const isUnanswered = outcome.kind === "failed" && !this.#isAnswered;
+    if (outcome.kind === "failed" && outcome.reason === "connect-refused") this.#urls.refused(this.#url);
+    const text = outcome.kind === "completed" ? (end.text ?? null) : null;
     this.#onEnd({ stage: sample.stage, tUs: tUs - this.#startUs, isUnanswered, text });
   }
 }
