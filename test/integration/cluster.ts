@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import {
   type NatsServerOptions,
@@ -30,10 +32,15 @@ export async function startNats(
   return { url: server.url, dataDir, server, options };
 }
 
-/** Kills the server, and starts another one on its port with what it had written. */
-export async function killAndRestartNats(t: TestContext, { server, options }: TestNats): Promise<void> {
+/** Kills the server, and starts another one on its port with what it had written, or with nothing of it. */
+export async function killAndRestartNats(
+  t: TestContext,
+  { server, options }: TestNats,
+  { isEmptied = false }: { readonly isEmptied?: boolean } = {},
+): Promise<void> {
   process.kill(server.pid, "SIGKILL");
   await server.ended;
+  if (isEmptied) await rm(join(options.dataDir, "jetstream"), { recursive: true });
   const next = await startNatsServer({ ...options, port: server.port });
   t.after(() => next.close());
 }

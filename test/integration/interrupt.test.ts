@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import type { RunReport } from "@tokenstorm/core";
 import { findNatsServer, startNatsServer } from "@tokenstorm/protocol/nats";
 import { untilHolds } from "@tokenstorm/testkit";
-import { type Running, runCli, scratch, startCli, startSimulator } from "./cli.js";
+import { type Running, runCli, scratch, startCli, startSimulator, type TruthRecord } from "./cli.js";
 
 /** Processes on this host whose command line has all these words; a run must leave none behind. */
 function processesWith(...words: string[]): string[] {
@@ -21,6 +21,27 @@ function processesWith(...words: string[]): string[] {
     if (words.every((word) => line.includes(word))) found.push(`${pid}: ${line}`);
   }
   return found;
+}
+
+/** Arrivals that go on for a minute, and answers that would take longer than that. */
+const LONG_ANSWERS = [
+  ...["--rps", "10", "--duration", "60s", "--input-tokens", "16", "--output-tokens", "8000"],
+  ...["--warm-up-requests", "0", "--grace", "120s", "--json", "--ui", "plain"],
+];
+/** Far less than an answer, or the grace, would take. */
+const SOON_MS = 20_000;
+
+/** The host's monotonic clock, as the simulator's log has it, us. */
+const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n);
+
+/** By the target's own log: within a second nobody begins a request any more, and open ones are cut. */
+function assertCut(truth: readonly TruthRecord[], stoppedUs: number, report: RunReport): void {
+  const requests = truth.filter(({ id }) => /^ts-.*-s0-k/.test(id));
+  const late = requests.filter(({ receivedUs }) => receivedUs > stoppedUs + 1_000_000);
+  assert.deepEqual(late, [], "begun more than a second after the stop");
+  const aborted = requests.filter(({ finishReason }) => finishReason === "abort");
+  assert.ok(aborted.length > 0, `${requests.length} requests, and none was open`);
+  assert.ok(report.totals.requests.cancelled >= aborted.length, "what was open is cancelled");
 }
 
 async function startRun(t: TestContext, url: string, out: string): Promise<Running> {
@@ -63,15 +84,23 @@ test("one Ctrl-C drains a run: requests finish, the report is kept, the exit cod
   assert.deepEqual(processesWith(out), []);
 });
 
-test("a second Ctrl-C ends a run at once, still with 105 and without a process left", async (t) => {
-  const simulator = await startSimulator(t, ["--time-scale", "0.2"]);
+test("a second Ctrl-C ends a run at once: open requests are cut, none is begun, 105, and no process is left", async (t) => {
+  const simulator = await startSimulator(t);
   const out = scratch(t);
-  const run = await startRun(t, simulator.url, out);
+  const run = startCli(t, [
+    ...["run", "--target", simulator.url, ...LONG_ANSWERS, "--processes", "2", "--out", out],
+  ]);
+  await run.line(/measured/);
+  const stoppedUs = monotonicUs();
   run.signal("SIGINT");
   await run.line(/drain|again/i);
   run.signal("SIGINT");
   const result = await run.finished;
+  assert.ok(monotonicUs() - stoppedUs < SOON_MS * 1000, "it took as long as the answers");
   assert.equal(result.code, 105, result.stderr);
+  const report: RunReport = JSON.parse(result.stdout);
+  assert.equal(report.run.state, "aborted");
+  assertCut(await simulator.truth(), stoppedUs, report);
   assert.deepEqual(processesWith(out), []);
 });
 
@@ -166,4 +195,30 @@ test("stop ends a run by its id, and `stop --now` at once", async (t) => {
     assert.equal(result.code, 105, result.stderr);
     assert.equal(JSON.parse(result.stdout).run.state, "aborted");
   }
+});
+
+test("`stop --now` from elsewhere cuts open requests at all agents, and none is begun more than a second later", async (t) => {
+  const found = await findNatsServer(process.env);
+  assert.ok(found !== undefined, "no nats-server: set NATS_SERVER_BIN");
+  const server = await startNatsServer({ bin: found.bin, dataDir: scratch(t) });
+  t.after(() => server.close());
+  const nats = ["--nats", server.url];
+  const simulator = await startSimulator(t);
+  const coordinator = startCli(t, ["coordinator", ...nats, "--no-http", "--out", scratch(t)]);
+  await coordinator.line(/leading as/);
+  for (const id of ["a1", "a2"])
+    await startCli(t, ["agent", ...nats, "--processes", "1", "--id", id]).line(/agent is ready for runs/);
+  const run = startCli(t, [
+    ...["run", "--target", simulator.url, ...LONG_ANSWERS, "--agents", "2", ...nats, "--out", scratch(t)],
+  ]);
+  await run.line(/measured/);
+  const stopped = await runCli(t, ["stop", "--now", ...nats]);
+  const stoppedUs = monotonicUs();
+  assert.equal(stopped.code, 0, stopped.stderr);
+  const result = await run.finished;
+  assert.ok(monotonicUs() - stoppedUs < SOON_MS * 1000, "it took as long as the answers");
+  assert.equal(result.code, 105, result.stderr);
+  const report: RunReport = JSON.parse(result.stdout);
+  assert.equal(report.run.state, "aborted");
+  assertCut(await simulator.truth(), stoppedUs, report);
 });

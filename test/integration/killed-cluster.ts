@@ -85,12 +85,13 @@ export async function until(
   }
 }
 
-/** Undefined while NATS does not answer. */
+/** Undefined while NATS does not answer, or has lost it. */
 async function readWhenThere(transport: Transport): Promise<RunRecord | undefined> {
   try {
     return (await readRun(transport, RUN)).record;
   } catch (error) {
-    if (error instanceof LoadError && error.code === "BUS_UNAVAILABLE") return undefined;
+    if (error instanceof LoadError && (error.code === "BUS_UNAVAILABLE" || error.code === "RUN_UNKNOWN"))
+      return undefined;
     throw error;
   }
 }

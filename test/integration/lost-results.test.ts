@@ -3,9 +3,18 @@ import { type TestContext, test } from "node:test";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { isTerminal, type RunReport } from "@tokenstorm/core";
-import { decodeHeartbeat, getReport, type LogEntry, subjects } from "@tokenstorm/protocol";
+import {
+  decodeHeartbeat,
+  getReport,
+  LEADER_KEY,
+  type LogEntry,
+  subjects,
+  type Transport,
+} from "@tokenstorm/protocol";
+import { connectNats } from "@tokenstorm/protocol/nats";
+import { untilHolds } from "@tokenstorm/testkit";
 import { scratch } from "./cli.js";
-import { startCoordinator } from "./cluster.js";
+import { killAndRestartNats, startCoordinator } from "./cluster.js";
 import {
   assertJoined,
   assertWhole,
@@ -15,6 +24,7 @@ import {
   RUN,
   submit,
   until,
+  untilCut,
   untilState,
 } from "./killed-cluster.js";
 
@@ -130,3 +140,38 @@ test("with nothing kept at the agents, a deleted message is missing: agent, wind
   assert.ok(verdict.reasons.includes(named), verdict.reasons.join("\n"));
   assert.notEqual(verdict.status, "valid");
 });
+
+test("a NATS that comes back with nothing in mid-run gets lease, record and results again, and the run ends complete", {
+  timeout: 2 * LIMIT_MS,
+}, async (t) => {
+  const cluster = await openCluster(t);
+  if (cluster === undefined) return;
+  const coordinator = await startCoordinator(t, cluster.nats, ["--no-http", "--out", scratch(t)]);
+  await submit(cluster, {
+    load: { kind: "users", stages: [{ users: 6, rampUpMs: 0, settleMs: 0, durationMs: 10_000 }] },
+  });
+  await untilState(cluster, "running");
+  await untilCut(cluster, 2);
+  // Whoever looks on from here makes nothing anew.
+  await cluster.transport.close();
+  const { url } = cluster.nats;
+  const transport = await connectNats({ servers: [url], role: "operator", name: "test" });
+  t.after(() => transport.close());
+  // So that the next renewal finds the new server: what is asked while none is there is answered by nobody for 5 s.
+  await untilRenewed(transport);
+  await killAndRestartNats(t, cluster.nats, { isEmptied: true });
+  await coordinator.line(/the store had lost the run's record: it was written again/);
+  const record = await until({ transport }, ({ state }) => isTerminal(state), "over");
+  assert.deepEqual([record.state, record.problem, record.result?.isWhole], ["completed", null, true]);
+  const report = await getReport(transport, record);
+  assertWhole(report);
+  await assertJoined(cluster, report);
+});
+
+/** The leader has just moved its lease. */
+async function untilRenewed({ state }: Transport): Promise<void> {
+  const before = await state.get(LEADER_KEY);
+  assert.ok(before !== undefined);
+  const isMoved = async () => (await state.get(LEADER_KEY))?.revision !== before.revision;
+  assert.ok(await untilHolds(isMoved, LIMIT_MS), "the lease was not renewed");
+}

@@ -4,9 +4,9 @@ import { setTimeout as wait } from "node:timers/promises";
 const LOOK_EVERY_MS = 20;
 
 /** Looks until it holds, and leaves the processor to others between looks. False where it does not within the limit. */
-export async function untilHolds(holds: () => boolean, limitMs: number): Promise<boolean> {
+export async function untilHolds(holds: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
   const untilMs = performance.now() + limitMs;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() >= untilMs) return false;
     await wait(LOOK_EVERY_MS);
   }
