@@ -12,6 +12,27 @@ export function drawFaults(random: Random, agents: number, lossPolicy: LossPolic
   );
 }
 
+/** Rare, and what some faults of a program show in alone. */
+export function drawRare(random: Random): readonly Planned[] {
+  switch (random.int(1, 20)) {
+    // Some of the last results come after the verdict.
+    case 1:
+    case 2:
+      return [{ state: "delivering", afterMs: random.int(0, 300), fault: { kind: "stop", level: "cut" } }];
+    // What nobody had confirmed is asked for again by another leader, who never saw it, and had been in the log before.
+    case 3: {
+      const afterMs = random.int(1000, 8000);
+      const fault = { kind: "kill-leader", backMs: null, withLease: false } as const;
+      return [
+        { state: "running", afterMs, fault: { kind: "wipe-log" } },
+        { state: "running", afterMs: afterMs + random.int(0, 20), fault },
+      ];
+    }
+    default:
+      return [];
+  }
+}
+
 function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Planned {
   // Where a run survives its agents, they are lost while it runs.
   if (lossPolicy !== "fail" && random.bool(0.6)) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Aggregate, isTerminal, type RunRecord, type RunReport } from "@tokenstorm/core";
+import { type Aggregate, isTerminal, openLosses, type RunRecord, type RunReport } from "@tokenstorm/core";
 import { reportFromJson } from "@tokenstorm/protocol";
 import { checkDeadline } from "./check-deadline.js";
 import { checkNoFlood, checkOwners, checkTruthIsUnique, checkUnion } from "./check-keys.js";
@@ -35,6 +35,7 @@ export async function checkInvariants(world: World): Promise<void> {
   checkNoFlood(world, record);
   if (record.result === null) return;
   const kept = keptResults(world, record);
+  if (kept === undefined) return checkUnkept(world, record);
   checkLedgers(kept.snapshots);
   const text = await world.report();
   // A blob store that could not be reached: the directory has it.
@@ -45,7 +46,7 @@ export async function checkInvariants(world: World): Promise<void> {
   checkOffered(record, report, kept.aggregate);
   checkRecount(record, report, kept.text);
   checkClocks(world, report);
-  checkStop(world, record);
+  checkStop(world, record, kept.aggregate);
   if (record.state === "completed") checkUnion(world, record, report);
   checkNothingLost(world, record, report);
   checkObserver(world, { record, report, kept });
@@ -53,6 +54,18 @@ export async function checkInvariants(world: World): Promise<void> {
   if (record.result.isWhole === true)
     assert.deepEqual(report.completeness.missing.length === 0, isUngiven(kept.aggregate));
   countLosses(world, report, kept);
+}
+
+/** A cut waits for no room on a full disk: the report is in the blob store alone, and the results stay in the log. */
+async function checkUnkept(world: World, record: RunRecord): Promise<void> {
+  const { stop, result } = record;
+  const isFull = world.scenario.faults.some(({ fault }) => fault.kind === "fill-disk");
+  assert.ok(isFull && stop.level === "cut", `no host has ${result?.directory}`);
+  assert.equal(result?.isWhole, false);
+  const text = await world.report();
+  assert.equal(text !== undefined, result.reportBlob !== null, "the report is where the record says");
+  if (text !== undefined) checkCounts(reportFromJson(text));
+  await checkLog(world, record);
 }
 
 /** Where the store had forgotten the run while nobody could write it again, its agents end it by themselves. */
@@ -83,13 +96,20 @@ function checkClocks({ happenings }: World, { agents }: RunReport): void {
 }
 
 /** What somebody wrote there stays, whatever leaders write beside it. */
-function checkStop({ watch, scenario }: World, { stop, state, result }: RunRecord): void {
+function checkStop({ watch, scenario }: World, record: RunRecord, aggregate: Aggregate): void {
+  const { stop, state } = record;
   if (scenario.faults.some(({ fault }) => fault.kind === "wipe-state")) return;
   const rank = ["none", "drain", "cut"];
   assert.ok(rank.indexOf(stop.level) >= rank.indexOf(watch.stop), `a stop was lost: ${watch.stop}`);
-  // A cut that came when everything was delivered has cut nothing.
-  if (state === "completed" && stop.level === "cut")
-    assert.equal(result?.isWhole, true, "a run that was cut is not complete");
+  if (state !== "completed" || stop.level !== "cut") return;
+  // A cut that came when everything was delivered has cut nothing. Nobody waits for whoever was lost.
+  const lost = openLosses(record).map(({ agent }) => agent);
+  const isCut = aggregate
+    .agents()
+    .some(
+      ({ shard, final, missing }) => !lost.includes(shard.agent) && (final === null || missing.length > 0),
+    );
+  assert.ok(!isCut, "a run that was cut is not complete");
 }
 
 /** The log forgets a run that is whole, and no other: it may be all that there is of what is missing. */

@@ -1,6 +1,6 @@
 import type { PlanInput } from "@tokenstorm/core";
 import type { LinkFaults, Random } from "@tokenstorm/testkit";
-import { drawFaults } from "./draw-faults.js";
+import { drawFaults, drawRare } from "./draw-faults.js";
 import { drawPlan } from "./draw-plan.js";
 import type { Planned } from "./faults.js";
 
@@ -17,11 +17,11 @@ export interface Scenario {
   readonly faults: readonly Planned[];
 }
 
-/** All of it from one seed. */
-export function drawScenario(random: Random): Scenario {
+/** All of it from one seed; `later`, of the same seed, is for choices that came after the others, and leaves those as they are. */
+export function drawScenario(random: Random, later: Random): Scenario {
   const agents = random.int(2, 3);
   const lossPolicy = random.pick(["fail", "fail", "continue", "reshard"] as const);
-  const faults = drawFaults(random, agents, lossPolicy);
+  const faults = [...drawFaults(random, agents, lossPolicy), ...drawRare(later)];
   const isTroubled = random.bool(0.7);
   // What a silenced leader has said must be kept, and another one must lead when it comes.
   const isSilenced = faults.some(({ fault }) => fault.kind === "silence-leader");

@@ -15,6 +15,8 @@ const FORGOTTEN_US = 60_000_000;
 /** A takeover, and the time after which a leader looks through the log again. */
 const PURGE_LIMIT_US = 90_000_000;
 const BEGIN_US = 1_000_000_000;
+/** So much further on begins the second sequence of a seed's choices. */
+const LATER = 1_000_000_007;
 const ASKED_AGAIN = "their clocks are asked again";
 const RUN_ENDS = [
   ["completed", "runs completed"],
@@ -50,7 +52,7 @@ export class World {
   constructor(seed: number) {
     const random = seededRandom(seed);
     const { clock, happenings, log } = this;
-    this.scenario = drawScenario(random);
+    this.scenario = drawScenario(random, seededRandom(seed + LATER));
     this.watch = new Watch({
       run: RUN,
       subjects: NAMES,
