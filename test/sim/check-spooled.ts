@@ -24,13 +24,19 @@ export function checkSpooled(world: World, record: RunRecord): void {
       assert.equal(sent, 0, `${agent} has left no final word, on no disk and in no spool file`);
       continue;
     }
-    const given = new Set(watch.gaps(instance));
-    for (const { from, to } of final.gaps ?? []) for (let seq = from; seq <= to; seq += 1) given.add(seq);
+    const given = givenUp(world, instance, final);
     const lost = Array.from({ length: final.lastSeq }, (_, i) => i + 1).filter(
       (seq) => !seqs.has(seq) && !given.has(seq),
     );
     assert.deepEqual(lost, [], `${agent}: intervals on no disk, in no spool file, and not given up`);
   }
+}
+
+/** Intervals that the agent holds no more and nobody had confirmed, by its final word and its heartbeats. */
+export function givenUp({ watch }: World, instance: string, { gaps = [] }: Final): ReadonlySet<number> {
+  const given = new Set(watch.gaps(instance));
+  for (const { from, to } of gaps) for (let seq = from; seq <= to; seq += 1) given.add(seq);
+  return given;
 }
 
 interface Holding {

@@ -11,7 +11,7 @@ import {
   checkOffered,
   checkRecount,
 } from "./check-results.js";
-import { checkSpooled } from "./check-spooled.js";
+import { checkSpooled, givenUp } from "./check-spooled.js";
 import { checkNewcomers, checkStart } from "./check-start.js";
 import { hitsLeader, isHarmless } from "./faults.js";
 import { type Kept, keptResults } from "./kept-results.js";
@@ -96,20 +96,22 @@ function checkClocks({ happenings }: World, { agents }: RunReport): void {
 }
 
 /** What somebody wrote there stays, whatever leaders write beside it. */
-function checkStop({ watch, scenario }: World, record: RunRecord, aggregate: Aggregate): void {
+function checkStop(world: World, record: RunRecord, aggregate: Aggregate): void {
+  const { watch, scenario } = world;
   const { stop, state } = record;
   if (scenario.faults.some(({ fault }) => fault.kind === "wipe-state")) return;
   const rank = ["none", "drain", "cut"];
   assert.ok(rank.indexOf(stop.level) >= rank.indexOf(watch.stop), `a stop was lost: ${watch.stop}`);
   if (state !== "completed" || stop.level !== "cut") return;
-  // A cut that came when everything was delivered has cut nothing. Nobody waits for whoever was lost.
+  // A cut that came when everything was delivered has cut nothing. Nobody waits for whoever was lost, or for what was given up.
   const lost = openLosses(record).map(({ agent }) => agent);
-  const isCut = aggregate
-    .agents()
-    .some(
-      ({ shard, final, missing }) => !lost.includes(shard.agent) && (final === null || missing.length > 0),
-    );
-  assert.ok(!isCut, "a run that was cut is not complete");
+  for (const { shard, final, missing } of aggregate.agents()) {
+    if (lost.includes(shard.agent)) continue;
+    assert.ok(final !== null, `a run that was cut is complete without the final word of ${shard.agent}`);
+    const given = givenUp(world, shard.instance, final);
+    const isCut = missing.some(({ from, to }) => !given.has(from) || !given.has(to));
+    assert.ok(!isCut, `a run that was cut is complete without intervals of ${shard.agent}`);
+  }
 }
 
 /** The log forgets a run that is whole, and no other: it may be all that there is of what is missing. */
