@@ -51,7 +51,29 @@ export function checkEveryCompletion(
       const byThen = failed.filter((one) => one <= seq).length;
       assert.equal(ledger.failed, byThen, `${agent} failed up to interval ${seq}`);
     }
+    const isWhole = report.completeness.missing.every((gap) => gap.agent !== agent);
+    if (isWhole && own.size > 0 && !isSilent(report, agent))
+      checkDue(agent, failed.length, [...own.values()]);
   }
+}
+
+/** Of failures, all but those of requests whose stage's count was closed by then are told with their reason. */
+function checkDue(agent: string, failed: number, snapshots: readonly Snapshot[]): void {
+  const due = snapshots.flatMap(({ blocks }) => blocks.map((block) => block.due));
+  const told = due.flatMap((one) => Object.values(one.failed)).reduce((sum, count) => sum + count, 0);
+  const censored = due.reduce((sum, one) => sum + one.censored, 0);
+  const isTold = told <= failed && told >= failed - censored;
+  assert.ok(
+    isTold,
+    `of ${failed} failures ${agent} tells ${told} reasons, and ${censored} requests were cut`,
+  );
+}
+
+/** The report names it as one that has left no final word. */
+function isSilent({ verdict }: RunReport, agent: string): boolean {
+  return verdict.reasons.some(
+    (reason) => reason.startsWith("no final word") && reason.includes(`${agent} (`),
+  );
 }
 
 /** `seqs`: the interval of each request's end. */
@@ -62,15 +84,12 @@ function checkCompletions(
   report: RunReport,
 ): void {
   const gaps = report.completeness.missing.filter((gap) => gap.agent === agent);
-  const isSilent = report.verdict.reasons.some(
-    (reason) => reason.startsWith("no final word") && reason.includes(`${agent} (`),
-  );
   const byInterval = new Map<number, number>();
   for (const seq of seqs) byInterval.set(seq, (byInterval.get(seq) ?? 0) + 1);
   const last = Math.max(0, ...own.keys());
   for (const seq of byInterval.keys()) {
     const isNamed = gaps.some(({ from, to }) => seq >= from && seq <= to);
-    const isThere = own.has(seq) || isNamed || (isSilent && seq > last);
+    const isThere = own.has(seq) || isNamed || (isSilent(report, agent) && seq > last);
     assert.ok(isThere, `${agent} ${seq} is missing, and nobody says so`);
   }
   for (const [seq, { blocks }] of own) {
