@@ -11,6 +11,7 @@ import {
   scratch,
   startCli,
   startSimulator,
+  type TruthRecord,
 } from "../integration/cli.js";
 import {
   killAndRestartNats,
@@ -21,6 +22,7 @@ import {
 } from "../integration/cluster.js";
 import { submit } from "../integration/killed-cluster.js";
 import { type Joined, joinTruth } from "./joined-truth.js";
+import { Onlooker } from "./onlooker.js";
 
 /** Of one wait; a case has several. */
 export const WAIT_LIMIT_MS = 90_000;
@@ -33,6 +35,8 @@ export const HEAP_ROOM = [
   "--max-semi-space-size=32",
   "--initial-old-space-size=256",
 ];
+/** Requests of a second or so: a drain lasts long enough to be seen. */
+const SIMULATOR_ARGS = ["--time-scale", "2"];
 /** Each look at the target's counters takes so much longer, so that what comes before and after a load can be seen. */
 const SCRAPE_DELAY_MS = 400;
 
@@ -45,7 +49,6 @@ export const SIZE = {
   isWhole: process.env["CHAOS_WHOLE"] === "1",
   users: Number(process.env["CHAOS_USERS"] ?? 8),
   measuredMs: Number(process.env["CHAOS_MEASURED_MS"] ?? 4000),
-  repeats: Number(process.env["CHAOS_REPEATS"] ?? 1),
   /** Cases side by side: each is mostly waiting. */
   concurrency: Number(process.env["CHAOS_CONCURRENCY"] ?? 4),
   seed: Number(process.env["CHAOS_SEED"] ?? 1),
@@ -60,13 +63,16 @@ export class ChaosCluster {
   readonly t: TestContext;
   readonly nats: TestNats;
   readonly transport: Transport;
-  readonly simulator: Simulator;
+  simulator: Simulator;
   /** Before the target's counters. */
   readonly metrics: TcpProxy;
   readonly agents = new Map<string, Running>();
   readonly stampsFolder: string;
   readonly #ended = new Set<string>();
   readonly #processes: Running[] = [];
+  /** Of targets that have ended before the last one. */
+  readonly #earlierTruth: TruthRecord[] = [];
+  #onlooker: Onlooker | undefined;
 
   private constructor(
     t: TestContext,
@@ -84,8 +90,7 @@ export class ChaosCluster {
   static async open(t: TestContext, given?: TestNats): Promise<ChaosCluster | undefined> {
     const nats = given ?? (await startNats(t));
     if (nats === undefined) return undefined;
-    // Requests of a second or so: a drain lasts long enough to be seen.
-    const simulator = await startSimulator(t, ["--time-scale", "2"]);
+    const simulator = await startSimulator(t, SIMULATOR_ARGS);
     const metrics = await startTcpProxy({ port: portOf(simulator.url), seed: SIZE.seed });
     t.after(() => metrics.close());
     metrics.setBoth({ delayMs: SCRAPE_DELAY_MS / 2 });
@@ -127,6 +132,7 @@ export class ChaosCluster {
   }
 
   async submit(change: Partial<PlanInput> = {}): Promise<void> {
+    this.#onlooker = await Onlooker.follow(this.transport, this.nats.url.split(","));
     await submit(this, {
       load: loadOf(SIZE.measuredMs),
       // Of unequal lengths, or all users would end in step, and the drain might be over before it is seen.
@@ -134,6 +140,22 @@ export class ChaosCluster {
       metricsUrls: [`http://127.0.0.1:${this.metrics.port}/metrics`],
       ...change,
     });
+  }
+
+  /** By a signal that lets it write its log: what is under way is cut, and nobody is let in any more. */
+  async endTarget(): Promise<void> {
+    this.#earlierTruth.push(...(await this.simulator.truth()));
+  }
+
+  /** Another one, where the first one was. */
+  async startTargetAgain(): Promise<void> {
+    const port = String(portOf(this.simulator.url));
+    this.simulator = await startSimulator(this.t, [...SIMULATOR_ARGS, "--port", port]);
+  }
+
+  /** Ends the target; of all that there were. */
+  async truth(): Promise<TruthRecord[]> {
+    return [...this.#earlierTruth, ...(await this.simulator.truth())];
   }
 
   restartNats(): Promise<void> {
@@ -152,6 +174,16 @@ export class ChaosCluster {
       decodeBeacon(data);
       left -= 1;
       return left === 0;
+    });
+  }
+
+  /** One agent cuts so many intervals, a second of its time each, from now on. */
+  async intervals(count: number): Promise<void> {
+    let until = Number.POSITIVE_INFINITY;
+    await this.heard(subjects().heartbeats, `${count} intervals`, (data) => {
+      const { lastCut } = decodeHeartbeat(data);
+      until = Math.min(until, lastCut + count);
+      return lastCut >= until;
     });
   }
 
@@ -220,26 +252,34 @@ export class ChaosCluster {
     }).finally(() => close());
   }
 
-  /** Ends the agents, so that they write their stamps, and the target; then everything is joined. */
+  /**
+   * Ends agents and target, and joins what they and the log say with the report: each agent that lives has stamps to join,
+   * and whoever looked on writes the same report.
+   */
   async join(
     record: RunRecord,
-    more: { readonly isWayBroken?: boolean } = {},
+    { isWayBroken, isNatsHit = false }: { readonly isWayBroken?: boolean; readonly isNatsHit?: boolean } = {},
   ): Promise<{ readonly report: RunReport; readonly joined: Joined }> {
     const report = await getReport(this.transport, record);
+    const notCompared = await this.#onlooker?.compare({ record, report }, { mayMiss: isNatsHit });
+    if (notCompared !== null) this.t.diagnostic(`THE ONLOOKER'S REPORT WAS NOT COMPARED: ${notCompared}`);
+    const lived = new Set(record.shards.map(({ agent }) => agent).filter((id) => this.agents.has(id)));
     for (const [id, agent] of this.agents) {
       if (this.#ended.has(id)) continue;
       this.#ended.add(id);
+      if (lived.has(id)) await agent.line(/stamps of every event are in a file/);
       signalFamily(agent.pid, "SIGTERM");
       await agent.finished;
     }
-    const truth = await this.simulator.truth();
-    const joined = joinTruth({ record, report, truth, stampsFolder: this.stampsFolder, ...more });
+    const truth = await this.truth();
+    const { stampsFolder } = this;
+    const joined = joinTruth({ record, report, truth, stampsFolder, lived, isWayBroken });
     return { report, joined };
   }
 
   /** The target never saw a request of the plan. */
   async assertNothingSent(run: string): Promise<void> {
-    const sent = (await this.simulator.truth()).filter(({ id }) => id.startsWith(`ts-${run}-s`));
+    const sent = (await this.truth()).filter(({ id }) => id.startsWith(`ts-${run}-s`));
     assert.equal(sent.length, 0, "nothing was to be sent");
   }
 }

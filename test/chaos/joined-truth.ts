@@ -14,8 +14,10 @@ export interface Evidence {
   readonly truth: readonly TruthRecord[];
   /** Where agents that lived to the end of the run have put the stamps of each request. */
   readonly stampsFolder: string;
+  /** These lived to the end: without their stamps there is nothing to join, and counts must not do instead. */
+  readonly lived: ReadonlySet<string>;
   /** Answers may be lost between the target, which finished them, and the agents. */
-  readonly isWayBroken?: boolean;
+  readonly isWayBroken?: boolean | undefined;
 }
 
 /** What the join has looked at, for a test to see that there was something. */
@@ -49,6 +51,7 @@ export function joinTruth(evidence: Evidence): Joined {
       completedBySeq: countsBySeq(snapshots.filter((one) => one.agent === agent)),
     };
     const stamps = readStamps(evidence.stampsFolder, agent, record.id);
+    assert.ok(stamps !== undefined || !evidence.lived.has(agent), `${agent} lived, and left no stamps`);
     if (stamps === undefined) joinByCount(own);
     else byId += joinById(own, stamps);
     windows += own.completedBySeq.size;
@@ -70,8 +73,10 @@ interface OwnEvidence extends Evidence {
   readonly completedBySeq: ReadonlyMap<number, number>;
 }
 
-interface Stamped {
+export interface Stamped {
   readonly id: string;
+  /** Null where it never came to that. */
+  readonly sentUs: number | null;
   readonly endUs: number;
   readonly outcome: string;
 }
@@ -167,12 +172,10 @@ function keptSnapshots({ result }: RunRecord): Snapshot[] {
 }
 
 /** Undefined where the agent did not live to write them. */
-function readStamps(folder: string, agent: string, run: string): Stamped[] | undefined {
+export function readStamps(folder: string, agent: string, run: string): Stamped[] | undefined {
   const file = join(folder, `${agent}-1.jsonl`);
   if (!existsSync(file)) return undefined;
-  const lines: { kind: string; id: string; endUs: number; outcome: string }[] = readLines(file).map((line) =>
-    JSON.parse(line),
-  );
+  const lines: (Stamped & { readonly kind: string })[] = readLines(file).map((line) => JSON.parse(line));
   if (lines.at(-1)?.kind !== "end") return undefined;
   return lines.filter(({ kind, id }) => kind === "request" && id.startsWith(`ts-${run}-s`));
 }

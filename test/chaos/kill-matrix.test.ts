@@ -32,6 +32,8 @@ interface Fault {
   readonly needsStandby?: boolean;
   /** Nobody leads until that one does, which takes it ten seconds. */
   readonly leavesNobody?: boolean;
+  /** Whoever follows the log may miss what is purged before it is let in again. */
+  readonly isOfNats?: true;
 }
 
 interface World {
@@ -116,12 +118,14 @@ const faults: readonly Fault[] = [
   },
   {
     name: "nats-server is killed, and started again",
+    isOfNats: true,
     ending: { ...all("completes"), arming: "either", committed: "either" },
     says: START_NAMED,
     happen: ({ cluster }) => cluster.restartNats(),
   },
   {
     name: "nats-server is stopped until the leader leads no more, and wakes up then",
+    isOfNats: true,
     ending: { ...all("completes"), arming: "either", committed: "either" },
     says: START_NAMED,
     happen: async ({ cluster, leader }) => {
@@ -224,8 +228,8 @@ async function checkEnding(
       return undefined;
     }
   }
-  const { report, joined } = await cluster.join(record);
-  assert.ok(joined.finished > 0 && joined.windows > 0, JSON.stringify(joined));
+  const { report, joined } = await cluster.join(record, { isNatsHit: fault.isOfNats === true });
+  assert.ok(joined.finished > 0 && joined.windows > 0 && joined.byId > 0, JSON.stringify(joined));
   if (record.state === "completed") assertWhole(report);
   else assert.notEqual(report.verdict.status, "valid");
   cluster.t.diagnostic(JSON.stringify({ state: record.state, term: record.term, ...joined }));
@@ -237,12 +241,9 @@ const isChosen = (fault: number, state: number): boolean =>
   SIZE.isWhole || STATES[state] === "running" || (fault + state) % 3 === 0;
 
 describe("kill matrix", { concurrency: SIZE.concurrency }, () => {
-  for (let repeat = 1; repeat <= SIZE.repeats; repeat += 1) {
-    for (const [i, fault] of faults.entries()) {
-      for (const state of STATES.filter((_, k) => isChosen(i, k))) {
-        const nth = SIZE.repeats > 1 ? ` (${repeat})` : "";
-        test(`${fault.name}: ${state}${nth}`, CASE_LIMIT, (t) => runCase(t, fault, state));
-      }
+  for (const [i, fault] of faults.entries()) {
+    for (const state of STATES.filter((_, k) => isChosen(i, k))) {
+      test(`${fault.name}: ${state}`, CASE_LIMIT, (t) => runCase(t, fault, state));
     }
   }
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { type PlanInput, type RunRecord, resolveStages } from "@tokenstorm/core";
+import { decodeHeartbeat, subjects } from "@tokenstorm/protocol";
 import { signalFamily } from "@tokenstorm/testkit";
 import { RUN, until, untilOver } from "../integration/killed-cluster.js";
 import { CASE_LIMIT, type ChaosCluster, onCluster, SIZE } from "./chaos-cluster.js";
@@ -29,7 +30,7 @@ const isLost = ({ losses = [] }: RunRecord): boolean => losses.some(({ agent }) 
 
 /** Ids of the open load by stage, as often as the target saw them. */
 async function sentIn(cluster: ChaosCluster, stage: number): Promise<string[]> {
-  const truth = await cluster.simulator.truth();
+  const truth = await cluster.truth();
   return truth.map(({ id }) => id).filter((id) => id.startsWith(`ts-${RUN}-s${stage}-k`));
 }
 
@@ -44,6 +45,7 @@ async function comesBack(cluster: ChaosCluster): Promise<void> {
   assert.equal(record.state, "completed", record.problem?.message);
   const { report, joined } = await cluster.join(record);
   cluster.t.diagnostic(JSON.stringify({ losses: report.losses, ...joined }));
+  assert.ok(joined.byId > 0);
   assert.notEqual(report.losses?.[0]?.foundAtMs ?? null, null, "it is heard again");
   assert.deepEqual(report.completeness.missing, []);
   const [level] = report.stages;
@@ -51,19 +53,52 @@ async function comesBack(cluster: ChaosCluster): Promise<void> {
   assert.ok((level?.drops["late"] ?? 0) > 0, "what was overdue is dropped");
 }
 
+/** A busy machine may hold a beacon up for some seconds; and the last stage begins when the victim has stopped for sure. */
+const STAGE_MS = 10_000;
+const resharded: Partial<PlanInput> = {
+  load: arrivals(3, STAGE_MS),
+  lossPolicy: "reshard",
+  orphanMs: 6000,
+};
+
 async function isTakenOver(cluster: ChaosCluster): Promise<void> {
-  // A busy machine may hold a beacon up for some seconds; and the last stage begins when the victim has stopped for sure.
-  const stageMs = 10_000;
-  await begin(cluster, { load: arrivals(3, stageMs), lossPolicy: "reshard", orphanMs: 6000 });
+  await begin(cluster, resharded);
   const victim = cluster.agents.get(VICTIM);
   assert.ok(victim !== undefined);
   signalFamily(victim.pid, "SIGKILL");
   await victim.finished;
   cluster.forget(VICTIM);
+  await assertTakenOver(cluster);
+}
+
+async function wakesTooLate(cluster: ChaosCluster): Promise<void> {
+  await begin(cluster, resharded);
+  const victim = cluster.agents.get(VICTIM);
+  assert.ok(victim !== undefined);
+  signalFamily(victim.pid, "SIGSTOP");
+  const { moves = [] } = await until(cluster, (record) => (record.moves ?? []).length > 0, "moved");
+  // Whoever has its keys by then is sending them.
+  await reaches(cluster, moves[0]?.fromStage ?? 0);
+  signalFamily(victim.pid, "SIGCONT");
+  await assertTakenOver(cluster);
+}
+
+/** The agents that are left are in this stage. */
+function reaches(cluster: ChaosCluster, stage: number): Promise<void> {
+  const waiting = new Set([...cluster.agents.keys()].filter((id) => id !== VICTIM));
+  return cluster.heard(subjects().heartbeats, `stage ${stage}`, (data) => {
+    const beat = decodeHeartbeat(data);
+    if (beat.stage >= stage) waiting.delete(beat.agent);
+    return waiting.size === 0;
+  });
+}
+
+async function assertTakenOver(cluster: ChaosCluster): Promise<void> {
   const record = await untilOver(cluster);
   assert.equal(record.state, "completed", record.problem?.message);
   const { report, joined } = await cluster.join(record);
   cluster.t.diagnostic(JSON.stringify({ losses: report.losses, moves: record.moves, ...joined }));
+  assert.ok(joined.byId > 0);
   const [move] = record.moves ?? [];
   assert.equal(move?.lost, VICTIM);
   const stages = resolveStages(record.plan);
@@ -73,7 +108,7 @@ async function isTakenOver(cluster: ChaosCluster): Promise<void> {
     assert.equal(new Set(ids).size, ids.length, `nothing of ${name} was sent twice`);
     if (index < (move?.fromStage ?? 0)) continue;
     const row = report.stages.find((stage) => stage.name === name);
-    const due = (stageMs / 1000) * RPS;
+    const due = (STAGE_MS / 1000) * RPS;
     assert.deepEqual([ids.length, row?.requests.offered, row?.requests.unknown], [due, due, 0], name);
   }
 }
@@ -93,4 +128,11 @@ describe("loss policies", { concurrency: SIZE.concurrency }, () => {
     CASE_LIMIT,
     (t) => onOne(t, isTakenOver),
   );
+  if (SIZE.isWhole) {
+    test(
+      "under reshard an agent that is stopped, and wakes when others send its arrivals, sends none of them again",
+      CASE_LIMIT,
+      (t) => onOne(t, wakesTooLate),
+    );
+  }
 });

@@ -131,7 +131,7 @@ describe("a NATS cluster of three", { concurrency: SIZE.concurrency }, () => {
         await happen(nats);
         const record = await untilOver(cluster);
         assert.deepEqual([record.state, record.problem], ["completed", null]);
-        const { report, joined } = await cluster.join(record);
+        const { report, joined } = await cluster.join(record, { isNatsHit: true });
         assertWhole(report);
         assert.ok(joined.byId > 0);
         t.diagnostic(JSON.stringify({ term: record.term, ...joined }));
