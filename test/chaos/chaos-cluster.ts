@@ -267,7 +267,7 @@ export class ChaosCluster {
     for (const [id, agent] of this.agents) {
       if (this.#ended.has(id)) continue;
       this.#ended.add(id);
-      if (lived.has(id)) await agent.line(/stamps of every event are in a file/);
+      if (lived.has(id)) await agent.line(/stamps of every event (are in a file|could not be written)/);
       signalFamily(agent.pid, "SIGTERM");
       await agent.finished;
     }
