@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { JS_CODES } from "./errors.js";
-import { makeWithMostCopies } from "./stores.js";
+import { makeWithMostCopies, untilPlaced } from "./stores.js";
 
 const PEERS_MS = 5000;
 
@@ -87,6 +87,23 @@ test("what is wrong with a cluster otherwise is told, and nothing is made with f
   const options = { peersMs: PEERS_MS, onWarning: (text: string) => cluster.said.push(text) };
   await assert.rejects(makeWithMostCopies(cluster.make, options, cluster), JetStreamApiError);
   assert.deepEqual([cluster.asked, cluster.said, cluster.nowMs()], [[3], [], 0]);
+});
+
+test("copies that were asked for are waited for as long, and never fewer are made", async () => {
+  const soon = clusterThat(JS_CODES.noPeers, 3000);
+  await untilPlaced(() => soon.make(3), { peersMs: PEERS_MS }, soon);
+  const never = clusterThat(JS_CODES.noPeers, Number.POSITIVE_INFINITY);
+  await assert.rejects(
+    untilPlaced(() => never.make(3), { peersMs: PEERS_MS }, never),
+    JetStreamApiError,
+  );
+  assert.deepEqual(
+    [soon, never].map(({ asked, nowMs }) => [Math.min(...asked), nowMs()]),
+    [
+      [3, 3000],
+      [3, PEERS_MS],
+    ],
+  );
 });
 
 /** Time passes there by waiting alone. */

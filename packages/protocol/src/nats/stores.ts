@@ -63,40 +63,53 @@ export async function prepareStores(link: JetStreamLink, options: PrepareOptions
   const { replicas } = options;
   const make = (copies: Replicas) => makeStores(link, options, copies);
   try {
-    if (replicas !== undefined) await make(replicas);
-    else if (link.connection.info?.cluster === undefined) await make(1);
+    if (link.connection.info?.cluster === undefined) await make(replicas ?? 1);
+    else if (replicas !== undefined) await untilPlaced(() => make(replicas), options);
     else await makeWithMostCopies(make, options);
     await forbidRollups(link);
-    if (replicas !== undefined) await keepCopies(link, replicas);
+    if (replicas !== undefined) await untilPlaced(() => keepCopies(link, replicas), options);
   } catch (error) {
     throw toLoadError(error, "preparing NATS for tokenstorm");
   }
 }
 
 /**
- * Three copies survive the loss of a server; a cluster that cannot place them is better than none. Servers that have just
- * begun are given time to find each other: what is made with one copy stays so.
+ * Three copies survive the loss of a server; a cluster that cannot place them is better than none. What is made with one
+ * copy stays so.
  */
 export async function makeWithMostCopies(
   make: (replicas: Replicas) => Promise<void>,
   options: Pick<PrepareOptions, "peersMs" | "onWarning">,
   time: Time = SYSTEM_TIME,
 ): Promise<void> {
-  const untilMs = time.nowMs() + options.peersMs;
-  for (;;) {
-    try {
-      return await make(3);
-    } catch (error) {
-      const mayCome = isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas);
-      if (!mayCome && !isApiError(error, JS_CODES.noRoomForReplicas)) throw error;
-      if (!mayCome || time.nowMs() >= untilMs) break;
-    }
-    await time.wait(LOOK_AGAIN_MOST_MS);
+  try {
+    return await untilPlaced(() => make(3), options, time);
+  } catch (error) {
+    const { noPeers, noReplicas, noRoomForReplicas } = JS_CODES;
+    if (!isApiError(error, noPeers, noReplicas, noRoomForReplicas)) throw error;
   }
   options.onWarning(
     "this NATS cluster has no room for three copies of what runs need, so there is one: what its server loses is lost",
   );
   await make(1);
+}
+
+/** Servers that have just begun, or are busy, are given time to find each other. Rejects as the last attempt did. */
+export async function untilPlaced(
+  make: () => Promise<void>,
+  { peersMs }: Pick<PrepareOptions, "peersMs">,
+  time: Time = SYSTEM_TIME,
+): Promise<void> {
+  const untilMs = time.nowMs() + peersMs;
+  for (;;) {
+    try {
+      return await make();
+    } catch (error) {
+      const mayCome = isApiError(error, JS_CODES.noPeers, JS_CODES.noReplicas);
+      if (!mayCome || time.nowMs() >= untilMs) throw error;
+    }
+    await time.wait(LOOK_AGAIN_MOST_MS);
+  }
 }
 
 /** The state bucket comes last: others wait for it. */
