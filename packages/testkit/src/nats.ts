@@ -76,9 +76,11 @@ async function startClusterServer(
   }: { readonly bin: string; readonly ports: readonly number[]; readonly port: number; readonly i: number },
 ): Promise<RunningNatsServer> {
   const routes = ports.map((one) => `nats-route://127.0.0.1:${one}`);
+  // A name of its own: a server of another test, on a port that was free a moment ago, would join in.
+  const name = `test-${process.pid}-${ports.join("-")}`;
   const extraConfig = [
     `server_name: ${JSON.stringify(clusterServerName(i))}`,
-    `cluster: ${JSON.stringify({ name: "test", listen: `127.0.0.1:${port}`, routes })}`,
+    `cluster: ${JSON.stringify({ name, listen: `127.0.0.1:${port}`, routes })}`,
   ].join("\n");
   const server = await startNatsServer({ bin, dataDir: await tempDir(t), extraConfig });
   t.after(() => server.close());
