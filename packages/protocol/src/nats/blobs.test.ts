@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ObjectStore } from "@nats-io/obj";
+import { errors } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
 import { readBlob } from "./blobs.js";
 
@@ -84,3 +85,11 @@ function onceThenLate(fromMs: number): () => number {
     return nowMs;
   };
 }
+
+test("a connection that has ended is not asked again", async () => {
+  const store = bucket(() => {
+    throw new errors.ClosedConnectionError();
+  });
+  await assert.rejects(readBlob(store, "report-r1", ownTime()), { code: "BUS_UNAVAILABLE" });
+  assert.equal(store.asked(), 1);
+});

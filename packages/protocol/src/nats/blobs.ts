@@ -1,7 +1,7 @@
 import { type ObjectResult, type ObjectStore, Objm } from "@nats-io/obj";
 import { LoadError } from "@tokenstorm/core";
 import type { BlobStore } from "../blob-store.js";
-import { toLoadError, within } from "./errors.js";
+import { isOverForGood, toLoadError, within } from "./errors.js";
 import type { JetStreamLink } from "./stores.js";
 import { SYSTEM_TIME, type Time } from "./time.js";
 
@@ -58,7 +58,7 @@ export async function readBlob(
       return await readAll(store, { name, leftMs: () => untilMs - time.nowMs() });
     } catch (reason) {
       const error = toLoadError(reason, `fetching ${name}`);
-      const mayHelp = error.code === "BUS_UNAVAILABLE" && !isCorrupt(reason);
+      const mayHelp = error.code === "BUS_UNAVAILABLE" && !isCorrupt(reason) && !isOverForGood(reason);
       if (!mayHelp || time.nowMs() + READ_AGAIN_MS >= untilMs) throw error;
       await time.wait(READ_AGAIN_MS);
     }

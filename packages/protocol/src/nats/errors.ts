@@ -27,6 +27,12 @@ export function isStreamGone(error: unknown): boolean {
   return isApiError(error, JS_CODES.streamNotFound) || isNotEnabled(error);
 }
 
+/** The connection has ended, and no waiting brings it back. */
+export function isOverForGood(error: unknown): boolean {
+  if (error instanceof natsErrors.ClosedConnectionError) return true;
+  return error instanceof Error && error.cause instanceof Error && isOverForGood(error.cause);
+}
+
 /** The class itself is not among the library's public exports. */
 function isNotEnabled(error: unknown): boolean {
   return error instanceof Error && error.name === "JetStreamNotEnabled";
