@@ -17,8 +17,12 @@ export function drawRare(random: Random): readonly Planned[] {
   switch (random.int(1, 20)) {
     // Some of the last results come after the verdict.
     case 1:
-    case 2:
       return [{ state: "delivering", afterMs: random.int(0, 300), fault: { kind: "stop", level: "cut" } }];
+    // What the log had lost is asked for again after two seconds.
+    case 2:
+      return [
+        { state: "delivering", afterMs: random.int(1900, 2300), fault: { kind: "stop", level: "cut" } },
+      ];
     // What nobody had confirmed is asked for again by another leader, who never saw it, and had been in the log before.
     case 3: {
       const afterMs = random.int(1000, 8000);
@@ -31,6 +35,11 @@ export function drawRare(random: Random): readonly Planned[] {
     default:
       return [];
   }
+}
+
+/** Somebody cuts a run when what is missing has been asked for again. */
+export function isCutWhileAsked({ state, afterMs, fault }: Planned): boolean {
+  return state === "delivering" && fault.kind === "stop" && fault.level === "cut" && afterMs >= 1900;
 }
 
 function drawFault(random: Random, agents: number, lossPolicy: LossPolicy): Planned {

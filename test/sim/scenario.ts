@@ -1,6 +1,6 @@
 import type { PlanInput } from "@tokenstorm/core";
 import type { LinkFaults, Random } from "@tokenstorm/testkit";
-import { drawFaults, drawRare } from "./draw-faults.js";
+import { drawFaults, drawRare, isCutWhileAsked } from "./draw-faults.js";
 import { drawPlan } from "./draw-plan.js";
 import type { Planned } from "./faults.js";
 
@@ -25,7 +25,7 @@ export function drawScenario(random: Random, later: Random): Scenario {
   const isTroubled = random.bool(0.7);
   // What a silenced leader has said must be kept, and another one must lead when it comes.
   const isSilenced = faults.some(({ fault }) => fault.kind === "silence-leader");
-  return {
+  const scenario: Scenario = {
     plan: drawPlan(random, agents, lossPolicy),
     agents,
     standbys: Math.max(drawStandbys(random, faults), isSilenced ? 1 : 0),
@@ -44,6 +44,10 @@ export function drawScenario(random: Random, later: Random): Scenario {
     failShare: random.pick([0, 0, 0.05, 0.3]),
     faults,
   };
+  if (!faults.some(isCutWhileAsked)) return scenario;
+  // Much is missing then, and comes while the report is being written.
+  const link = { ...scenario.link, entryLossShare: 0.3, delayMaxUs: 60_000 };
+  return { ...scenario, link, syncMaxUs: 400_000 };
 }
 
 /** Somebody must be left to lead. */
