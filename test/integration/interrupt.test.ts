@@ -44,6 +44,15 @@ function assertCut(truth: readonly TruthRecord[], stoppedUs: number, report: Run
   assert.ok(report.totals.requests.cancelled >= aborted.length, "what was open is cancelled");
 }
 
+/** A nats-server that ends with the test, as the flags by which the commands find it. */
+async function startNats(t: TestContext): Promise<readonly string[]> {
+  const found = await findNatsServer(process.env);
+  assert.ok(found !== undefined, "no nats-server: set NATS_SERVER_BIN");
+  const server = await startNatsServer({ bin: found.bin, dataDir: scratch(t) });
+  t.after(() => server.close());
+  return ["--nats", server.url];
+}
+
 async function startRun(t: TestContext, url: string, out: string): Promise<Running> {
   const run = startCli(t, [
     "run",
@@ -115,11 +124,7 @@ test("a run whose terminal dies leaves no process behind", async (t) => {
 });
 
 test("Ctrl-C ends each waiting command, and leaving tail does not touch the run", async (t) => {
-  const found = await findNatsServer(process.env);
-  assert.ok(found !== undefined, "no nats-server: set NATS_SERVER_BIN");
-  const server = await startNatsServer({ bin: found.bin, dataDir: scratch(t) });
-  t.after(() => server.close());
-  const nats = ["--nats", server.url];
+  const nats = await startNats(t);
   const simulator = await startSimulator(t, ["--time-scale", "5"]);
   const coordinator = startCli(t, ["coordinator", ...nats, "--out", scratch(t)]);
   await coordinator.line(/lead|ready|listen/i);
@@ -162,11 +167,7 @@ test("Ctrl-C ends each waiting command, and leaving tail does not touch the run"
 });
 
 test("stop ends a run by its id, and `stop --now` at once", async (t) => {
-  const found = await findNatsServer(process.env);
-  assert.ok(found !== undefined, "no nats-server: set NATS_SERVER_BIN");
-  const server = await startNatsServer({ bin: found.bin, dataDir: scratch(t) });
-  t.after(() => server.close());
-  const nats = ["--nats", server.url];
+  const nats = await startNats(t);
   const simulator = await startSimulator(t, ["--time-scale", "5"]);
   const coordinator = startCli(t, ["coordinator", ...nats, "--out", scratch(t)]);
   await coordinator.line(/lead|ready|listen/i);
@@ -198,11 +199,7 @@ test("stop ends a run by its id, and `stop --now` at once", async (t) => {
 });
 
 test("`stop --now` from elsewhere cuts open requests at all agents, and none is begun more than a second later", async (t) => {
-  const found = await findNatsServer(process.env);
-  assert.ok(found !== undefined, "no nats-server: set NATS_SERVER_BIN");
-  const server = await startNatsServer({ bin: found.bin, dataDir: scratch(t) });
-  t.after(() => server.close());
-  const nats = ["--nats", server.url];
+  const nats = await startNats(t);
   const simulator = await startSimulator(t);
   const coordinator = startCli(t, ["coordinator", ...nats, "--no-http", "--out", scratch(t)]);
   await coordinator.line(/leading as/);
