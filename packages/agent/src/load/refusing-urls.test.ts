@@ -21,13 +21,15 @@ const plan: Partial<PlanInput> = {
 };
 
 /** One agent, whose second URL refuses for as long as that is so; answers take two seconds. */
-async function start(isDead: () => boolean) {
+async function start(isDead: () => boolean, after: "taken" | "connect-timeout" | "tls" = "taken") {
   const cluster = new Cluster();
   const target: Partial<FakeTargetOptions> = {
     ttftUs: 1000,
     itlUs: 50_000,
-    outcome: ({ url }) =>
-      url === DEAD && isDead() ? { kind: "failed", reason: "connect-refused" } : { kind: "completed" },
+    outcome: ({ url }) => {
+      if (url === DEAD && isDead()) return { kind: "failed", reason: "connect-refused" };
+      return url === DEAD && after !== "taken" ? { kind: "failed", reason: after } : { kind: "completed" };
+    },
   };
   const agent = await cluster.addAgent("a1", { target });
   await cluster.start(plan);
@@ -68,11 +70,25 @@ test("a URL that takes a connection again is sent all that is due from then on, 
   await cluster.close();
 });
 
+for (const reason of ["connect-timeout", "tls"] as const) {
+  test(`a URL that fails by ${reason} since it refused is sent what is due, which fails by that`, async () => {
+    let isDead = true;
+    const { cluster, triedFrom } = await start(() => isDead, reason);
+    await cluster.runTo(2_000_000);
+    isDead = false;
+    await cluster.runTo(9_000_000);
+    const late = triedFrom(DEAD, 2_000_000);
+    // One knock, and the two seconds that its answer takes here at most, are lost of three.
+    assert.ok(late >= 80, `${late} of 300`);
+    await cluster.close();
+  });
+}
+
 test("refusals among connections that are taken hold nobody up", () => {
   const urls = new RefusingUrls();
   for (let tUs = 0; tUs < 1_000_000; tUs += 1000) {
     assert.ok(urls.mayTry(DEAD, tUs));
     urls.refused(DEAD);
-    if (tUs % 10_000 === 0) urls.reached(DEAD);
+    if (tUs % 10_000 === 0) urls.notRefused(DEAD);
   }
 });

@@ -25,8 +25,8 @@ export class RefusingUrls {
     this.#refusals[url] = (this.#refusals[url] ?? 0) + 1;
   }
 
-  /** It has taken a connection, or begun an answer. */
-  reached(url: number): void {
+  /** It has taken a connection, begun an answer, or failed in another way: what is due may fail in that way too. */
+  notRefused(url: number): void {
     this.#refusals[url] = 0;
   }
 }

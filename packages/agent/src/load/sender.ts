@@ -168,7 +168,7 @@ class SlotSink implements RequestSink {
   }
 
   onConnected(_tUs: number, connectUs: number): void {
-    this.#urls.reached(this.#url);
+    this.#urls.notRefused(this.#url);
     if (this.#sample !== null) this.#recorder.connected(this.#sample, connectUs);
   }
 
@@ -178,7 +178,7 @@ class SlotSink implements RequestSink {
 
   onHeaders(tUs: number): void {
     this.#isAnswered = true;
-    this.#urls.reached(this.#url);
+    this.#urls.notRefused(this.#url);
     if (this.#sample !== null) this.#recorder.headers(this.#sample, tUs - this.#startUs);
   }
 
@@ -200,6 +200,7 @@ class SlotSink implements RequestSink {
     const { outcome } = end;
     const isUnanswered = outcome.kind === "failed" && !this.#isAnswered;
     if (outcome.kind === "failed" && outcome.reason === "connect-refused") this.#urls.refused(this.#url);
+    else if (outcome.kind !== "cancelled") this.#urls.notRefused(this.#url);
     const text = outcome.kind === "completed" ? (end.text ?? null) : null;
     this.#onEnd({ stage: sample.stage, tUs: tUs - this.#startUs, isUnanswered, text });
   }

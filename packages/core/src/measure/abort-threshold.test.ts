@@ -185,3 +185,25 @@ test("what chance alone would bring about within a hundred looks ends nothing", 
   } as const;
   assert.notEqual(failure("ttft.p50 < 900ms", { due: { offered: 100, completed: 100 }, values: more }), null);
 });
+
+test("a rate is judged where nothing completes because nearly all of it fails", () => {
+  const dead: Measured = { due: { offered: 100, failed: failed(60) } };
+  assert.equal(failure("rates.requestsPerS >= 1", dead)?.observed, 0);
+  assert.equal(failure("rates.requestsPerS >= 1", { due: { offered: 100, failed: failed(40) } }), null);
+});
+
+test("rates are not judged where a number of requests ends the level", () => {
+  const [stage] = stages;
+  assert.ok(stage?.kind === "users");
+  const bounded = [
+    { ...stage, bound: { kind: "requests", requests: 50, maxDurationUs: 3_600_000_000 } as const },
+  ];
+  const thresholds = abortingThresholds({ thresholds: ["rates.requestsPerS < 1 abortOnFail"] });
+  const record = { plan: PLAN, shards: SHARDS };
+  const values = { e2e: [[100_000, 1000]] } as const;
+  const aggregate = folded(
+    { agent: 0, seconds: 4, flow: { completed: 1000 }, values },
+    { agent: 1, seconds: 20, flow: { completed: 100 }, values },
+  );
+  assert.equal(failedSoFar(thresholds, { record, stages: bounded, aggregate }), null);
+});

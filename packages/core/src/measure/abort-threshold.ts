@@ -107,15 +107,17 @@ function isRate({ metric }: Threshold): boolean {
 
 /**
  * What flows at all agents in the time that the furthest of them has been folded: each flows on as it did so far, since
- * the interval of one may be here and that of another still on its way. Null where a shard was lost, and until each
- * agent has been measured for three median responses: before, nothing need have ended though all is well.
+ * the interval of one may be here and that of another still on its way. Null where a shard was lost; where a number of
+ * requests ends the level, of which each agent is done at its own time; and until each agent has been measured for three
+ * median responses: before, nothing need have ended though all is well.
  */
 function steadyFlow({ stage, block, run }: Part): FlowCounts | null {
   const { record, aggregate } = run;
-  const medianUs = block.histograms.get("e2e")?.percentile(50) ?? null;
-  if (medianUs === null || (record.losses ?? []).length > 0) return null;
+  const plannedUs = plannedUsOf(stage);
+  const responseUs = responseUsOf(block);
+  if (plannedUs === null || responseUs === null || (record.losses ?? []).length > 0) return null;
   const windowUs = block.flow.durationUs;
-  const leastUs = Math.min(WINDOW_RESPONSES * medianUs, plannedUsOf(stage) ?? Number.POSITIVE_INFINITY);
+  const leastUs = Math.min(WINDOW_RESPONSES * responseUs, plannedUs);
   const sum = { completed: 0, outputTokens: 0, promptTokens: 0, inFlightUs: 0 };
   for (const { agent } of record.shards) {
     const flow = aggregate.agentBlock(agent, stage.index, "measured");
@@ -127,6 +129,13 @@ function steadyFlow({ stage, block, run }: Part): FlowCounts | null {
     sum.inFlightUs += flow.inFlightUs * scale;
   }
   return { ...block.flow, ...sum };
+}
+
+/** The median response; 0 where none completes and more have failed than are open: a dead target has none. Else null. */
+function responseUsOf({ histograms, due, unsettled }: FoldedBlock): number | null {
+  const medianUs = histograms.get("e2e")?.percentile(50) ?? null;
+  if (medianUs !== null) return medianUs;
+  return total(due.failed) > unsettled ? 0 : null;
 }
 
 /**

@@ -160,8 +160,8 @@ function createFollower(
     for await (const notice of followed.status()) {
       if (notice.type !== "heartbeats_missed") heardAtMs = performance.now();
       if (notice.type === "ordered_consumer_recreated") {
-        // Unanswered, it is looked at again before the next one is opened.
-        if (!(await beginAnewIfMadeAnew().catch(() => false))) continue;
+        // Unanswered, it is looked at again: opening the next consumer does that first.
+        if (!(await beginAnewIfMadeAnew().catch(() => true))) continue;
         followed.stop();
         return;
       }
