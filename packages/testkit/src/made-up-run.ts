@@ -1,7 +1,9 @@
+import assert from "node:assert/strict";
 import {
   createRecorder,
   type Final,
   initialStageStarts,
+  type Loss,
   type RequestEnd,
   type RequestSample,
   type ResolvedStage,
@@ -40,7 +42,12 @@ export interface MadeUpOptions {
   readonly model?: string;
   /** Failures in the second half, an agent that could not keep up, one of which intervals are missing. */
   readonly hasTrouble?: boolean;
+  /** Its leader died and another one took over; the last agent was lost for a time. No request was lost by it. */
+  readonly isTakenOver?: boolean;
 }
+
+/** When its leader was heard last, when the next one led, and when the lost agent was heard again. Run time, us. */
+const TAKE_OVER = { unledFromUs: 2 * S, ledFromUs: 4 * S, foundUs: 7 * S };
 
 /** What a run directory holds, as `RunLines` of report. */
 export interface MadeUpRun {
@@ -88,7 +95,14 @@ const noCounters: ServerCounters = {
   prefixQueries: 0,
 };
 
-function planOf({ levels, levelMs, intervalMs = 1000, seed, model }: MadeUpOptions): TestPlan {
+function planOf({
+  levels,
+  levelMs,
+  intervalMs = 1000,
+  seed,
+  model,
+  isTakenOver = false,
+}: MadeUpOptions): TestPlan {
   return requirePlan({
     version: 1,
     target: { urls: ["http://127.0.0.1:8000"], gpus: 8, ...(model === undefined ? {} : { model }) },
@@ -102,6 +116,7 @@ function planOf({ levels, levelMs, intervalMs = 1000, seed, model }: MadeUpOptio
     },
     slos: { ttftMs: 1000, e2eMs: 6000 },
     thresholds: ["ttft.p99 < 2s", "success.rate >= 99.9%"],
+    ...(isTakenOver ? { lossPolicy: "continue" as const } : {}),
   });
 }
 
@@ -167,7 +182,11 @@ class MadeUpAgent {
     // The recorder's time does not go back.
     calls.sort((one, other) => one.tUs - other.tUs);
     for (const { tUs, act } of calls) act(tUs);
-    const final = this.#recorder.finish(endUs, { startErrorUs: 20 + index, evicted: 0, reader: "undici" });
+    const { unledFromUs: fromUs, ledFromUs: toUs } = TAKE_OVER;
+    const final = this.#recorder.finish(endUs, {
+      ...{ startErrorUs: 20 + index, evicted: 0, reader: "undici" },
+      ...(options.isTakenOver === true ? { unled: [{ fromUs, toUs }] } : {}),
+    });
     const isShort = options.hasTrouble === true && index === 1;
     const kept = isShort ? this.#snapshots.filter(({ seq }) => seq < 9 || seq > 11) : this.#snapshots;
     return [
@@ -303,6 +322,7 @@ function factsOf(how: {
   readonly counters: ServerCounters;
 }): RunFacts {
   const { options, plan, shards, startsUs, endUs, counters } = how;
+  const { isTakenOver = false } = options;
   return {
     schemaVersion: 1,
     record: {
@@ -318,6 +338,7 @@ function factsOf(how: {
       leader: "l",
       revision: 1,
       shards,
+      ...(isTakenOver ? { losses: [lossOf(shards.at(-1))] } : {}),
       start: { attempt: 1, committed: true, leaderUs: 0, epochUs: 1_790_000_000_000_000, localUs: {} },
       stageStartsUs: startsUs,
       stop: { level: "none", reason: "" },
@@ -335,5 +356,20 @@ function factsOf(how: {
     serverBefore: { quiescent: true, counters: noCounters },
     serverAfter: { quiescent: true, counters },
     refusals: 0,
+    ...(isTakenOver ? { led: LED } : {}),
   };
+}
+
+const LED: RunFacts["led"] = [
+  { leader: "coordinator-1", term: 1, runUs: null },
+  { leader: "coordinator-2", term: 2, runUs: TAKE_OVER.ledFromUs },
+];
+
+/** The one who took over had not heard of it for long enough, though it went on all the while. */
+function lossOf(shard: ShardAssignment | undefined): Loss {
+  assert.ok(shard !== undefined);
+  const { agent, epoch } = shard;
+  const { unledFromUs, foundUs } = TAKE_OVER;
+  const reason = `agent ${agent} has been silent for 5.0 s`;
+  return { agent, epoch, lastHeardUs: unledFromUs - S, lostUs: unledFromUs + 4 * S, reason, foundUs };
 }
