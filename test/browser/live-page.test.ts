@@ -29,12 +29,16 @@ test("the same page shows newer data in place, and keeps what a reader had opene
   page.on("pageerror", (error) => faults.push(error.message));
   await page.setContent('<!doctype html><html lang="en"><div id="root"></div>');
   await page.addScriptTag({ content: await appScript() });
-  const run = madeUpRun({ agents: 2, levels: [2, 5], levelMs: 9000, seed: 8 });
-  const half = { ...run, results: run.results.slice(0, Math.floor(run.results.length / 2)) };
+  const options = { agents: 2, levels: [2, 5], levelMs: 9000, seed: 8 };
+  const run = madeUpRun({ ...options, isTakenOver: true });
+  const before = madeUpRun(options);
+  const half = { ...before, results: before.results.slice(0, Math.floor(before.results.length / 2)) };
   const show = (data: unknown) => page.evaluate("shown.show(__data)".replace("__data", JSON.stringify(data)));
   await page.evaluate("globalThis.shown = app.createPage(document.getElementById('root'))");
   await show(await runData(half));
   const first = await page.textContent("#time-output .summary");
+  const warnings = () => page.locator("#trust dd.warning").allTextContents();
+  assert.deepEqual(await warnings(), []);
   await page.click("#time-output summary");
   await drawn(page);
   const rows = await page.locator("#time-output tbody tr").count();
@@ -42,6 +46,9 @@ test("the same page shows newer data in place, and keeps what a reader had opene
   await drawn(page);
   assert.notEqual(await page.textContent("#time-output .summary"), first);
   assert.equal(await page.locator("#time-output").count(), 1);
+  const [leading, lost] = await warnings();
+  assert.match(leading ?? "", /led by coordinator-1 .* nobody led from 2\.0 s to 4\.0 s/);
+  assert.match(lost ?? "", /^! load-2 was last heard at 1\.0 s /);
   assert.ok(await page.isVisible("#time-output tbody"), "the table that was open is open");
   assert.equal(await page.locator("#time-output tbody tr").count(), rows);
   assert.deepEqual(faults, []);

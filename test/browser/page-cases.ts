@@ -10,8 +10,8 @@ export const HOSTILE = "ladder </script><script>window.hostile = 1</script><!-- 
 export const CASES: Readonly<Record<string, MadeUpOptions>> = {
   "one agent": { agents: 1, levels: [1, 10, 50], levelMs: 12_000, seed: 1, name: "one agent" },
   "eight agents in trouble": {
-    ...{ agents: 8, levels: [1, 60, 150, 300], levelMs: 15_000, seed: 2, hasTrouble: true },
-    name: HOSTILE,
+    ...{ agents: 8, levels: [1, 60, 150, 300], levelMs: 15_000, seed: 2 },
+    ...{ hasTrouble: true, isTakenOver: true, name: HOSTILE },
     model: "made/up</script>&<b>",
   },
   "two hundred agents": {

@@ -184,6 +184,27 @@ test("the verdict comes first, and every chart has a name, a summary and its num
   assert.deepEqual(bare, []);
 });
 
+test("every sentence of the text report is on the page once, who led and who was lost right below completeness", async (t) => {
+  const browser = await launch(t);
+  if (browser === undefined) return;
+  const labelsIn = new Map<string, string[]>();
+  for (const name of ["one agent", "eight agents in trouble"]) {
+    const { html, data } = await madeUpPage(CASES[name] ?? assert.fail());
+    const { page } = await openPage(browser, await written(t, html), { size: "laptop", theme: "light" });
+    const shown = await page.locator(".facts:not(.definitions) dd").allTextContents();
+    // The page sets a sign before what is more than plain.
+    const told = shown.map((text) => text.replace(/^[✓!✕] /, ""));
+    assert.deepEqual(told.sort(), data.facts.map(({ text }) => text).sort(), name);
+    labelsIn.set(name, await page.locator("#trust .facts dt").allTextContents());
+    await page.context().close();
+  }
+  const quiet = labelsIn.get("one agent") ?? [];
+  assert.ok(quiet.includes("complete") && !quiet.includes("leading") && !quiet.includes("lost"), `${quiet}`);
+  const troubled = labelsIn.get("eight agents in trouble") ?? [];
+  const from = troubled.indexOf("complete");
+  assert.deepEqual(troubled.slice(from, from + 3), ["complete", "leading", "lost"]);
+});
+
 test("a report without intervals, and the template without a report, say so", async (t) => {
   const browser = await launch(t);
   if (browser === undefined) return;

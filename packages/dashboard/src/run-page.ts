@@ -48,7 +48,7 @@ function sectionsOf(data: RunData): Section[] {
     {
       id: "trust",
       title: "Stimulus, completeness, server truth",
-      content: [factList(data, ["stimulus", "complete", "server", "stamps"])],
+      content: [factList(data, ["stimulus", "complete", "leading", "lost", "server", "stamps"])],
     },
     { id: "conditions", title: "Conditions", content: [conditionsTable(data)] },
     {

@@ -10,6 +10,8 @@ import {
   tokensText,
   troubleTexts,
 } from "../facts-text.js";
+import { leadingText } from "../leading-text.js";
+import { lossTexts } from "../loss-text.js";
 import { answerTexts, failureTimeTexts, outlierTexts } from "../member-text.js";
 import { proofTexts } from "../proof-text.js";
 import { saturationText } from "../saturation-text.js";
@@ -28,9 +30,9 @@ export function pageFacts(report: RunReport): Fact[] {
   const times = serverTimesText(report);
   const saturation = saturationText(report);
   const complete = completenessText(report);
+  const leading = leadingText(report);
   const unexplained = (report.totals.server.checks ?? []).some(({ agrees }) => agrees === false);
   return [
-    ...facts("saturation", saturation === undefined ? [] : [saturation]),
     ...facts("stamps", stampsTexts(stages)),
     ...report.thresholds.map((threshold) => ({
       label: "thresholds",
@@ -42,6 +44,7 @@ export function pageFacts(report: RunReport): Fact[] {
     ...troubleTexts(stages).flatMap(([label, text]) => facts(label, [text], "bad")),
     ...facts("failed", failureTimeTexts(stages)),
     ...facts("answers", answerTexts(stages)),
+    ...facts("saturation", saturation === undefined ? [] : [saturation]),
     ...facts("tokens", [tokensText(report)]),
     ...facts("server", [serverText(report)], unexplained ? "warning" : "plain"),
     ...facts("server", times === undefined ? [] : [times]),
@@ -52,6 +55,8 @@ export function pageFacts(report: RunReport): Fact[] {
       text,
       tone: colour === "plain" ? ("plain" as const) : ("warning" as const),
     })),
+    ...facts("leading", leading === undefined ? [] : [leading], "warning"),
+    ...facts("lost", lossTexts(report), "warning"),
     ...facts("outliers", outlierTexts(stages), "warning"),
     ...(report.proof === undefined ? [] : proofTexts(report.proof)).map(({ text, isSame }) => ({
       label: "proof",
