@@ -162,10 +162,14 @@ function countsBySeq(snapshots: readonly Snapshot[]): ReadonlyMap<number, number
   return bySeq;
 }
 
+/** The last leader has no interval and no final word in its run directory: nobody had begun. */
+export const keptNothing = (record: RunRecord): boolean => !existsSync(snapshotFile(record));
+
+const snapshotFile = ({ result }: RunRecord): string => join(result?.directory ?? "", "snapshots.ndjson");
+
 /** What the last leader has in its run directory. */
-function keptSnapshots({ result }: RunRecord): Snapshot[] {
-  const file = join(result?.directory ?? "", "snapshots.ndjson");
-  return readLines(file).flatMap((line) => {
+function keptSnapshots(record: RunRecord): Snapshot[] {
+  return readLines(snapshotFile(record)).flatMap((line) => {
     const kept = lineToResult(line);
     return kept.kind === "snapshot" ? [kept.snapshot] : [];
   });

@@ -107,6 +107,18 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "it is reset, and again in the midst of each handshake until the next beacon",
+    way: "an agent and NATS",
+    happen: async ({ cluster, proxy }) => {
+      await cluster.beacons(1);
+      // With the server's greeting.
+      proxy.resetAfter({ min: 1, max: 1 });
+      proxy.reset();
+      await cluster.beacons(1);
+      proxy.resetAfter(null);
+    },
+  },
+  {
     // A fourth could make up the 5 s of silence after which an agent is lost: leader and agent must both be back to be heard.
     name: "every connection is reset with each of three beacons",
     way: "everybody and NATS",

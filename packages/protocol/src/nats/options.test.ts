@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LEADER_LIMITS } from "@tokenstorm/core";
 import { connectionOptions, natsOptionsFromEnv, parseServer } from "./options.js";
 
 test("the environment names of the NATS command line are read; an empty one is none", () => {
@@ -93,6 +94,8 @@ test("the connection never gives up and sees a dead link in seconds", async () =
   ]);
   assert.equal(options.maxReconnectAttempts, -1);
   assert.ok((options.pingInterval ?? 0) * ((options.maxPingOut ?? 0) + 1) <= 15_000);
+  // What dies in its handshake is noticed by this alone: twice as long, and a silent agent would be lost.
+  assert.ok((options.timeout ?? Number.POSITIVE_INFINITY) * 2 < LEADER_LIMITS.lostUs / 1000);
   assert.equal(options.noAsyncTraces, true);
   assert.deepEqual(options.servers, ["[::1]:5"]);
   assert.ok(options.tls !== undefined);

@@ -55,6 +55,11 @@ export const NATS_DEFAULTS = {
   prefix: "ts",
   timeoutMs: 5000,
   resultsMaxBytes: 1024 * 1024 * 1024,
+  /**
+   * Of one connection, from its dial to the server's first answer. The library notices one that dies in between by this
+   * limit alone, so it must be well below the 5 s after which a silent agent is lost; no way of a second is cut off by it.
+   */
+  handshakeMs: 2000,
   /** The library's 10 attempts would end an agent for good after 20 s. */
   maxReconnectAttempts: -1,
   reconnectTimeWaitMs: 500,
@@ -155,7 +160,7 @@ export async function connectionOptions(
   return {
     servers: servers.map(authority),
     name: options.name,
-    timeout: options.timeoutMs ?? NATS_DEFAULTS.timeoutMs,
+    timeout: Math.min(options.timeoutMs ?? NATS_DEFAULTS.timeoutMs, NATS_DEFAULTS.handshakeMs),
     maxReconnectAttempts: NATS_DEFAULTS.maxReconnectAttempts,
     reconnectTimeWait: NATS_DEFAULTS.reconnectTimeWaitMs,
     reconnectJitter: NATS_DEFAULTS.reconnectJitterMs,
