@@ -122,6 +122,7 @@ test(
     const again = ["--listen", `127.0.0.1:${before.port}`, "--data", join(folder, "data"), "--json"];
     const second = startCli(t, ["coordinator", ...again, "--out", join(folder, "runs")]);
     assert.deepEqual(await joiningOf(second), before);
+    await agent.line(/connected to NATS again/);
     let listed = "";
     while (!listed.includes("stayed"))
       listed = (await runCli(t, ["agents"], as(before.urls.operator))).stdout;

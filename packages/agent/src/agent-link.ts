@@ -3,6 +3,7 @@ import {
   type Beacon,
   type BusMessage,
   type BusStatus,
+  createConnectionNews,
   decodeBeacon,
   decodeClockProbe,
   encodeClockReply,
@@ -27,6 +28,7 @@ export interface AgentLinkOptions {
 export class AgentLink {
   readonly #options: AgentLinkOptions;
   readonly #subscriptions: Subscription[] = [];
+  readonly #news = createConnectionNews();
   #isOpen = false;
   #refusals = 0;
 
@@ -121,10 +123,11 @@ export class AgentLink {
         );
         return;
       case "disconnected":
-        deps.logger.warn("the connection to NATS is lost; it is tried again");
+      case "connected": {
+        const news = this.#news(status);
+        if (news !== undefined) deps.logger[news.level](news.text);
         return;
-      case "connected":
-        return;
+      }
     }
   }
 

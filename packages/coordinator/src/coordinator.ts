@@ -1,5 +1,5 @@
 import { LoadError } from "@tokenstorm/core";
-import type { BusStatus, Subscription } from "@tokenstorm/protocol";
+import { type BusStatus, createConnectionNews, type Subscription } from "@tokenstorm/protocol";
 import type { Coordinator, CoordinatorDeps } from "./deps.js";
 import { Lead } from "./lead.js";
 import { LeaseKeeper } from "./lease-keeper.js";
@@ -11,6 +11,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
 
 class CoordinatorProcess implements Coordinator {
   readonly #deps: CoordinatorDeps;
+  readonly #news = createConnectionNews();
   #keeper: LeaseKeeper | undefined;
   #status: Subscription | undefined;
   #lead: Lead | undefined;
@@ -92,7 +93,10 @@ class CoordinatorProcess implements Coordinator {
       void this.#fail(
         new LoadError("BUS_DENIED", message, { hint: "give this user the coordinator's permissions" }),
       );
-    } else this.#deps.logger.info(`bus ${status.kind}`);
+    } else {
+      const news = this.#news(status);
+      if (news !== undefined) this.#deps.logger[news.level](news.text);
+    }
   }
 
   /** What ends it though nobody closed it. */

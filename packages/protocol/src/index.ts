@@ -4,6 +4,7 @@ export { type ClockAnswer, openClockLine } from "./clock-line.js";
 export { probeClocks } from "./clock-probes.js";
 export * from "./codec.js";
 export { deflatePayload } from "./compressed-histogram.js";
+export * from "./connection-news.js";
 export * from "./data-set-store.js";
 export * from "./denials.js";
 export {
