@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlanInput, RunRecord } from "@tokenstorm/core";
+import { LoadError, type PlanInput, type RunRecord } from "@tokenstorm/core";
 import {
   decodeHeartbeat,
   decodeRunRecord,
@@ -227,6 +227,52 @@ for (const state of ["gathering", "preparing", "running"] as const) {
     assert.ok(cluster.logged.includes("info the store had lost the run's record: it was written again"));
   });
 }
+
+test("a state store that goes as the lease is renewed, and comes back empty three seconds later, gets the run again", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const { clock } = cluster;
+  const transport = cluster.hub.connect();
+  let isGone = false;
+  let onRenewal = () => {};
+  const pass = (us: number) => new Promise<void>((resolve) => clock.at(clock.nowUs() + us, resolve));
+  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    if (isGone) {
+      await pass(5_000_000);
+      throw new LoadError("BUS_UNAVAILABLE", "the store did not answer");
+    }
+    // Its buckets are made anew by whoever asks first.
+    await pass(300_000);
+    return question();
+  };
+  const { state } = transport;
+  const mortalState: typeof state = {
+    get: (key) => ask(() => state.get(key)),
+    compareAndSet: (key, value, expected) => {
+      if (key === LEADER_KEY) onRenewal();
+      return ask(() => state.compareAndSet(key, value, expected));
+    },
+    keys: (prefix) => ask(() => state.keys(prefix)),
+    delete: (key) => ask(() => state.delete(key)),
+  };
+  cluster.coordinate({ transport: { ...transport, state: mortalState } });
+  cluster.agent("a1");
+  cluster.agent("a2");
+  await cluster.pass(500);
+  await cluster.submit({ load, deliverMs: 30_000 });
+  await cluster.untilState("running");
+  onRenewal = () => {
+    isGone = true;
+  };
+  await cluster.until("a renewal is under way", () => isGone, 5000);
+  onRenewal = () => {};
+  const store = cluster.transport.state;
+  for (const key of await store.keys("")) await store.delete(key);
+  await cluster.pass(3000);
+  isGone = false;
+  await cluster.until("the record is there", async () => (await store.get("run.r1")) !== undefined, 8000);
+  const record = await cluster.untilOver();
+  assert.deepEqual([record.state, record.problem, record.term], ["completed", null, 1]);
+});
 
 test("where the lease's key was deleted, the next leader's term is above that of the run, which it takes over", async () => {
   const { cluster, kill } = await withAgents();

@@ -83,7 +83,8 @@ export class LeaseKeeper {
     if (!wasValid || last === null) return;
     const free: LeaseEntry = { v: 1, term: last.term, leader: id, instance, isFree: true };
     try {
-      await this.#options.transport.state.compareAndSet(LEADER_KEY, encodeLease(free), last.revision);
+      const { state } = this.#options.transport;
+      await this.#inTime(state.compareAndSet(LEADER_KEY, encodeLease(free), last.revision));
     } catch (error) {
       // The next one waits until the lease is old instead.
       if (!(error instanceof LoadError)) throw error;
@@ -106,7 +107,7 @@ export class LeaseKeeper {
     switch (effect.kind) {
       case "read":
         this.#ask(async () => {
-          const entry = await transport.state.get(LEADER_KEY);
+          const entry = await this.#inTime(transport.state.get(LEADER_KEY));
           const read = entry === undefined ? null : decodeLease(entry.value);
           return { kind: "read", nowUs: clock.nowUs(), entry: read, revision: entry?.revision };
         });
@@ -119,8 +120,14 @@ export class LeaseKeeper {
         return;
       case "write":
         this.#ask(async () => {
-          const value = encodeLease(effect.entry);
-          const revision = await transport.state.compareAndSet(LEADER_KEY, value, effect.expected);
+          const { entry, expected } = effect;
+          const startedUs = clock.nowUs();
+          const writing = transport.state.compareAndSet(LEADER_KEY, encodeLease(entry), expected);
+          const revision = await this.#inTime(writing, (late) => {
+            if (late === undefined) return;
+            const { term } = entry;
+            this.#dispatch({ kind: "written-late", nowUs: clock.nowUs(), term, startedUs, revision: late });
+          });
           return { kind: "written", nowUs: clock.nowUs(), revision };
         });
         return;
@@ -156,6 +163,34 @@ export class LeaseKeeper {
       event = { kind: "unanswered", nowUs: clock.nowUs() };
     }
     this.#dispatch(event);
+  }
+
+  /**
+   * Rejects where the answer is not there by the time at which a leader must ask again; what comes later goes to `onLate`.
+   * Who does not lead has time: the store's own limit does.
+   */
+  #inTime<T>(answer: Promise<T>, onLate?: (answer: T) => void): Promise<T> {
+    if (this.#state.held === null) return answer;
+    const { clock } = this.#options;
+    const { answerUs } = LEASE_LIMITS;
+    let isLate = false;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.at(clock.nowUs() + answerUs, () => {
+        isLate = true;
+        reject(new LoadError("BUS_UNAVAILABLE", `the store did not answer within ${answerUs / 1000} ms`));
+      });
+      answer.then(
+        (value) => {
+          cancel();
+          if (isLate) onLate?.(value);
+          else resolve(value);
+        },
+        (error: unknown) => {
+          cancel();
+          reject(error);
+        },
+      );
+    });
   }
 
   /** Where the key holds no entry, its term is lost with it. */

@@ -105,6 +105,39 @@ test("a renewal that is refused because its own answer was lost does not end a l
   assert.ok(isLeaseValid(one.state, 11 * S));
 });
 
+test("a renewal that was given up holds from its start once it is answered, and the next one goes by its revision", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "unanswered", nowUs: 3.5 * S });
+  one.hear({ kind: "tick", nowUs: 4 * S });
+  one.hear({ kind: "written-late", nowUs: 5 * S, term: 1, startedUs: 2 * S, revision: 2 });
+  one.hear({ kind: "unanswered", nowUs: 5.5 * S });
+  assert.ok(isLeaseValid(one.state, 10 * S - 1));
+  assert.ok(!isLeaseValid(one.state, 10 * S), "counted from its start");
+  one.hear({ kind: "tick", nowUs: 6 * S });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 1), expected: 2 }]);
+});
+
+test("a late answer changes nothing where a later renewal holds, or the lead that it was for is over", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "unanswered", nowUs: 3.5 * S });
+  one.hear({ kind: "tick", nowUs: 4 * S });
+  one.hear({ kind: "written", nowUs: 4 * S, revision: 3 });
+  one.hear({ kind: "written-late", nowUs: 5 * S, term: 1, startedUs: 2 * S, revision: 2 });
+  assert.deepEqual(one.state.held, { term: 1, revision: 3, renewedUs: 4 * S });
+  one.hear({ kind: "followed", nowUs: 6 * S, term: 7 });
+  one.hear({ kind: "written", nowUs: 6 * S, revision: 4 });
+  assert.deepEqual(one.kinds(), ["stop"]);
+  one.hear({ kind: "written-late", nowUs: 7 * S, term: 1, startedUs: 6.5 * S, revision: 5 });
+  assert.equal(one.state.held, null);
+  one.hear({ kind: "tick", nowUs: 7 * S });
+  one.hear({ kind: "read", nowUs: 7 * S, entry: held("c1", 1), revision: 5 });
+  one.hear({ kind: "written", nowUs: 7 * S, revision: 6 });
+  one.hear({ kind: "written-late", nowUs: 8 * S, term: 1, startedUs: 7.5 * S, revision: 5 });
+  assert.deepEqual(one.state.held, { term: 8, revision: 6, renewedUs: 7 * S });
+});
+
 test("a holder whose lease another one has taken stops, and so does one whose key was overwritten", () => {
   for (const entry of [held("c2", 2), null]) {
     const one = leading();

@@ -21,6 +21,12 @@ export const LEASE_LIMITS = {
   stopAfterUs: 8_000_000,
   /** Others look so often, and whoever was not answered asks again. */
   lookUs: 500_000,
+  /**
+   * Who leads waits no longer for an answer about its lease: with the pause before it asks again, one that gets none asks as
+   * often as one that renews, and so three times before it stops. A store that is gone and comes back empty answers none
+   * of the questions that it was asked before, and only who still leads can write again what it had.
+   */
+  answerUs: 1_500_000,
   /** A leader whose agents have followed a higher term takes the lease anew at most so often: they may say what they like. */
   stepUpUs: 10_000_000,
   /** Terms beyond this are no claims but mistakes: epochs are made of them, and stay exact numbers. */
@@ -77,6 +83,14 @@ export type LeaseEvent =
   | { readonly kind: "written"; readonly nowUs: number; readonly revision: number | undefined }
   /** No answer: what was asked for may have been done all the same. */
   | { readonly kind: "unanswered"; readonly nowUs: number }
+  /** A write that was begun at `startedUs`, and told of as unanswered, was done. */
+  | {
+      readonly kind: "written-late";
+      readonly nowUs: number;
+      readonly term: number;
+      readonly startedUs: number;
+      readonly revision: number;
+    }
   /** Somebody speaks under a higher term: a claim, to be looked into at once. */
   | { readonly kind: "rival"; readonly nowUs: number }
   /** An agent has followed a leader of a higher term, and ignores this one. */
@@ -133,6 +147,8 @@ function onEvent(state: LeaseState, event: LeaseEvent): LeaseStep {
       return onWritten(state, event);
     case "unanswered":
       return stay({ ...state, open: null, nextUs: event.nowUs + LEASE_LIMITS.lookUs });
+    case "written-late":
+      return onWrittenLate(state, event);
     case "rival":
       return lookNow(state, event.nowUs);
     case "followed":
@@ -289,6 +305,17 @@ function onWritten(
   // It had stopped meanwhile: it must take the lease anew.
   if (state.held === null) return stay({ ...idle, nextUs: nowUs });
   return isBehind(leading, nowUs) ? stepUp(leading, nowUs) : stay(leading);
+}
+
+/** It holds as long as one that was answered in time would: a slow store costs no lead. */
+function onWrittenLate(
+  state: LeaseState,
+  { term, startedUs, revision }: Extract<LeaseEvent, { kind: "written-late" }>,
+): LeaseStep {
+  const { held } = state;
+  // Of an earlier lead, or behind a renewal that came after it.
+  if (held === null || held.term !== term || startedUs <= held.renewedUs) return stay(state);
+  return stay({ ...state, held: { term, revision, renewedUs: startedUs } });
 }
 
 /** The store has the lease as ours, and yet somebody has followed a higher term: agents ignore us until we have passed it. */

@@ -81,8 +81,8 @@ export interface FaultyTransportOptions {
   readonly counts: LinkCounts;
 }
 
-/** A question to a store that is not answered is given up after so long. */
-const ANSWER_LIMIT_US = 2_000_000;
+/** A question to a store that is not answered is given up after so long, as NATS's are. */
+const ANSWER_LIMIT_US = 5_000_000;
 const STORE_DELAY_MAX_US = 3000;
 
 /**
