@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { JetStreamApiError } from "@nats-io/jetstream";
 import type { ObjectStore } from "@nats-io/obj";
 import { errors } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
@@ -92,4 +93,36 @@ test("a connection that has ended is not asked again", async () => {
   });
   await assert.rejects(readBlob(store, "report-r1", ownTime()), { code: "BUS_UNAVAILABLE" });
   assert.equal(store.asked(), 1);
+});
+
+const apiError = (code: number, err_code: number, description: string) =>
+  new JetStreamApiError({ code, err_code, description });
+
+test("what the server refuses by what it has or allows is not asked for again", async () => {
+  for (const refusal of [
+    apiError(500, 10047, "insufficient storage resources available"),
+    apiError(500, 10028, "insufficient memory"),
+    apiError(400, 10002, "resource limits exceeded for account"),
+    apiError(404, 10059, "stream not found"),
+  ]) {
+    const store = bucket(() => {
+      throw refusal;
+    });
+    await assert.rejects(readBlob(store, "report-r1", ownTime()), { code: "BUS_UNAVAILABLE" });
+    assert.equal(store.asked(), 1, refusal.message);
+  }
+});
+
+test("what it refuses only for the moment is asked for again", async () => {
+  for (const refusal of [
+    apiError(503, 10008, "JetStream system temporarily unavailable"),
+    apiError(400, 10026, "maximum consumers limit reached"),
+  ]) {
+    const time = ownTime();
+    const store = bucket(() => {
+      if (time.nowMs() < 2017) throw refusal;
+    });
+    assert.equal(await readBlob(store, "report-r1", time), undefined);
+    assert.equal(store.asked(), 5, refusal.message);
+  }
 });

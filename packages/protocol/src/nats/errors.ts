@@ -15,6 +15,8 @@ export const JS_CODES = {
   /** No cluster. */
   noReplicas: 10074,
   noRoomForReplicas: 10023,
+  /** Of a stream or an account; whoever reads now may be done in a moment. */
+  mostConsumers: 10026,
 } as const;
 
 /** Whether it is the JetStream API's answer with one of these codes. */
@@ -27,10 +29,17 @@ export function isStreamGone(error: unknown): boolean {
   return isApiError(error, JS_CODES.streamNotFound) || isNotEnabled(error);
 }
 
-/** The connection has ended, and no waiting brings it back. */
+/** No waiting mends it: the connection has ended, or the server would refuse the same question again. */
 export function isOverForGood(error: unknown): boolean {
-  if (error instanceof natsErrors.ClosedConnectionError) return true;
+  if (error instanceof natsErrors.ClosedConnectionError || isRefused(error)) return true;
   return error instanceof Error && error.cause instanceof Error && isOverForGood(error.cause);
+}
+
+/** By what it has and allows, not by the state that it is in at the moment: its answers of 500 and more are of that. */
+function isRefused(error: unknown): boolean {
+  if (isApiError(error, JS_CODES.noRoom, JS_CODES.noMemory)) return true;
+  if (!(error instanceof JetStreamApiError) || error.code === JS_CODES.mostConsumers) return false;
+  return error.status >= 400 && error.status < 500;
 }
 
 /** The class itself is not among the library's public exports. */
