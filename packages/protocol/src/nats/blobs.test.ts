@@ -117,6 +117,7 @@ test("what it refuses only for the moment is asked for again", async () => {
   for (const refusal of [
     apiError(503, 10008, "JetStream system temporarily unavailable"),
     apiError(400, 10026, "maximum consumers limit reached"),
+    apiError(404, 10014, "consumer not found"),
   ]) {
     const time = ownTime();
     const store = bucket(() => {

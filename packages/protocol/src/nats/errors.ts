@@ -17,6 +17,8 @@ export const JS_CODES = {
   noRoomForReplicas: 10023,
   /** Of a stream or an account; whoever reads now may be done in a moment. */
   mostConsumers: 10026,
+  /** A reader that a cluster's server kept, and took with it; the next one is another's. */
+  consumerNotFound: 10014,
 } as const;
 
 /** Whether it is the JetStream API's answer with one of these codes. */
@@ -38,7 +40,8 @@ export function isOverForGood(error: unknown): boolean {
 /** By what it has and allows, not by the state that it is in at the moment: its answers of 500 and more are of that. */
 function isRefused(error: unknown): boolean {
   if (isApiError(error, JS_CODES.noRoom, JS_CODES.noMemory)) return true;
-  if (!(error instanceof JetStreamApiError) || error.code === JS_CODES.mostConsumers) return false;
+  if (isApiError(error, JS_CODES.mostConsumers, JS_CODES.consumerNotFound)) return false;
+  if (!(error instanceof JetStreamApiError)) return false;
   return error.status >= 400 && error.status < 500;
 }
 
