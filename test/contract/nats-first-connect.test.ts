@@ -192,6 +192,28 @@ test("more room than the server has is refused with what to do", LIMIT, async (t
   );
 });
 
+test("copies that were asked for of a server that is alone are refused at once", LIMIT, async (t) => {
+  await withNatsServer(t, async ({ url }) => {
+    // Servers of a cluster are waited for: 5 s.
+    const refusedAtOnce = async () => {
+      const started = performance.now();
+      const error = await refused(
+        { ...base, servers: [url], replicas: 3 },
+        "BUS_UNAVAILABLE",
+        /^preparing NATS for tokenstorm: this NATS is no cluster, and cannot keep more than one copy$/,
+      );
+      assert.match(error.hint ?? "", /--nats-replicas/);
+      const tookMs = performance.now() - started;
+      assert.ok(tookMs < 5000, `it took ${Math.round(tookMs)} ms`);
+    };
+    await refusedAtOnce();
+    const transport = await connectNats({ ...base, servers: [url], replicas: 1 });
+    await transport.close();
+    // To change what is there is a question of its own.
+    await refusedAtOnce();
+  });
+});
+
 test("a full log refuses, and loses nothing that it has", LIMIT, async (t) => {
   await withNatsServer(t, async ({ url }) => {
     const { log, close } = await connectNats({ ...base, servers: [url], resultsMaxBytes: 100_000 });

@@ -70,12 +70,22 @@ export function toLoadError(error: unknown, what: string): LoadError {
     });
   if (error instanceof natsErrors.TimeoutError)
     return new LoadError("BUS_UNAVAILABLE", `${what}: NATS did not answer in time`, { cause: error });
+  if (isApiError(error, JS_CODES.noReplicas)) return noCluster(what, error);
   if (isApiError(error, JS_CODES.noRoom, JS_CODES.noMemory, JS_CODES.maxBytes))
     return new LoadError("BUS_UNAVAILABLE", `${what}: NATS has no room left (${messageOf(error)})`, {
       hint: "free disk space on the NATS server, or raise its JetStream limits",
       cause: error,
     });
   return new LoadError("BUS_UNAVAILABLE", `${what}: ${messageOf(error)}`, { cause: error });
+}
+
+/** Several copies were asked for. */
+export function noCluster(what: string, cause?: unknown): LoadError {
+  return new LoadError(
+    "BUS_UNAVAILABLE",
+    `${what}: this NATS is no cluster, and cannot keep more than one copy`,
+    { hint: "leave out --nats-replicas, or start the servers as a cluster", cause },
+  );
 }
 
 /** Inboxes have a random part of each connection, which tells nobody anything. */

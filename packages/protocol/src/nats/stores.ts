@@ -11,7 +11,7 @@ import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { LoadError } from "@tokenstorm/core";
 import type { Subjects } from "../subjects.js";
-import { isApiError, JS_CODES, permissionViolation, toLoadError } from "./errors.js";
+import { isApiError, JS_CODES, noCluster, permissionViolation, toLoadError } from "./errors.js";
 import type { Replicas } from "./options.js";
 import { SYSTEM_TIME, type Time } from "./time.js";
 
@@ -58,6 +58,8 @@ export interface PrepareOptions {
   readonly onWarning: (text: string) => void;
 }
 
+const PREPARING = "preparing NATS for tokenstorm";
+
 /** Makes what is not there yet; what is there is left as it is, but for copies that were asked for. */
 export async function prepareStores(link: JetStreamLink, options: PrepareOptions): Promise<void> {
   const { replicas } = options;
@@ -69,7 +71,7 @@ export async function prepareStores(link: JetStreamLink, options: PrepareOptions
     await forbidRollups(link);
     if (replicas !== undefined) await untilPlaced(() => keepCopies(link, replicas), options);
   } catch (error) {
-    throw toLoadError(error, "preparing NATS for tokenstorm");
+    throw toLoadError(error, PREPARING);
   }
 }
 
@@ -138,7 +140,9 @@ async function makeStores(
 async function keepCopies({ manager, names }: JetStreamLink, replicas: Replicas): Promise<void> {
   const { results, state, blobs, dataSets } = names;
   for (const stream of [results, `KV_${state}`, `OBJ_${blobs}`, `OBJ_${dataSets}`]) {
-    const { config } = await manager.streams.info(stream);
+    const { config, cluster } = await manager.streams.info(stream);
+    // A server that is alone makes no second copy, and takes the change all the same.
+    if (replicas > 1 && cluster?.name === undefined) throw noCluster(PREPARING);
     if (config.num_replicas !== replicas)
       await manager.streams.update(stream, { ...config, num_replicas: replicas });
   }
