@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock, PlanInput, RunReport } from "@tokenstorm/core";
-import { getReport, type Transport } from "@tokenstorm/protocol";
+import { type Clock, isTerminal, type PlanInput, type RunReport } from "@tokenstorm/core";
+import { getReport, stopRun, type Transport } from "@tokenstorm/protocol";
 import { reportOfOnlooker, VirtualClock } from "@tokenstorm/testkit";
 import { Cluster } from "./testing/cluster.js";
 import type { FakeAgentOptions } from "./testing/fake-agent.js";
@@ -180,6 +180,30 @@ test("an agent that answers no more, and one that is lost, are left out and name
   );
   assert.match(report.clocks?.sentences[1] ?? "", /^the clock of a3 was compared last at 30\.0 s/);
 });
+
+for (const { how, isCut } of [
+  { how: "the clock that does not answer is waited for", isCut: false },
+  { how: "a cut waits for it no longer", isCut: true },
+] as const) {
+  test(`when all has been delivered ${how}`, async () => {
+    const { cluster } = await clusterOf({ agents: { a1: {}, a2: {} } });
+    await cluster.submit({ load: load(10_000) });
+    await cluster.untilState("running");
+    await cluster.pass(5000);
+    const deaf = cluster.agents[1];
+    if (deaf !== undefined) deaf.script.answersProbes = false;
+    await cluster.untilState("delivering");
+    // All but the clock takes some tenths of a second.
+    await cluster.pass(1000);
+    assert.equal((await cluster.record()).state, "delivering");
+    if (isCut) await stopRun(cluster, { run: "r1", level: "cut", reason: "stopped by a test" });
+    await cluster.pass(200);
+    assert.equal(isTerminal((await cluster.record()).state), isCut);
+    const report = await getReport(cluster.transport, await cluster.untilOver());
+    assert.deepEqual(report.completeness.missing, []);
+    assert.equal(agentOf(report, "a2").terms[0]?.comparisons, 1);
+  });
+}
 
 test("a clock that jumps in mid-run is named, with the time and by how much", async () => {
   const { cluster } = await clusterOf({ agents: { a1: {}, a2: {} } });

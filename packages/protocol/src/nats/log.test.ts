@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, errors } from "@nats-io/transport-node";
 import { startTcpProxy, withNatsServer } from "@tokenstorm/testkit";
+import { subjects } from "../subjects.js";
 import { connectNats } from "./connect.js";
+import { createNatsLog } from "./log.js";
+import { storeNames } from "./stores.js";
 
 const LIMIT = { timeout: 30_000 };
 
@@ -64,6 +67,74 @@ test(
         assert.deepEqual(seen, [1, 2, 3, 4]);
       } finally {
         await Promise.all([vandal.close(), transport.close()]);
+        await proxy.close();
+      }
+    });
+  },
+);
+
+test(
+  "a follower whose look at the stream is not answered looks again, and does not stay where it was",
+  LIMIT,
+  async (t) => {
+    await withNatsServer(t, async ({ url, port }) => {
+      const proxy = await startTcpProxy({ port, seed: 1 });
+      const first = await connectNats({ servers: [url], name: "first", role: "coordinator" });
+      const connection = await connect({
+        servers: `127.0.0.1:${proxy.port}`,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 100,
+      });
+      const js = jetstream(connection, { checkAPI: false });
+      const manager = await jetstreamManager(connection, { checkAPI: false });
+      const names = subjects("ts");
+      const log = createNatsLog(
+        { connection, js, manager, names: storeNames("ts"), subjects: names, timeoutMs: 5000 },
+        undefined,
+      );
+      const info = manager.streams.info.bind(manager.streams);
+      let unanswered = 0;
+      let isAnswered = true;
+      t.mock.method(manager.streams, "info", async (...question: Parameters<typeof info>) => {
+        const answer = await info(...question);
+        if (isAnswered) return answer;
+        isAnswered = true;
+        unanswered += 1;
+        throw new errors.TimeoutError();
+      });
+      const id = (seq: number) =>
+        ({ run: "r1", agent: "a", epoch: 1, kind: "snapshot", seq, resend: 0 }) as const;
+      const seen: number[] = [];
+      let look: () => void = () => undefined;
+      const untilSeen = (seq: number) =>
+        new Promise<void>((resolve) => {
+          look = () => {
+            if (seen.includes(seq)) resolve();
+          };
+          look();
+        });
+      try {
+        await log.follow("r1", ({ data }) => {
+          seen.push(data[0] ?? 0);
+          look();
+        });
+        for (const seq of [1, 2, 3])
+          await first.log.append(id(seq), new Uint8Array([seq]), { timeoutMs: 2000 });
+        await untilSeen(3);
+        await proxy.disconnect();
+        const vandal = await connect({ servers: url });
+        await (await jetstreamManager(vandal)).streams.delete("TS_RES");
+        await vandal.close();
+        const other = await connectNats({ servers: [url], name: "other", role: "coordinator" });
+        await other.log.append(id(4), new Uint8Array([4]), { timeoutMs: 2000 });
+        await other.close();
+        isAnswered = false;
+        await proxy.restore();
+        await untilSeen(4);
+        assert.deepEqual([seen, unanswered], [[1, 2, 3, 4], 1]);
+      } finally {
+        log.close();
+        await Promise.all([connection.close(), first.close()]);
         await proxy.close();
       }
     });
