@@ -163,7 +163,8 @@ function countsBySeq(snapshots: readonly Snapshot[]): ReadonlyMap<number, number
 }
 
 /** The last leader has no interval and no final word in its run directory: nobody had begun. */
-export const keptNothing = (record: RunRecord): boolean => !existsSync(snapshotFile(record));
+export const keptNothing = (record: RunRecord): boolean =>
+  record.result === null || !existsSync(snapshotFile(record));
 
 const snapshotFile = ({ result }: RunRecord): string => join(result?.directory ?? "", "snapshots.ndjson");
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { LoadError } from "@tokenstorm/core";
@@ -10,6 +10,8 @@ const LIMIT = { timeout: 30_000 };
 /** Far longer than the time limit of a connection, and far shorter than those who wait without one. */
 const LONGEST_MS = 10_000;
 const base = { name: "first", role: "coordinator", timeoutMs: 1000 } as const;
+
+const GREETING = `INFO ${JSON.stringify({ version: "2.10.0", proto: 1, headers: true })}\r\n`;
 
 /** Fails with this code, in time, in one line that a person can read. */
 async function refused(options: NatsOptions, code: string, says: RegExp): Promise<LoadError> {
@@ -30,12 +32,18 @@ async function refused(options: NatsOptions, code: string, says: RegExp): Promis
 }
 
 /** A TCP server that says this to whoever connects. */
-async function fakeServer(t: TestContext, greeting: string): Promise<string> {
+function fakeServer(t: TestContext, greeting: string): Promise<string> {
+  return serveTcp(t, (socket) => {
+    socket.on("error", () => undefined);
+    socket.write(greeting);
+  });
+}
+
+async function serveTcp(t: TestContext, onConnection: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.on("error", () => undefined);
-    socket.write(greeting);
+    onConnection(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
@@ -102,11 +110,47 @@ test("one server that answers is enough, and the others keep nobody waiting", LI
 });
 
 test("a server that greets and then says no more ends the connection in time", LIMIT, async (t) => {
-  const stuck = await fakeServer(
-    t,
-    `INFO ${JSON.stringify({ version: "2.10.0", proto: 1, headers: true })}\r\n`,
-  );
+  const stuck = await fakeServer(t, GREETING);
   await refused({ ...base, servers: [stuck] }, "BUS_UNAVAILABLE", /127\.0\.0\.1/);
+});
+
+const SPOILT: Readonly<Record<string, (socket: Socket) => void>> = {
+  "breaks off before its greeting": (socket) => {
+    socket.destroy();
+  },
+  "breaks off after its greeting": (socket) => {
+    socket.write(GREETING);
+    socket.once("data", () => socket.resetAndDestroy());
+  },
+};
+
+for (const [how, spoil] of Object.entries(SPOILT))
+  test(`a handshake that ${how} is followed by another one`, LIMIT, async (t) => {
+    await withNatsServer(t, async ({ url }) => {
+      let dials = 0;
+      // Where its users look whether anybody is there, then the handshake, then the one that follows.
+      const front = await serveTcp(t, (socket) => {
+        dials += 1;
+        if (dials === 2) return spoil(socket);
+        const server = connect({ host: "127.0.0.1", port: Number(new URL(url).port) });
+        for (const one of [socket, server]) one.on("error", () => undefined);
+        socket.on("close", () => server.destroy());
+        server.on("close", () => socket.destroy());
+        socket.pipe(server).pipe(socket);
+      });
+      const transport = await connectNats({ ...base, timeoutMs: 10_000, servers: [front] });
+      await transport.close();
+      assert.equal(dials, 3);
+    });
+  });
+
+test("where one server stalls and another refuses, the error is laid to neither", LIMIT, async (t) => {
+  const stuck = await fakeServer(t, GREETING);
+  await refused(
+    { ...base, timeoutMs: 2500, servers: [stuck, "nats://127.0.0.1:1"] },
+    "BUS_UNAVAILABLE",
+    /^cannot connect to NATS at nats:\/\/127\.0\.0\.1:\d+, or another of the 2 servers: /,
+  );
 });
 
 test("a refused user is told as such, and no user too", LIMIT, async (t) => {

@@ -30,6 +30,8 @@ export interface TcpProxy {
   /** Bytes that were passed on. */
   readonly passed: Readonly<Record<Direction, number>>;
   readonly open: number;
+  /** Connections that were reset because of `resetAfter`. */
+  readonly resets: number;
   /** Takes the place of what was said before, of the directions that are named. */
   set(conditions: Partial<Readonly<Record<Direction, LinkConditions>>>): void;
   /** Both directions at once; a good link by default. */
@@ -56,6 +58,7 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
   const conditions: Record<Direction, LinkConditions> = { toServer: GOOD, toClient: GOOD };
   const passed: Record<Direction, number> = { toServer: 0, toClient: 0 };
   const open = new Set<Passage>();
+  let resets = 0;
   let resetRange: { readonly min: number; readonly max: number } | null = null;
   const pair = (client: Socket) => {
     const server = connect({ host, port, allowHalfOpen: true });
@@ -67,6 +70,9 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
       conditions,
       passed,
       leftBytes,
+      onSpent: () => {
+        resets += 1;
+      },
       onEnd: () => open.delete(passage),
     });
     open.add(passage);
@@ -92,6 +98,9 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     passed,
     get open() {
       return open.size;
+    },
+    get resets() {
+      return resets;
     },
     set,
     setBoth: (both = GOOD) => set({ toServer: both, toClient: both }),
@@ -133,6 +142,8 @@ interface PassageOptions {
   readonly passed: Record<Direction, number>;
   /** To the client, until it is reset. */
   readonly leftBytes: number | undefined;
+  /** That many have passed. */
+  readonly onSpent: () => void;
   readonly onEnd: () => void;
 }
 
@@ -162,7 +173,9 @@ function join(options: PassageOptions): Passage {
         options.passed[direction] += bytes;
         if (direction !== "toClient" || leftBytes === undefined) return;
         leftBytes -= bytes;
-        if (leftBytes <= 0) reset();
+        if (leftBytes > 0) return;
+        options.onSpent();
+        reset();
       },
     });
   const lanes = [lane("toServer", client, server), lane("toClient", server, client)];

@@ -136,9 +136,11 @@ async function connectTo(
   options: Parameters<typeof connect>[0],
   timeoutMs: number,
 ): Promise<NatsConnection> {
-  const { shown } = greeting.address;
+  const { length } = [options?.servers ?? []].flat();
+  // The library tells of the server that it tried last.
+  const shown = `${greeting.address.shown}${length > 1 ? `, or another of the ${length} servers` : ""}`;
   const untilMs = performance.now() + timeoutMs;
-  for (;;) {
+  for (let tries = 1; ; tries += 1) {
     const connecting = connect(options);
     try {
       // The library has a limit too, of one handshake, and for each address of a name anew.
@@ -149,11 +151,25 @@ async function connectTo(
         (late) => late.close(),
         () => undefined,
       );
-      const isOneLate = error instanceof natsErrors.TimeoutError && performance.now() < untilMs;
-      if (!isOneLate) throw firstConnectError(error, shown);
+      const mayPass = isOfOneHandshake(error) && (tries < FIRST_TRIES || isLate(error));
+      if (!mayPass || performance.now() >= untilMs) throw firstConnectError(error, shown);
     }
+    await pause(Math.min(FIRST_PAUSE_MS, untilMs - performance.now()), undefined);
   }
 }
+
+/** A handshake that breaks off may be a bad moment; a server that ends each of them has something against them. */
+const FIRST_TRIES = 3;
+const FIRST_PAUSE_MS = 100;
+
+/** The server had greeted just before: it, or another one of its cluster, may take the next one. */
+function isOfOneHandshake(error: unknown): boolean {
+  if (isLate(error) || error instanceof natsErrors.ConnectionError) return true;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
+const isLate = (error: unknown): boolean => error instanceof natsErrors.TimeoutError;
 
 function firstConnectError(error: unknown, shown: string): LoadError {
   const isRefused =
@@ -164,8 +180,8 @@ function firstConnectError(error: unknown, shown: string): LoadError {
       hint: "check --nats-user and --nats-password, --nats-creds or --nats-nkey (NATS_USER, NATS_PASSWORD, ...)",
       cause: error,
     });
-  const isLate = error instanceof LoadError || error instanceof natsErrors.TimeoutError;
-  const why = isLate ? "it does not go on after its greeting" : messageOf(error);
+  const why =
+    error instanceof LoadError || isLate(error) ? "it does not go on after its greeting" : messageOf(error);
   return new LoadError("BUS_UNAVAILABLE", `cannot connect to NATS at ${shown}: ${why}`, {
     hint: "if the server wants TLS: its authority is NATS_CA, a certificate of your own NATS_CERT and NATS_KEY",
     cause: error,
