@@ -102,7 +102,13 @@ function joinById(own: OwnEvidence, stamps: readonly Stamped[]): number {
     stampedBySeq.set(seq, (stampedBySeq.get(seq) ?? 0) + 1);
   }
   for (const [seq, count] of completedBySeq) {
-    assert.equal(count, stampedBySeq.get(seq) ?? 0, `completed by ${agent} in interval ${seq}`);
+    const edges = [seq - 1, seq].map((edge) => zeroUs(own) + edge * intervalUs(own));
+    const nearest = completed
+      .map(({ id, endUs }) => ({ id, offUs: Math.min(...edges.map((us) => Math.abs(endUs - us))) }))
+      .toSorted((one, other) => one.offUs - other.offUs)
+      .slice(0, 3);
+    const said = `completed by ${agent} in interval ${seq}; next to its edges ended ${JSON.stringify(nearest)}`;
+    assert.equal(count, stampedBySeq.get(seq) ?? 0, said);
   }
   for (const [seq, count] of stampedBySeq) {
     if (!completedBySeq.has(seq)) assertNamed(own, seq, count);

@@ -321,6 +321,26 @@ test("a commit of which no beacon tells, its leader having died, is read before 
   await cluster.close();
 });
 
+test("the start of a stage is read by whoever waits for it, also while its leader does not know that it stands", async () => {
+  const cluster = new Cluster();
+  const agent = await cluster.addAgent("a1");
+  const stages = [
+    { users: 2, rampUpMs: 0, settleMs: 0, requests: 2 },
+    { users: 2, rampUpMs: 0, settleMs: 0, durationMs: 2000 },
+  ];
+  await cluster.start({ load: { kind: "users", stages } });
+  while (cluster.last(agent).stageDone < 0) await cluster.clock.advanceByAsync(100_000);
+  const { beacon } = cluster;
+  await cluster.commitNextStage({ isSilent: true });
+  // Its answer from the store was lost.
+  cluster.beacon = beacon;
+  const startUs = cluster.record?.stageStartsUs[1] ?? 0;
+  await cluster.runTo(startUs + 1000);
+  const sent = agent.targets[0]?.sends.map(({ key }) => key.stage);
+  assert.deepEqual(sent, [0, 0, 1, 1]);
+  await cluster.close();
+});
+
 test("an agent whose reads of the commit hang asks again while there is time, and starts", async () => {
   const cluster = new Cluster();
   let hanging = 0;

@@ -170,7 +170,9 @@ class AgentProcess implements Agent {
     const { run } = this.#machine;
     const nowUs = this.#deps.clock.nowUs();
     // Without a leader's word the StateStore's is the only one: a run can be stopped while nobody leads.
-    if (run !== null && !this.#leadership.speaksOf(run, nowUs)) this.#reader.read(run);
+    // Nor may the leader know yet what it has written, where the store's answer was lost: a stage may begin meanwhile.
+    const isAlone = run !== null && !this.#leadership.speaksOf(run, nowUs);
+    if (run !== null && (isAlone || this.#run?.isAwaitingStage === true)) this.#reader.read(run);
     else {
       const behind = this.#leadership.behind();
       if (behind !== null) this.#reader.read(behind);

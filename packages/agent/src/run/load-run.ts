@@ -137,6 +137,11 @@ export class LoadRun {
     return this.#stageDone;
   }
 
+  /** It has done a stage bounded by requests, and nobody has said when the next one begins. */
+  get isAwaitingStage(): boolean {
+    return this.#stageDone >= 0 && this.#stageStartsUs[this.#stageDone + 1] === null;
+  }
+
   /** Stage in which the run is; -1 before time zero. */
   get stage(): number {
     return this.#startErrorUs === null ? -1 : stageAt(this.#stageStartsUs, this.#nowUs());

@@ -87,6 +87,11 @@ export class ShardRun {
     return this.#load !== null;
   }
 
+  /** It has nothing to do until the record says when the next stage begins. */
+  get isAwaitingStage(): boolean {
+    return this.#load?.isAwaitingStage === true;
+  }
+
   get openSockets(): number {
     return this.#target?.openSockets ?? 0;
   }

@@ -276,14 +276,15 @@ export class Cluster {
   }
 
   /** Once all have done the stage before the next unknown start, commits that, 1.1 s ahead. */
-  async commitNextStage(): Promise<void> {
+  async commitNextStage(options: { readonly isSilent?: boolean } = {}): Promise<void> {
     const record = this.record;
     const next = record?.stageStartsUs.indexOf(null) ?? -1;
     if (record === null || next < 1) return;
     if (this.agents.some((agent) => this.last(agent).stageDone < next - 1)) return;
     const stages = resolveStages(record.plan);
     const startUs = this.clock.nowUs() - this.zeroUs + 1_100_000;
-    await this.write({ stageStartsUs: nextStageStarts(stages, record.stageStartsUs, next, startUs) });
+    const stageStartsUs = nextStageStarts(stages, record.stageStartsUs, next, startUs);
+    await this.write({ stageStartsUs }, options);
   }
 
   /** Time zero on the test's clock. */

@@ -74,6 +74,14 @@ export function levelsOf({ record, stages, aggregate, planned }: LevelsInput): L
     .map((stage) => levelOf(record, stage, aggregate, planned));
 }
 
+/** Names of the levels that the plan has and the run never came to. */
+export function unreachedLevels(stages: readonly ResolvedStage[], levels: readonly LevelData[]): string[] {
+  const reached = new Set(levels.map(({ stage }) => stage.index));
+  return stages
+    .filter((stage) => measuredWindow(stage) !== null && !reached.has(stage.index))
+    .map(({ name }) => name);
+}
+
 /** Unknown requests of lost agents in slopes, which are no levels and yet have what was due. */
 export function lostOnSlopes({ record, stages, aggregate, planned }: LevelsInput): number {
   return stages

@@ -283,6 +283,15 @@ test("a run stopped in a level says how much of it was measured, and nothing of 
   );
 });
 
+test("a run that completed, and never came to a level, is degraded and names it", () => {
+  const stages = [4, 8].map((users) => ({ users, rampUpMs: 1000, settleMs: 1000, durationMs: 10_000 }));
+  const ladder = planOf({ load: { kind: "users", stages } });
+  const requests = closedLoop({ stage: 0, fromUs: 0, toUs: 12 * S, users: 4, e2eUs: () => 500_000 });
+  const report = summarise(runOf(ladder, requests, { stopUs: 12 * S, finishUs: 13 * S }), { plan: ladder });
+  assert.deepEqual(report.verdict.reasons, ["the run never came to level u8"]);
+  assert.equal(report.verdict.status, "degraded");
+});
+
 /** The same results, with the vitals of some intervals changed. */
 function withVitals(played: readonly Played[], change: (snapshot: Snapshot) => Partial<Vitals>): Played[] {
   return played.map(({ snapshots, final }) => ({

@@ -1,6 +1,5 @@
 import { plannedArrivals } from "../load/planned-arrivals.js";
 import type { ResolvedStage } from "../load/stages.js";
-import { measuredWindow } from "../load/timeline.js";
 import type { RunFacts, ServerSample } from "../run/facts.js";
 import type { AgentClock, RunReport } from "../run/report.js";
 import type { Problem } from "../run/run-record.js";
@@ -11,7 +10,7 @@ import { completenessOf, missingReasons } from "./completeness.js";
 import { colourIntervals, type IntervalColours } from "./interval-colours.js";
 import { judgeThreshold } from "./judge-threshold.js";
 import { leadingOf } from "./leading.js";
-import { type LevelData, levelsOf, lostOnSlopes, settledDue } from "./level-data.js";
+import { type LevelData, levelsOf, lostOnSlopes, settledDue, unreachedLevels } from "./level-data.js";
 import { lossesOf } from "./losses.js";
 import { runSaturation } from "./run-saturation.js";
 import { serverChecks, serverLatencyChecks } from "./server-checks.js";
@@ -77,10 +76,7 @@ function judgeThresholds(
   { facts, stages }: SummaryInput,
   levels: readonly LevelData[],
 ): RunReport["thresholds"] {
-  const reached = new Set(levels.map(({ stage }) => stage.index));
-  const unreached = stages
-    .filter((stage) => measuredWindow(stage) !== null && !reached.has(stage.index))
-    .map(({ name }) => name);
+  const unreached = unreachedLevels(stages, levels);
   return facts.record.plan.thresholds.flatMap((text) => {
     const threshold = parseThreshold(text);
     if ("problem" in threshold) return [];

@@ -5,7 +5,7 @@ import type { Problem } from "../run/run-record.js";
 import { hasOnlyUniquePrompts } from "../workload/members.js";
 import { type IntervalColours, redIntervals } from "./interval-colours.js";
 import { judgeLimit } from "./judge-limit.js";
-import type { LevelData } from "./level-data.js";
+import { type LevelData, unreachedLevels } from "./level-data.js";
 import { levelTroubles } from "./level-notes.js";
 import { lossReasons } from "./losses.js";
 
@@ -13,6 +13,8 @@ import { lossReasons } from "./losses.js";
 const DEGRADED_SHARE = 0.01;
 /** Agents that a sentence names. */
 const MOST_AGENTS = 3;
+/** And levels that were not reached. */
+const MOST_LEVELS = 5;
 
 export interface VerdictInput {
   readonly facts: RunFacts;
@@ -108,10 +110,17 @@ function unknownReasons({ totals }: VerdictInput): Reason[] {
   return [{ isGrave: share > DEGRADED_SHARE, text }];
 }
 
-function levelReasons({ levels }: VerdictInput): string[] {
-  return levels.flatMap((level) =>
+function levelReasons({ facts, levels, stages }: VerdictInput): string[] {
+  const troubles = levels.flatMap((level) =>
     levelTroubles(level).map((trouble) => `level ${level.stage.name} is ${trouble}`),
   );
+  // Of a run that did not complete it goes without saying.
+  const unreached = facts.record.state === "completed" ? unreachedLevels(stages, levels) : [];
+  if (unreached.length === 0) return troubles;
+  const named = unreached.slice(0, MOST_LEVELS).join(", ");
+  const more = unreached.length > MOST_LEVELS ? ` and ${unreached.length - MOST_LEVELS} more` : "";
+  const what = unreached.length === 1 ? "level" : "levels";
+  return [...troubles, `the run never came to ${what} ${named}${more}`];
 }
 
 /** Of a salt's some ten tokens at most so many are found again by chance, over any number of requests. */
