@@ -7,17 +7,20 @@ import {
   type LeaseEffect,
   type LeaseEntry,
   type LeaseEvent,
+  type LeaseHold,
   type LeaseState,
   LoadError,
   stepLease,
 } from "@tokenstorm/core";
 import {
+  type BusStatus,
   decodeLease,
   encodeLease,
   LEADER_KEY,
   listAgents,
   listRuns,
   type Subjects,
+  type Subscription,
   type Transport,
 } from "@tokenstorm/protocol";
 import { COORDINATOR_LIMITS } from "./limits.js";
@@ -39,19 +42,24 @@ export interface LeaseKeeperOptions {
   readonly onFailure: (error: LoadError) => void;
 }
 
-/** Holds the lease, or waits for it: carries out what the core's machine decides, one question to the store at a time. */
+/** Holds the lease, or waits for it: carries out what the core's machine decides, and waits for one answer of the store at a time. */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #ticker: Cancel;
+  readonly #status: Subscription;
   #state: LeaseState;
   #isClosed = false;
   #work: Promise<void> = Promise.resolve();
   #isUnanswered = false;
+  #isAway = false;
+  /** Ends the wait for the answer that was last asked for; does nothing where that is there. */
+  #giveUp: (why: string) => void = () => undefined;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
     this.#state = initialLease(options);
     this.#ticker = startTicker(options.clock, COORDINATOR_LIMITS.leaseTickMs, () => this.#tick());
+    this.#status = options.transport.bus.onStatus((status) => this.#onStatus(status));
     this.#tick();
   }
 
@@ -73,22 +81,43 @@ export class LeaseKeeper {
   /** Lets the next one lead without waiting, where it leads. Never throws. May be called twice. */
   async release(): Promise<void> {
     if (this.#isClosed) return this.#work;
-    const { held, id, instance } = this.#state;
+    const { held } = this.#state;
     const wasValid = this.isValid;
     this.#isClosed = true;
     this.#ticker();
+    this.#status.close();
     // A renewal under way would move the revision.
     await this.#work;
     const last = this.#state.held ?? held;
-    if (!wasValid || last === null) return;
-    const free: LeaseEntry = { v: 1, term: last.term, leader: id, instance, isFree: true };
+    if (!wasValid || last === null || (await this.#free(last))) return;
+    // A renewal that was given up has been done all the same.
+    const now = this.#state.held;
+    if (now !== null && now.revision !== last.revision) await this.#free(now);
+  }
+
+  /** Whether the store says that it was done; where it is not, the next one waits until the lease is old. */
+  async #free({ term, revision }: LeaseHold): Promise<boolean> {
+    const { id, instance } = this.#state;
+    const free: LeaseEntry = { v: 1, term, leader: id, instance, isFree: true };
     try {
       const { state } = this.#options.transport;
-      await this.#inTime(state.compareAndSet(LEADER_KEY, encodeLease(free), last.revision));
+      const writing = state.compareAndSet(LEADER_KEY, encodeLease(free), revision);
+      return (await this.#within(LEASE_LIMITS.answerUs, writing)) !== undefined;
     } catch (error) {
-      // The next one waits until the lease is old instead.
       if (!(error instanceof LoadError)) throw error;
+      return false;
     }
+  }
+
+  /** What was asked while the connection was away was never sent, and nobody will answer it. */
+  #onStatus({ kind }: BusStatus): void {
+    if (kind === "disconnected") this.#isAway = true;
+    if (kind !== "connected" || !this.#isAway) return;
+    this.#isAway = false;
+    this.#giveUp("the connection to NATS was lost meanwhile");
+    this.#work = this.#work.then(() =>
+      this.#dispatch({ kind: "reconnected", nowUs: this.#options.clock.nowUs() }),
+    );
   }
 
   #tick(): void {
@@ -165,20 +194,25 @@ export class LeaseKeeper {
     this.#dispatch(event);
   }
 
-  /**
-   * Rejects where the answer is not there by the time at which a leader must ask again; what comes later goes to `onLate`.
-   * Who does not lead has time: the store's own limit does.
-   */
+  /** Who leads must ask again in time. Who does not has time: the store's own limit does. */
   #inTime<T>(answer: Promise<T>, onLate?: (answer: T) => void): Promise<T> {
-    if (this.#state.held === null) return answer;
-    const { clock } = this.#options;
-    const { answerUs } = LEASE_LIMITS;
+    const limitUs = this.#state.held === null ? Number.POSITIVE_INFINITY : LEASE_LIMITS.answerUs;
+    return this.#within(limitUs, answer, onLate);
+  }
+
+  /** Rejects where the answer is not there by then, or is given up before; what comes later goes to `onLate`. */
+  #within<T>(limitUs: number, answer: Promise<T>, onLate?: (answer: T) => void): Promise<T> {
+    const { clock, onFailure } = this.#options;
     let isLate = false;
     return new Promise((resolve, reject) => {
-      const cancel = clock.at(clock.nowUs() + answerUs, () => {
+      const giveUp = (why: string) => {
+        cancel();
         isLate = true;
-        reject(new LoadError("BUS_UNAVAILABLE", `the store did not answer within ${answerUs / 1000} ms`));
-      });
+        reject(new LoadError("BUS_UNAVAILABLE", why));
+      };
+      const tooLate = () => giveUp(`the store did not answer within ${limitUs / 1000} ms`);
+      const cancel = Number.isFinite(limitUs) ? clock.at(clock.nowUs() + limitUs, tooLate) : () => undefined;
+      this.#giveUp = giveUp;
       answer.then(
         (value) => {
           cancel();
@@ -187,7 +221,10 @@ export class LeaseKeeper {
         },
         (error: unknown) => {
           cancel();
-          reject(error);
+          if (!isLate) reject(error);
+          // Nobody waits for it any more: what ends a coordinator ends it all the same.
+          else if (!(error instanceof LoadError)) throw error;
+          else if (error.code === "BUS_DENIED") onFailure(error);
         },
       );
     });

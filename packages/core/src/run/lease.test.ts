@@ -125,7 +125,7 @@ test("a late answer changes nothing where a later renewal holds, or the lead tha
   one.hear({ kind: "tick", nowUs: 4 * S });
   one.hear({ kind: "written", nowUs: 4 * S, revision: 3 });
   one.hear({ kind: "written-late", nowUs: 5 * S, term: 1, startedUs: 2 * S, revision: 2 });
-  assert.deepEqual(one.state.held, { term: 1, revision: 3, renewedUs: 4 * S });
+  assert.deepEqual(one.state.held, { term: 1, revision: 3, revisionUs: 4 * S, renewedUs: 4 * S });
   one.hear({ kind: "followed", nowUs: 6 * S, term: 7 });
   one.hear({ kind: "written", nowUs: 6 * S, revision: 4 });
   assert.deepEqual(one.kinds(), ["stop"]);
@@ -135,7 +135,32 @@ test("a late answer changes nothing where a later renewal holds, or the lead tha
   one.hear({ kind: "read", nowUs: 7 * S, entry: held("c1", 1), revision: 5 });
   one.hear({ kind: "written", nowUs: 7 * S, revision: 6 });
   one.hear({ kind: "written-late", nowUs: 8 * S, term: 1, startedUs: 7.5 * S, revision: 5 });
-  assert.deepEqual(one.state.held, { term: 8, revision: 6, renewedUs: 7 * S });
+  assert.deepEqual(one.state.held, { term: 8, revision: 6, revisionUs: 7 * S, renewedUs: 7 * S });
+});
+
+test("a late answer does not put back the revision that was read after its question", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "unanswered", nowUs: 3.5 * S });
+  one.hear({ kind: "tick", nowUs: 4 * S });
+  one.hear({ kind: "written", nowUs: 4 * S, revision: undefined });
+  one.hear({ kind: "read", nowUs: 4.1 * S, entry: held("c1", 1), revision: 3 });
+  one.hear({ kind: "written-late", nowUs: 5 * S, term: 1, startedUs: 2 * S, revision: 2 });
+  assert.deepEqual(one.state.held, { term: 1, revision: 3, revisionUs: 4.1 * S, renewedUs: 2 * S });
+  one.hear({ kind: "unanswered", nowUs: 5.6 * S });
+  one.hear({ kind: "written-late", nowUs: 6 * S, term: 1, startedUs: 4.1 * S, revision: 4 });
+  assert.deepEqual(one.state.held, { term: 1, revision: 4, revisionUs: 4.1 * S, renewedUs: 4.1 * S });
+});
+
+test("a holder whose connection is there again asks at once, and so does one that looks", () => {
+  const one = leading();
+  one.hear({ kind: "tick", nowUs: 2 * S });
+  one.hear({ kind: "unanswered", nowUs: 3 * S });
+  one.hear({ kind: "reconnected", nowUs: 3 * S });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 1), expected: 1 }]);
+  const other = new Candidate("c2");
+  other.hear({ kind: "reconnected", nowUs: 0 });
+  assert.deepEqual(other.kinds(), ["read"]);
 });
 
 test("a holder whose lease another one has taken stops, and so does one whose key was overwritten", () => {
@@ -248,6 +273,22 @@ test("a holder whose agents have followed a higher term than its store knows tak
   one.hear({ kind: "read", nowUs: S, entry: held("c1", 1), revision: 2 });
   assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 8), expected: 2 }]);
   one.hear({ kind: "written", nowUs: S, revision: 3 });
+  assert.deepEqual(one.effects, [{ kind: "lead", term: 8 }]);
+});
+
+test("so does one whose store answers late, whatever is under way", () => {
+  const one = leading();
+  one.hear({ kind: "followed", nowUs: S, term: 7 });
+  one.hear({ kind: "unanswered", nowUs: 2.5 * S });
+  one.hear({ kind: "tick", nowUs: 3 * S });
+  assert.deepEqual(one.kinds(), ["write"]);
+  one.hear({ kind: "written-late", nowUs: 4 * S, term: 1, startedUs: S, revision: 2 });
+  assert.deepEqual(one.kinds(), ["stop"]);
+  one.hear({ kind: "written", nowUs: 4.1 * S, revision: undefined });
+  one.hear({ kind: "tick", nowUs: 5 * S });
+  one.hear({ kind: "read", nowUs: 5 * S, entry: held("c1", 1), revision: 2 });
+  assert.deepEqual(one.effects, [{ kind: "write", entry: held("c1", 8), expected: 2 }]);
+  one.hear({ kind: "written", nowUs: 8 * S, revision: 3 });
   assert.deepEqual(one.effects, [{ kind: "lead", term: 8 }]);
 });
 

@@ -39,11 +39,13 @@ export interface LeaseHold {
   readonly term: number;
   /** Of the key, by the last write of ours that is known. */
   readonly revision: number | undefined;
+  /** Start of the write that made this revision, or when it was read. */
+  readonly revisionUs: number;
   /** Start of the last renewal that succeeded. */
   readonly renewedUs: number;
 }
 
-/** One candidate's view of the lease. At most one question to the store is open at a time. */
+/** One candidate's view of the lease. It waits for one answer of the store at a time; what it has given up may still be under way. */
 export interface LeaseState {
   readonly id: string;
   readonly instance: string;
@@ -91,6 +93,8 @@ export type LeaseEvent =
       readonly startedUs: number;
       readonly revision: number;
     }
+  /** The connection to the store was lost, and is there again: what was asked meanwhile was never sent. */
+  | { readonly kind: "reconnected"; readonly nowUs: number }
   /** Somebody speaks under a higher term: a claim, to be looked into at once. */
   | { readonly kind: "rival"; readonly nowUs: number }
   /** An agent has followed a leader of a higher term, and ignores this one. */
@@ -149,6 +153,7 @@ function onEvent(state: LeaseState, event: LeaseEvent): LeaseStep {
       return stay({ ...state, open: null, nextUs: event.nowUs + LEASE_LIMITS.lookUs });
     case "written-late":
       return onWrittenLate(state, event);
+    case "reconnected":
     case "rival":
       return lookNow(state, event.nowUs);
     case "followed":
@@ -258,7 +263,7 @@ function onLookedUp(
   const isBelow = entry !== null && entry.term < held.term;
   // An earlier write of ours whose answer was lost; or a store that was begun anew.
   if (isOurs || isBelow || revision === undefined) {
-    const adopted = { ...state, held: { ...held, revision } };
+    const adopted = { ...state, held: { ...held, revision, revisionUs: nowUs } };
     return write(adopted, { kind: "renew", term: held.term, expected: revision }, nowUs);
   }
   const rival =
@@ -292,7 +297,7 @@ function onWritten(
     return stay({ ...idle, seen, nextUs: nowUs + LEASE_LIMITS.lookUs });
   }
   const { term, startedUs } = open;
-  const held: LeaseHold = { term, revision, renewedUs: startedUs };
+  const held: LeaseHold = { term, revision, revisionUs: startedUs, renewedUs: startedUs };
   // Answered so late that somebody else may have taken it since: as if it had not been answered.
   if (nowUs - startedUs >= LEASE_LIMITS.stopAfterUs) return stay({ ...idle, nextUs: nowUs });
   const leading: LeaseState = {
@@ -307,15 +312,19 @@ function onWritten(
   return isBehind(leading, nowUs) ? stepUp(leading, nowUs) : stay(leading);
 }
 
-/** It holds as long as one that was answered in time would: a slow store costs no lead. */
+/** It holds as long as one that was answered in time would: a store that takes less than 4 s costs no lead. */
 function onWrittenLate(
   state: LeaseState,
-  { term, startedUs, revision }: Extract<LeaseEvent, { kind: "written-late" }>,
+  { nowUs, term, startedUs, revision }: Extract<LeaseEvent, { kind: "written-late" }>,
 ): LeaseStep {
   const { held } = state;
   // Of an earlier lead, or behind a renewal that came after it.
   if (held === null || held.term !== term || startedUs <= held.renewedUs) return stay(state);
-  return stay({ ...state, held: { term, revision, renewedUs: startedUs } });
+  // What was read since then is newer than what this write made.
+  const known = startedUs < held.revisionUs ? held : { revision, revisionUs: startedUs };
+  const { revisionUs } = known;
+  const leading = { ...state, held: { term, revision: known.revision, revisionUs, renewedUs: startedUs } };
+  return isBehind(leading, nowUs) ? stepUp(leading, nowUs) : stay(leading);
 }
 
 /** The store has the lease as ours, and yet somebody has followed a higher term: agents ignore us until we have passed it. */
