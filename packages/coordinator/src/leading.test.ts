@@ -5,6 +5,7 @@ import {
   decodeHeartbeat,
   decodeRunRecord,
   encodeHeartbeat,
+  encodeLease,
   findLeader,
   getReport,
   LEADER_KEY,
@@ -272,6 +273,32 @@ test("a state store that goes as the lease is renewed, and comes back empty thre
   await cluster.until("the record is there", async () => (await store.get("run.r1")) !== undefined, 8000);
   const record = await cluster.untilOver();
   assert.deepEqual([record.state, record.problem, record.term], ["completed", null, 1]);
+});
+
+test("a report whose keeping got no answer is not put again by a leader that has lost the lead meanwhile", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const { clock } = cluster;
+  const transport = cluster.hub.connect();
+  let puts = 0;
+  const put = async () => {
+    puts += 1;
+    await new Promise<void>((resolve) => clock.at(clock.nowUs() + 5_000_000, resolve));
+    throw new LoadError("BUS_UNAVAILABLE", "the store did not answer");
+  };
+  cluster.coordinate({ transport: { ...transport, blobs: { ...transport.blobs, put } } });
+  cluster.agent("a1");
+  cluster.agent("a2");
+  await cluster.pass(500);
+  await cluster.submit({ load });
+  await cluster.until("the report is put", () => puts === 1, 60_000);
+  const store = cluster.transport.state;
+  const held = await store.get(LEADER_KEY);
+  const rival = encodeLease({ v: 1, term: 9, leader: "c9", instance: "c9-1", isFree: false });
+  assert.ok(
+    held !== undefined && (await store.compareAndSet(LEADER_KEY, rival, held.revision)) !== undefined,
+  );
+  await cluster.pass(9000);
+  assert.equal(puts, 1);
 });
 
 test("where the lease's key was deleted, the next leader's term is above that of the run, which it takes over", async () => {

@@ -73,16 +73,18 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
   } catch (error) {
     problem ??= problemOf(error);
   }
-  if (!input.isLeading()) return { problem: null, result: null };
   const blob = await putReport(input, json);
+  if (!input.isLeading()) return { problem: null, result: null };
   const isWhole = problem === null && !state.isKeepingNothing && isDelivered;
   return { problem, result: { directory: directory.path, reportBlob: blob, isWhole } };
 }
 
 /** Null where the store does not take it: the directory has it all the same. */
-async function putReport({ blobs, record }: FinishInput, json: string): Promise<string | null> {
+async function putReport({ blobs, record, isLeading }: FinishInput, json: string): Promise<string | null> {
   const name = reportBlob(record.id);
   for (let attempt = 1; attempt <= COORDINATOR_LIMITS.blobAttempts; attempt += 1) {
+    // An attempt that nobody answers lasts for seconds, in which another one may have begun to lead.
+    if (!isLeading()) return null;
     try {
       await blobs.put(name, new TextEncoder().encode(json));
       return name;
