@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isTerminal, LoadError, type RunState } from "@tokenstorm/core";
 import {
+  decodeBeacon,
   decodeHeartbeat,
+  decodeRunRecord,
   decodeSnapshot,
   encodeBeacon,
   encodeEvent,
@@ -298,6 +300,35 @@ test("a write whose answer was lost is found made, and not made again", async ()
   assert.equal(record.state, "completed");
   // gathering, preparing, arming, running, draining, delivering, the end: seven changes after the submission.
   assert.equal(record.revision, 8);
+});
+
+test("a write that gets no answer is looked for after a second and a half, and beacons tell of it then", async () => {
+  const silent = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const transport = silent.hub.connect();
+  const { clock } = silent;
+  let made: { readonly revision: number; readonly atUs: number } | undefined;
+  let toldUs: number | undefined;
+  const state: typeof transport.state = {
+    ...transport.state,
+    compareAndSet: async (key, value, expected) => {
+      const written = await transport.state.compareAndSet(key, value, expected);
+      if (made !== undefined || !key.startsWith("run.") || written === undefined) return written;
+      made = { revision: decodeRunRecord(value).revision, atUs: clock.nowUs() };
+      // As long as NATS's own limit.
+      await new Promise<void>((resolve) => clock.at(clock.nowUs() + 5_000_000, resolve));
+      throw new LoadError("BUS_UNAVAILABLE", "the store did not answer");
+    },
+  };
+  silent.transport.bus.subscribe(silent.subjects.beacon, ({ data }) => {
+    if (made !== undefined && decodeBeacon(data).revision >= made.revision) toldUs ??= clock.nowUs();
+  });
+  silent.coordinate({ transport: { ...transport, state } });
+  silent.agent("a1");
+  silent.agent("a2");
+  await silent.submit();
+  assert.equal((await silent.untilOver()).state, "completed");
+  const tookUs = (toldUs ?? Number.POSITIVE_INFINITY) - (made?.atUs ?? 0);
+  assert.ok(tookUs <= 2_200_000, `beacons told of it after ${tookUs} us`);
 });
 
 test("a user that NATS refuses what a coordinator needs ends it in words", async () => {

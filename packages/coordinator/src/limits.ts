@@ -28,6 +28,8 @@ export const COORDINATOR_LIMITS = {
   /** More agents than this make more than one entry of the log. */
   clocksInEvent: 500,
   /** After a failure the store is asked again so soon; in vain for so long, the coordinator gives up. */
+  /** A run's leader asks again without waiting longer, where what it asks is written or read once, however often. */
+  storeAnswerMs: 1500,
   storeRetryMs: 500,
   storeGiveUpMs: 120_000,
   writeAttempts: 20,

@@ -7,6 +7,7 @@ import {
   type RunRecord,
 } from "@tokenstorm/core";
 import { decodeRunRecordOf, encodeRunRecord, type StateStore } from "@tokenstorm/protocol";
+import { answeredWithin } from "./answered-within.js";
 import { COORDINATOR_LIMITS } from "./limits.js";
 import type { StoredRun } from "./run-queue.js";
 import { pause } from "./ticker.js";
@@ -134,10 +135,18 @@ export class RecordWriter {
     if (!(await this.#put(this.record, encodeRunRecord(this.record)))) await this.#read();
   }
 
+  /** Agents wait for what is written: an answer that was lost, with a connection maybe, must not hold the next one up. */
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return answeredWithin(answer, {
+      clock: this.#options.clock,
+      limitMs: COORDINATOR_LIMITS.storeAnswerMs,
+    });
+  }
+
   /** False where something else stands there than what is known. */
   async #put(record: RunRecord, value: Uint8Array): Promise<boolean> {
     const { key, revision } = this.#stored;
-    const written = await this.#options.state.compareAndSet(key, value, revision);
+    const written = await this.#inTime(this.#options.state.compareAndSet(key, value, revision));
     if (written === undefined) return false;
     this.#stored = { key, record, revision: written };
     this.#isSpoilt = false;
@@ -159,7 +168,7 @@ export class RecordWriter {
   /** What was tried and is found made is told first: what a stop means depends on it. */
   async #read(): Promise<void> {
     const { key, revision } = this.#stored;
-    const entry = await this.#options.state.get(key);
+    const entry = await this.#inTime(this.#options.state.get(key));
     if (entry === undefined) return this.#restore();
     if (entry.revision === revision) return;
     const found = this.#successor(entry.value);
