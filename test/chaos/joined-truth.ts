@@ -8,6 +8,12 @@ import type { TruthRecord } from "../integration/cli.js";
 /** From the last write of an answer until its reader has it, on a machine that is short of CPU. */
 const SLOWEST_READ_US = 3_000_000;
 
+/**
+ * What was read just before the end of an interval may be booked just behind it, where something later was booked first:
+ * the recorder's time does not go back. Only in which interval a request counts is at stake: sums are held to be equal.
+ */
+const LATE_IN_BOOKS_US = 100_000;
+
 export interface Evidence {
   readonly record: RunRecord;
   readonly report: RunReport;
@@ -102,17 +108,18 @@ function joinById(own: OwnEvidence, stamps: readonly Stamped[]): number {
     stampedBySeq.set(seq, (stampedBySeq.get(seq) ?? 0) + 1);
   }
   for (const [seq, count] of completedBySeq) {
-    const edges = [seq - 1, seq].map((edge) => zeroUs(own) + edge * intervalUs(own));
-    const nearest = completed
-      .map(({ id, endUs }) => ({ id, offUs: Math.min(...edges.map((us) => Math.abs(endUs - us))) }))
-      .toSorted((one, other) => one.offUs - other.offUs)
-      .slice(0, 3);
-    const said = `completed by ${agent} in interval ${seq}; next to its edges ended ${JSON.stringify(nearest)}`;
-    assert.equal(count, stampedBySeq.get(seq) ?? 0, said);
+    const isIn = completed.map(({ endUs }) =>
+      [endUs, endUs + LATE_IN_BOOKS_US].map((us) => seqOf(own, us) === seq),
+    );
+    const least = isIn.filter((both) => both.every(Boolean)).length;
+    const most = isIn.filter((both) => both.some(Boolean)).length;
+    const said = `${agent} completed ${count} in interval ${seq}, and ${least} to ${most} by its own stamps`;
+    assert.ok(count >= least && count <= most, said);
   }
-  for (const [seq, count] of stampedBySeq) {
-    if (!completedBySeq.has(seq)) assertNamed(own, seq, count);
-  }
+  const missing = [...stampedBySeq].filter(([seq]) => !completedBySeq.has(seq));
+  for (const [seq, count] of missing) assertNamed(own, seq, count);
+  const counted = [...completedBySeq.values()].reduce((sum, count) => sum + count, 0);
+  if (missing.length === 0) assert.equal(counted, completed.length, `completed by ${agent} in all`);
   return completed.length;
 }
 
