@@ -119,6 +119,7 @@ function joinById(own: OwnEvidence, stamps: readonly Stamped[]): number {
   const missing = [...stampedBySeq].filter(([seq]) => !completedBySeq.has(seq));
   for (const [seq, count] of missing) assertNamed(own, seq, count);
   const counted = [...completedBySeq.values()].reduce((sum, count) => sum + count, 0);
+  assert.ok(counted <= completed.length, `${agent} completed ${completed.length}, and not ${counted}`);
   if (missing.length === 0) assert.equal(counted, completed.length, `completed by ${agent} in all`);
   return completed.length;
 }

@@ -114,9 +114,8 @@ const cases: readonly Case[] = [
       // With the server's greeting; the next one comes when this one is given up, after two seconds.
       proxy.resetAfter({ min: 1, max: 1 });
       proxy.reset();
-      await cluster.beacons(1);
+      while (proxy.resets === 0) await cluster.beacons(1);
       proxy.resetAfter(null);
-      assert.ok(proxy.resets > 0, "a handshake was reset");
     },
   },
   {

@@ -140,7 +140,7 @@ for (const [how, spoil] of Object.entries(SPOILT))
       });
       const transport = await connectNats({ ...base, timeoutMs: 10_000, servers: [front] });
       await transport.close();
-      assert.equal(dials, 3);
+      assert.ok(dials >= 3, `${dials} dials`);
     });
   });
 

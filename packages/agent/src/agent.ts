@@ -170,9 +170,7 @@ class AgentProcess implements Agent {
     const { run } = this.#machine;
     const nowUs = this.#deps.clock.nowUs();
     // Without a leader's word the StateStore's is the only one: a run can be stopped while nobody leads.
-    // Nor may the leader know yet what it has written, where the store's answer was lost: a stage may begin meanwhile.
-    const isAlone = run !== null && !this.#leadership.speaksOf(run, nowUs);
-    if (run !== null && (isAlone || this.#run?.isAwaitingStage === true)) this.#reader.read(run);
+    if (run !== null && !this.#leadership.speaksOf(run, nowUs)) this.#reader.read(run);
     else {
       const behind = this.#leadership.behind();
       if (behind !== null) this.#reader.read(behind);
@@ -290,7 +288,10 @@ class AgentProcess implements Agent {
     this.#readVitals();
     this.#sendHeartbeat();
     this.#lookForLeader();
-    this.#catchUp();
+    // A leader may not know yet what it has written, where the store's answer was lost: a stage may begin meanwhile.
+    const { run } = this.#machine;
+    if (run !== null && this.#run?.isAwaitingStage === true) this.#reader.read(run);
+    else this.#catchUp();
   }
 
   /** During a run the recorder reads them, once an interval. */

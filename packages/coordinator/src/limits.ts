@@ -27,9 +27,11 @@ export const COORDINATOR_LIMITS = {
   lastClocksMs: 2000,
   /** More agents than this make more than one entry of the log. */
   clocksInEvent: 500,
-  /** After a failure the store is asked again so soon; in vain for so long, the coordinator gives up. */
-  /** A run's leader asks again without waiting longer, where what it asks is written or read once, however often. */
+  /** A run's leader waits so long for the store's answer, and twice as long as the last one took; */
   storeAnswerMs: 1500,
+  /** never longer than this, which is beyond the store's own limit. */
+  storeAnswerMostMs: 10_000,
+  /** After a failure the store is asked again so soon; in vain for so long, the coordinator gives up. */
   storeRetryMs: 500,
   storeGiveUpMs: 120_000,
   writeAttempts: 20,

@@ -1,7 +1,9 @@
 import {
   applyChange,
   type Clock,
+  COMMIT_READ_BEFORE_US,
   isTerminal,
+  LEADER_LIMITS,
   LoadError,
   type RecordChange,
   type RunRecord,
@@ -37,6 +39,9 @@ export interface RecordWriterOptions {
   readonly onFailure: (error: LoadError) => void;
 }
 
+/** More than the error of a clock that was compared. */
+const CLOCKS_APART_US = 100_000;
+
 /** The one who writes a run's record: one change after the other, each by compare-and-set upon what stands there. */
 export class RecordWriter {
   readonly #options: RecordWriterOptions;
@@ -48,6 +53,9 @@ export class RecordWriter {
   #isSpoilt = false;
   /** What was handed to the store, until it is known to stand there. */
   #tried: Attempt | null = null;
+  /** Of the next answer of the store. */
+  #patienceMs: number = COORDINATOR_LIMITS.storeAnswerMs;
+  #isToRefresh = false;
 
   constructor(options: RecordWriterOptions) {
     this.#options = options;
@@ -74,7 +82,11 @@ export class RecordWriter {
 
   /** Looks whether somebody has asked the run to end, and puts the record right where it was written over. */
   refresh(): void {
+    // Of a store that does not answer nothing more is learned by asking more often.
+    if (this.#isToRefresh) return;
+    this.#isToRefresh = true;
     this.#next(async () => {
+      this.#isToRefresh = false;
       try {
         await this.#read();
         if (this.#isSpoilt && !this.#isClosed && this.#options.isLeading()) await this.#putRight();
@@ -104,7 +116,7 @@ export class RecordWriter {
     while (!this.#isClosed) {
       try {
         if (notAfterUs !== null && clock.nowUs() > notAfterUs) {
-          if (await this.#isUnmade()) this.#options.onLate();
+          if (await this.#isUnmade(notAfterUs)) this.#options.onLate();
           return;
         }
         const next = applyChange(this.record, change);
@@ -135,12 +147,20 @@ export class RecordWriter {
     if (!(await this.#put(this.record, encodeRunRecord(this.record)))) await this.#read();
   }
 
-  /** Agents wait for what is written: an answer that was lost, with a connection maybe, must not hold the next one up. */
-  #inTime<T>(answer: Promise<T>): Promise<T> {
-    return answeredWithin(answer, {
-      clock: this.#options.clock,
-      limitMs: COORDINATOR_LIMITS.storeAnswerMs,
-    });
+  /**
+   * Agents wait for what is written: an answer that was lost, with a connection maybe, must not hold the next one up. A store
+   * that is slow is given as much time as it needs.
+   */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    const { storeAnswerMs, storeAnswerMostMs } = COORDINATOR_LIMITS;
+    const askedUs = clock.nowUs();
+    const limitMs = this.#patienceMs;
+    this.#patienceMs = Math.min(2 * limitMs, storeAnswerMostMs);
+    const value = await answeredWithin(answer, { clock, limitMs });
+    const tookMs = (clock.nowUs() - askedUs) / 1000;
+    this.#patienceMs = Math.min(Math.max(storeAnswerMs, 2 * tookMs), storeAnswerMostMs);
+    return value;
   }
 
   /** False where something else stands there than what is known. */
@@ -153,9 +173,15 @@ export class RecordWriter {
     return true;
   }
 
-  /** It may have been written in time, and only the answer been lost: agents have begun then. Throws while nobody knows. */
-  async #isUnmade(): Promise<boolean> {
+  /**
+   * It may have been written in time, and only the answer been lost: agents have begun then. What lands when no agent heeds it
+   * any more starts nobody, so it is looked for then. Throws while nobody knows.
+   */
+  async #isUnmade(notAfterUs: number): Promise<boolean> {
     if (this.#tried === null) return true;
+    const { clock } = this.#options;
+    const unheededUs = notAfterUs + LEADER_LIMITS.commitBeforeUs - COMMIT_READ_BEFORE_US + CLOCKS_APART_US;
+    if (unheededUs > clock.nowUs()) await pause(clock, Math.ceil((unheededUs - clock.nowUs()) / 1000)).over;
     await this.#read();
     return !this.#isClosed && this.#tried !== null;
   }
@@ -193,7 +219,7 @@ export class RecordWriter {
     if (this.#isClosed || !this.#options.isLeading()) return;
     const { key, record } = this.#stored;
     const value = encodeRunRecord(record);
-    const written = await this.#options.state.compareAndSet(key, value, undefined);
+    const written = await this.#inTime(this.#options.state.compareAndSet(key, value, undefined));
     if (written === undefined) return;
     this.#stored = { key, record, revision: written };
     this.#options.onRestored();

@@ -139,7 +139,7 @@ export class LoadRun {
 
   /** It has done a stage bounded by requests, and nobody has said when the next one begins. */
   get isAwaitingStage(): boolean {
-    return this.#stageDone >= 0 && this.#stageStartsUs[this.#stageDone + 1] === null;
+    return !this.#isDraining && this.#stageDone >= 0 && this.#stageStartsUs[this.#stageDone + 1] === null;
   }
 
   /** Stage in which the run is; -1 before time zero. */

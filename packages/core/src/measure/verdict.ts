@@ -110,12 +110,13 @@ function unknownReasons({ totals }: VerdictInput): Reason[] {
   return [{ isGrave: share > DEGRADED_SHARE, text }];
 }
 
-function levelReasons({ facts, levels, stages }: VerdictInput): string[] {
+function levelReasons({ facts, levels, stages, missing }: VerdictInput): string[] {
   const troubles = levels.flatMap((level) =>
     levelTroubles(level).map((trouble) => `level ${level.stage.name} is ${trouble}`),
   );
-  // Of a run that did not complete it goes without saying.
-  const unreached = facts.record.state === "completed" ? unreachedLevels(stages, levels) : [];
+  // Of a run that did not complete it goes without saying; and what is missing may be all that there was of a level.
+  const isWhole = facts.record.state === "completed" && missing.length === 0;
+  const unreached = isWhole ? unreachedLevels(stages, levels) : [];
   if (unreached.length === 0) return troubles;
   const named = unreached.slice(0, MOST_LEVELS).join(", ");
   const more = unreached.length > MOST_LEVELS ? ` and ${unreached.length - MOST_LEVELS} more` : "";
