@@ -231,7 +231,10 @@ async function checkEnding(
     }
   }
   const { report, joined } = await cluster.join(record, { isNatsHit: fault.isOfNats === true });
-  assert.ok(joined.finished > 0 && joined.windows > 0 && joined.byId > 0, JSON.stringify(joined));
+  // Who reads the commit too late ends the run as it begins: the others may have completed nothing by then.
+  const mayBeCutAtOnce = ending === "either" && record.state === "failed";
+  assert.ok(joined.windows > 0, JSON.stringify(joined));
+  assert.ok(mayBeCutAtOnce || (joined.finished > 0 && joined.byId > 0), JSON.stringify(joined));
   if (record.state === "completed") assertWhole(report);
   else assert.notEqual(report.verdict.status, "valid");
   cluster.t.diagnostic(JSON.stringify({ state: record.state, term: record.term, ...joined }));
