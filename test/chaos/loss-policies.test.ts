@@ -24,7 +24,12 @@ async function begin(cluster: ChaosCluster, plan: Partial<PlanInput>): Promise<v
   await cluster.submit({ agents: { min: 3, waitMs: 90_000 }, warmUp: { requests: 3 }, ...plan });
   await until(cluster, ({ state }) => state === "running", "running");
   assert.ok(await cluster.cutting(), "all agents run");
+  // A warm-up that has still to be done would wait for the victim, and nothing of the load be due meanwhile.
+  await reaches(cluster, FIRST_LEVEL, [...cluster.agents.keys()]);
 }
+
+/** Behind the warm-up. */
+const FIRST_LEVEL = 1;
 
 const isLost = ({ losses = [] }: RunRecord): boolean => losses.some(({ agent }) => agent === VICTIM);
 
@@ -78,14 +83,18 @@ async function wakesTooLate(cluster: ChaosCluster): Promise<void> {
   signalFamily(victim.pid, "SIGSTOP");
   const { moves = [] } = await until(cluster, (record) => (record.moves ?? []).length > 0, "moved");
   // Whoever has its keys by then is sending them.
-  await reaches(cluster, moves[0]?.fromStage ?? 0);
+  await reaches(
+    cluster,
+    moves[0]?.fromStage ?? 0,
+    [...cluster.agents.keys()].filter((id) => id !== VICTIM),
+  );
   signalFamily(victim.pid, "SIGCONT");
   await assertTakenOver(cluster);
 }
 
-/** The agents that are left are in this stage. */
-function reaches(cluster: ChaosCluster, stage: number): Promise<void> {
-  const waiting = new Set([...cluster.agents.keys()].filter((id) => id !== VICTIM));
+/** These agents are in this stage. */
+function reaches(cluster: ChaosCluster, stage: number, agents: readonly string[]): Promise<void> {
+  const waiting = new Set(agents);
   return cluster.heard(subjects().heartbeats, `stage ${stage}`, (data) => {
     const beat = decodeHeartbeat(data);
     if (beat.stage >= stage) waiting.delete(beat.agent);
