@@ -28,6 +28,8 @@ import { Onlooker } from "./onlooker.js";
 export const WAIT_LIMIT_MS = 90_000;
 /** Of a whole case. */
 export const CASE_LIMIT = { timeout: 240_000 } as const;
+/** Soon enough for what its processes said to be told. */
+const EXPLAINED_MS = CASE_LIMIT.timeout - 20_000;
 
 /** As the image starts an agent: one process, which has room for its heap already. */
 export const HEAP_ROOM = [
@@ -296,9 +298,16 @@ export async function onCluster<T>(
 ): Promise<T | undefined> {
   const cluster = await ChaosCluster.open(t, nats);
   if (cluster === undefined) return undefined;
+  let limit: NodeJS.Timeout | undefined;
+  // The runner's own limit would end the case without a word of its processes.
+  const late = new Promise<never>((_, reject) => {
+    limit = setTimeout(() => reject(new Error(`not over within ${EXPLAINED_MS} ms`)), EXPLAINED_MS);
+  });
   try {
-    return await body(cluster);
+    return await Promise.race([body(cluster), late]);
   } catch (error) {
     throw await cluster.explained(error);
+  } finally {
+    clearTimeout(limit);
   }
 }
