@@ -227,6 +227,7 @@ function keySpoiler(
     // On a server that is busy with megabytes it may not be answered in time.
     if (value !== undefined) await readable(() => state.compareAndSet(key, value, entry?.revision));
     // Before the leader writes the last one: nobody would put that right.
-    if (record?.state === "running") await readable(() => blobs.put(reportBlob("k1"), random.bytes(100)));
+    if (record?.state === "running")
+      await readable(() => blobs.put(reportBlob("k1", record.term), random.bytes(100)));
   };
 }

@@ -123,7 +123,8 @@ export class World {
   }
 
   async report(): Promise<string | undefined> {
-    const data = await this.processes.direct.blobs.get(`report-${RUN}`);
+    const name = this.record?.result?.reportBlob ?? null;
+    const data = name === null ? undefined : await this.processes.direct.blobs.get(name);
     return data === undefined ? undefined : new TextDecoder().decode(data);
   }
 

@@ -9,6 +9,7 @@ import {
   findLeader,
   getReport,
   LEADER_KEY,
+  reportBlob,
   stopRun,
   type Transport,
 } from "@tokenstorm/protocol";
@@ -120,6 +121,44 @@ async function assertWhole(cluster: Cluster, record: RunRecord): Promise<void> {
   const kept = JSON.parse(cluster.store.only.files.get("run.json") ?? "");
   assert.equal(kept.facts.model, "test-model");
 }
+
+test("a report that a replaced leader had already handed over does not take the place of its successor's", async () => {
+  const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));
+  const { blobs, state, ...transport } = cluster.hub.connect();
+  let land: (() => void) | undefined;
+  const slow: typeof blobs = {
+    ...blobs,
+    put: async (name, data) => {
+      await new Promise<void>((resolve) => {
+        land = resolve;
+      });
+      await blobs.put(name, data);
+    },
+  };
+  // From then on it is cut off: it can neither renew its lease nor write the run's record.
+  const cutOff: typeof state = {
+    ...state,
+    compareAndSet: async (...change) => {
+      if (land !== undefined) throw new LoadError("BUS_UNAVAILABLE", "no answer");
+      return state.compareAndSet(...change);
+    },
+  };
+  cluster.coordinate({ transport: { ...transport, blobs: slow, state: cutOff } });
+  cluster.agent("a1");
+  cluster.agent("a2");
+  cluster.coordinate();
+  await cluster.submit();
+  const record = await cluster.untilOver("r1", 60_000);
+  assert.deepEqual([record.state, record.leader, record.term], ["completed", "c2", 2]);
+  land?.();
+  await cluster.pass(5000);
+  assert.ok((await blobs.get(reportBlob("r1", 1))) !== undefined, "it has landed");
+  const report = await getReport(cluster.transport, record);
+  assert.deepEqual(
+    report.leading?.leaders.map(({ term }) => term),
+    [1, 2],
+  );
+});
 
 test("a leader that dies before the store has its admission leaves a directory in which the next one goes on", async () => {
   const cluster = new Cluster(new VirtualClock({ nowUs: 5_000_000 }));

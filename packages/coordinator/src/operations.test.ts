@@ -272,7 +272,8 @@ test("a report that is not there, or is none, is refused in words; unknown field
   );
   const record = await cluster.untilOver();
   const report = await getReport(cluster.transport, record);
-  const put = (text: string) => cluster.transport.blobs.put(reportBlob("r1"), new TextEncoder().encode(text));
+  const put = (text: string) =>
+    cluster.transport.blobs.put(reportBlob("r1", 1), new TextEncoder().encode(text));
   await put(JSON.stringify({ ...report, later: { field: 1 } }));
   assert.deepEqual(await getReport(cluster.transport, record), { ...report, later: { field: 1 } });
   const broken: readonly (readonly [string, RegExp])[] = [
@@ -338,7 +339,7 @@ test("operations list runs with their verdicts, and one that cannot be read cost
   );
   assert.deepEqual(await operations.runsUnderWay(), []);
   // What is known of a run that is over is not read again; whoever asks for the first time reads what is there.
-  await cluster.transport.blobs.put(reportBlob(id), new TextEncoder().encode("{"));
+  await cluster.transport.blobs.put(reportBlob(id, record.term), new TextEncoder().encode("{"));
   assert.equal((await operations.runs())[0]?.verdict, verdict.status);
   const others = createOperations(cluster, { clock: cluster.clock, newId: () => "x" });
   assert.equal((await others.runs())[0]?.verdict, null);

@@ -18,6 +18,8 @@ export interface FinishInput {
   readonly state: LeaderState;
   /** As the store has it. */
   readonly record: RunRecord;
+  /** Of the leader that writes this. */
+  readonly term: number;
   readonly fold: ResultFold;
   readonly journal: RunJournal;
   readonly directory: RunDirectory;
@@ -80,8 +82,9 @@ export async function finishRun(input: FinishInput): Promise<Finished> {
 }
 
 /** Null where the store does not take it: the directory has it all the same. */
-async function putReport({ blobs, record, isLeading }: FinishInput, json: string): Promise<string | null> {
-  const name = reportBlob(record.id);
+async function putReport(input: FinishInput, json: string): Promise<string | null> {
+  const { blobs, record, term, isLeading } = input;
+  const name = reportBlob(record.id, term);
   for (let attempt = 1; attempt <= COORDINATOR_LIMITS.blobAttempts; attempt += 1) {
     // An attempt that nobody answers lasts for seconds, in which another one may have begun to lead.
     if (!isLeading()) return null;

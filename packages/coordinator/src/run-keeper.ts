@@ -93,13 +93,14 @@ export class RunKeeper {
   /** The verdict. Nothing, where no agent was ever admitted or there is no directory. */
   async finish(record: RunRecord, refusals: number): Promise<Finished> {
     await this.#opening;
-    const { deps, state, isLeading } = this.#options;
+    const { deps, state, term, isLeading } = this.#options;
     if (this.#directory === undefined || this.#fold === undefined) return { problem: null, result: null };
     const directory = this.#directory;
     if (this.#isPlanMissing) await this.#tryPlan(directory);
     return finishRun({
       state: state(),
       record,
+      term,
       fold: this.#fold,
       journal: this.journal,
       directory,

@@ -222,9 +222,9 @@ export async function readRun(
 /** The report of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
 export async function getReport(
   transport: Pick<Transport, "blobs">,
-  record: Pick<RunRecord, "id" | "state" | "result">,
+  record: Pick<RunRecord, "id" | "state" | "term" | "result">,
 ): Promise<RunReport> {
-  const name = record.result?.reportBlob ?? reportBlob(record.id);
+  const name = record.result?.reportBlob ?? reportBlob(record.id, record.term);
   const data = await transport.blobs.get(name);
   if (data !== undefined) return reportFromJson(new TextDecoder().decode(data));
   const why = isTerminal(record.state) ? `ended as ${record.state} without one` : `is ${record.state}`;

@@ -64,5 +64,8 @@ export const LEADER_KEY = "leader";
  * write nothing there.
  */
 export const LEADER_IN_LOG = "_leader";
-/** Name of the blob that holds a run's report (JSON). */
-export const reportBlob = (run: string): string => `report-${checkedId(run)}`;
+/**
+ * Name of the blob that holds a run's report (JSON), as the leader of this term put it: one that is replaced while its own
+ * is on the way overwrites nothing. The record of a run that is over says which one is its report.
+ */
+export const reportBlob = (run: string, term: number): string => `report-${checkedId(run)}-${term}`;

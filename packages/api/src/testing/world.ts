@@ -107,10 +107,10 @@ export class World {
     const record = await this.record(id, {
       state: "completed",
       revision: 9,
-      result: { directory, reportBlob: reportBlob(id) },
+      result: { directory, reportBlob: reportBlob(id, 1) },
     });
     const report = aReport(record);
-    await this.transport.blobs.put(reportBlob(id), new TextEncoder().encode(JSON.stringify(report)));
+    await this.transport.blobs.put(reportBlob(id, 1), new TextEncoder().encode(JSON.stringify(report)));
     await mkdir(directory);
     await writeFile(join(directory, "plan.yaml"), "version: 1\n");
     await writeFile(join(directory, "report.json"), JSON.stringify(report));
