@@ -1,9 +1,10 @@
 // Checks a report against the simulator's truth log alone; imports nothing of the project.
 //   node scripts/check-truth.mjs REPORT.json TRUTH.jsonl
-// It looks at the last level of a closed load: the time integral of open requests over its window, tokens and requests
+// It looks at the last level of a closed load without think time: the time integral of open requests over its window, tokens and requests
 // over the run (exact) and in the window (0.5 %), and how many requests each user completed in it.
 // A server in steps ends several requests at once, and writes a token of each user at once. What is due before an edge of
-// the window can be received behind it, and what is written before it read behind it: so much may count or not.
+// the window can be received behind it, and what is written before it read behind it: so much may count or not. By the
+// log a request was due after its user's previous one had ended, and before it was received.
 import { createReadStream, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
@@ -28,10 +29,8 @@ const toMonotonic = (epochUs) => epochUs - header.epochUs + header.monotonicUs;
 const from = toMonotonic(level.windowStartEpochUs);
 const to = from + level.windowMs * 1000;
 
-/** From one process of this machine to the other, and what the mapping of epochs may be out by. */
-const ON_THE_WAY_US = 10_000;
-/** No request of the level was received later after it was due. */
-const dueToReceivedUs = (level.latencyUs.scheduleLag.max ?? 0) + ON_THE_WAY_US;
+/** What is read is as late as that, at most; and by so much may the clocks of two processes of one machine differ. */
+const MARGIN_US = 10_000;
 
 let integralUs = 0;
 let outputTokens = 0;
@@ -39,10 +38,20 @@ let finished = 0;
 const windowTokens = { least: 0, most: 0 };
 const windowRequests = { least: 0, most: 0 };
 const completedByUser = new Map();
+const lastEndByUser = new Map();
+requests.sort((a, b) => a.receivedUs - b.receivedUs);
+
+/** What happened between these two moments, for sure and maybe. */
+function tally(count, earliestUs, latestUs, by) {
+  if (latestUs >= from - MARGIN_US && earliestUs < to + MARGIN_US) count.most += by;
+  if (earliestUs >= from + MARGIN_US && latestUs < to - MARGIN_US) count.least += by;
+}
+
 for (const request of requests) {
   integralUs += Math.max(0, Math.min(request.endUs, to) - Math.max(request.receivedUs, from));
-  if (request.receivedUs >= from && request.receivedUs < to + dueToReceivedUs) windowRequests.most += 1;
-  if (request.receivedUs >= from + dueToReceivedUs && request.receivedUs < to) windowRequests.least += 1;
+  const user = /-u(\d+)-j\d+$/.exec(request.id)?.[1];
+  tally(windowRequests, lastEndByUser.get(user) ?? request.receivedUs, request.receivedUs, 1);
+  if (user !== undefined) lastEndByUser.set(user, request.endUs);
   if (request.finishReason !== "abort") {
     finished += 1;
     outputTokens += request.outputTokens;
@@ -50,11 +59,8 @@ for (const request of requests) {
   let at = 0;
   for (const [i, delta] of request.writesUs.entries()) {
     at += delta;
-    const tokens = request.writeTokens?.[i] ?? 1;
-    if (at >= from - ON_THE_WAY_US && at < to) windowTokens.most += tokens;
-    if (at >= from && at < to - ON_THE_WAY_US) windowTokens.least += tokens;
+    tally(windowTokens, at, at, request.writeTokens?.[i] ?? 1);
   }
-  const user = /-u(\d+)-j\d+$/.exec(request.id)?.[1];
   if (user !== undefined && request.receivedUs >= from && request.endUs <= to) {
     completedByUser.set(user, (completedByUser.get(user) ?? 0) + 1);
   }

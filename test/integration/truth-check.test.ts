@@ -18,6 +18,10 @@ interface Level {
   readonly dueUs: number;
   /** From due to received, and from a write to its arrival. */
   readonly onTheWayUs: number;
+  /** The round that is due nearest to the window's start is received later by so much. */
+  readonly heldUpUs?: number;
+  /** The client's clock is ahead of the target's. */
+  readonly aheadUs?: number;
   /** Counted by the report beyond what it should. */
   readonly excess?: { readonly requests: number; readonly tokens: number };
 }
@@ -32,6 +36,36 @@ test("tokens that are written before the window ends and read behind it are no d
   const { code, stdout, stderr } = await checkLevel(t, { dueUs: 998_000, onTheWayUs: 2500 });
   assert.equal(code, 0, `${stdout}${stderr}`);
   assert.match(stdout, /^ok {3}output tokens in the window: truth 720 to 800, report 720$/m);
+});
+
+test("requests that are due before the window begins, and are held up far into it, are no disagreement", async (t) => {
+  const { code, stdout, stderr } = await checkLevel(t, {
+    dueUs: -10_000,
+    onTheWayUs: 1000,
+    heldUpUs: 60_000,
+  });
+  assert.equal(code, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /^ok {3}requests begun in the window: truth 360 to 400, report 360$/m);
+});
+
+for (const [edge, dueUs] of [
+  ["first", 500],
+  ["last", 499_500],
+] as const) {
+  for (const aheadUs of [-2000, 2000]) {
+    test(`clocks that differ by ${aheadUs} us are no disagreement at the ${edge} edge`, async (t) => {
+      const { code, stdout, stderr } = await checkLevel(t, { dueUs, onTheWayUs: 1000, aheadUs });
+      assert.equal(code, 0, `${stdout}${stderr}`);
+      assert.match(stdout, /^ok {3}requests begun in the window: truth 360 to 400, report 400$/m);
+    });
+  }
+}
+
+test("beyond what lies at an edge nothing is allowed but the half per cent", async (t) => {
+  const excess = { requests: 3, tokens: 0 };
+  const { code, stdout } = await checkLevel(t, { dueUs: 498_000, onTheWayUs: 5000, excess });
+  assert.equal(code, 1, stdout);
+  assert.match(stdout, /^FAIL requests begun in the window: truth 360 to 400, report 403$/m);
 });
 
 test("a level whose rounds lie far from its edges is held to the counts of the log", async (t) => {
@@ -52,19 +86,23 @@ function checkLevel(t: TestContext, level: Level): Promise<Finished> {
   const [report, truth] = [join(folder, "report.json"), join(folder, "truth.jsonl")];
   const rounds = Array.from({ length: 14 }, (_, i) => level.dueUs + (i - 2) * 1_000_000);
   writeFileSync(report, JSON.stringify(reportOf(rounds, level)));
-  const lines = [{ monotonicUs: 0, epochUs: EPOCH_US }, ...rounds.flatMap((dueUs) => logged(dueUs, level))];
+  const lines = [
+    { monotonicUs: 0, epochUs: EPOCH_US },
+    ...rounds.flatMap((dueUs, j) => logged(j, dueUs, level)),
+  ];
   writeFileSync(truth, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const script = join(root, "scripts/check-truth.mjs");
   return startProcess(t, [process.execPath, script, report, truth]).finished;
 }
 
 /** One request of each user, by the target's clock: the window begins at 0. */
-function logged(dueUs: number, { onTheWayUs }: Level): readonly object[] {
+function logged(j: number, dueUs: number, { onTheWayUs, heldUpUs = 0 }: Level): readonly object[] {
   const writesUs = writesOf(dueUs, onTheWayUs);
+  const lateUs = Math.abs(dueUs) < 500_000 ? heldUpUs : 0;
   return Array.from({ length: USERS }, (_, user) => ({
     kind: "request",
-    id: `ts-made-s0-u${user}-j${dueUs}`,
-    receivedUs: dueUs + onTheWayUs,
+    id: `ts-made-s0-u${user}-j${j}`,
+    receivedUs: dueUs + onTheWayUs + lateUs,
     endUs: writesUs[1],
     outputTokens: 2,
     finishReason: "length",
@@ -77,15 +115,14 @@ function writesOf(dueUs: number, onTheWayUs: number): [firstUs: number, lastUs: 
 }
 
 /** What a client that counts right would report. */
-function reportOf(rounds: readonly number[], { onTheWayUs, excess }: Level): object {
+function reportOf(rounds: readonly number[], { onTheWayUs, aheadUs = 0, excess }: Level): object {
   const isInWindow = (us: number) => us >= 0 && us < WINDOW_US;
   const arrivals = rounds.flatMap((dueUs) => writesOf(dueUs, onTheWayUs).map((us) => us + onTheWayUs));
   const tokens = arrivals.filter(isInWindow).length * USERS + (excess?.tokens ?? 0);
   const level = {
     users: USERS,
-    windowStartEpochUs: EPOCH_US,
+    windowStartEpochUs: EPOCH_US + aheadUs,
     windowMs: WINDOW_US / 1000,
-    latencyUs: { scheduleLag: { max: 0 } },
     inFlight: { mean: USERS },
     rates: { outputTokensPerS: (tokens * 1_000_000) / WINDOW_US },
     requests: { offered: rounds.filter(isInWindow).length * USERS + (excess?.requests ?? 0) },
