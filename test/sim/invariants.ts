@@ -38,6 +38,7 @@ export async function checkInvariants(world: World): Promise<void> {
   if (kept === undefined) return checkUnkept(world, record);
   checkLedgers(kept.snapshots);
   const text = await world.report();
+  assert.equal(text !== undefined, record.result.reportBlob !== null, "the report is where the record says");
   // A blob store that could not be reached: the directory has it.
   const report = reportFromJson(text ?? kept.report);
   assert.deepEqual(report, reportFromJson(kept.report), "directory and blob store hold the same report");

@@ -273,9 +273,17 @@ test("a report that is not there, or is none, is refused in words; unknown field
   const record = await cluster.untilOver();
   const report = await getReport(cluster.transport, record);
   const put = (text: string) =>
-    cluster.transport.blobs.put(reportBlob("r1", 1), new TextEncoder().encode(text));
+    cluster.transport.blobs.put(reportBlob("r1", record.term), new TextEncoder().encode(text));
   await put(JSON.stringify({ ...report, later: { field: 1 } }));
   assert.deepEqual(await getReport(cluster.transport, record), { ...report, later: { field: 1 } });
+  // What stands under the name of its term is the run's only when the record says so; of older leaders it is another name.
+  await assert.rejects(
+    getReport(cluster.transport, { ...record, state: "delivering", result: null }),
+    failsWith("RESULTS_UNREADABLE", /no report .* is delivering/),
+  );
+  await cluster.transport.blobs.put("report-r1", new TextEncoder().encode(JSON.stringify(report)));
+  const older = { directory: "", reportBlob: "report-r1" };
+  assert.deepEqual(await getReport(cluster.transport, { ...record, result: older }), report);
   const broken: readonly (readonly [string, RegExp])[] = [
     ["{", /it is no JSON/],
     ["7", /of another form/],

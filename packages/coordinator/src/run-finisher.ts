@@ -28,7 +28,7 @@ export interface FinishInput {
   readonly transport: "nats" | "memory";
   readonly version: string;
   readonly refusals: number;
-  /** False: another one may lead by now, and its report must not be overwritten. */
+  /** False: another one may lead by now, and the files of its report must not be overwritten. */
   readonly isLeading: () => boolean;
 }
 

@@ -44,7 +44,7 @@ export interface Operations {
   /** Every run that is not over, newest first. */
   runsUnderWay(): Promise<RunRecord[]>;
   /** Of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
-  report(record: Pick<RunRecord, "id" | "state" | "term" | "result">): Promise<RunReport>;
+  report(record: Pick<RunRecord, "id" | "state" | "result">): Promise<RunReport>;
   /** Agents that are heard now, by id. */
   agents(): Promise<PresentAgent[]>;
   /** The last beacon of the coordinator that leads; undefined where none is heard. */

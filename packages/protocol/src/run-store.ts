@@ -14,7 +14,7 @@ import { KeptRuns } from "./kept-runs.js";
 import { planDigest } from "./plan-digest.js";
 import { reportFromJson } from "./report-message.js";
 import type { StateEntry, StateStore } from "./state-store.js";
-import { isId, RUN_KEYS, reportBlob, runKey, type Subjects } from "./subjects.js";
+import { isId, RUN_KEYS, runKey, type Subjects } from "./subjects.js";
 import type { Transport } from "./transport.js";
 
 // Runs as they stand in the StateStore: all of it works from anywhere, and the writing of a stop also while no
@@ -222,10 +222,11 @@ export async function readRun(
 /** The report of a run that has ended. Throws RESULTS_UNREADABLE where there is none, or none that can be read. */
 export async function getReport(
   transport: Pick<Transport, "blobs">,
-  record: Pick<RunRecord, "id" | "state" | "term" | "result">,
+  record: Pick<RunRecord, "id" | "state" | "result">,
 ): Promise<RunReport> {
-  const name = record.result?.reportBlob ?? reportBlob(record.id, record.term);
-  const data = await transport.blobs.get(name);
+  // By its name alone it may be that of a leader which was replaced.
+  const name = record.result?.reportBlob ?? null;
+  const data = name === null ? undefined : await transport.blobs.get(name);
   if (data !== undefined) return reportFromJson(new TextDecoder().decode(data));
   const why = isTerminal(record.state) ? `ended as ${record.state} without one` : `is ${record.state}`;
   throw new LoadError("RESULTS_UNREADABLE", `there is no report of run ${record.id}: it ${why}`);

@@ -66,6 +66,6 @@ export const LEADER_KEY = "leader";
 export const LEADER_IN_LOG = "_leader";
 /**
  * Name of the blob that holds a run's report (JSON), as the leader of this term put it: one that is replaced while its own
- * is on the way overwrites nothing. The record of a run that is over says which one is its report.
+ * is on the way overwrites nothing of a later term's. The record of a run that is over says which one is its report.
  */
 export const reportBlob = (run: string, term: number): string => `report-${checkedId(run)}-${term}`;
