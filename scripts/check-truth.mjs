@@ -1,7 +1,7 @@
 // Checks a report against the simulator's truth log alone; imports nothing of the project.
 //   node scripts/check-truth.mjs REPORT.json TRUTH.jsonl
-// It looks at the last level of a closed load without think time: the time integral of open requests over its window, tokens and requests
-// over the run (exact) and in the window (0.5 %), and how many requests each user completed in it.
+// It looks at the last level of a closed load without think time: the time integral of open requests over its window,
+// tokens and requests over the run (exact) and in the window (0.5 %), and how many requests each user completed in it.
 // A server in steps ends several requests at once, and writes a token of each user at once. What is due before an edge of
 // the window can be received behind it, and what is written before it read behind it: so much may count or not. By the
 // log a request was due after its user's previous one had ended, and before it was received.
@@ -29,7 +29,7 @@ const toMonotonic = (epochUs) => epochUs - header.epochUs + header.monotonicUs;
 const from = toMonotonic(level.windowStartEpochUs);
 const to = from + level.windowMs * 1000;
 
-/** What is read is as late as that, at most; and by so much may the clocks of two processes of one machine differ. */
+/** The most by which a read is later than its write, and two processes of one machine differ in their clocks, us. */
 const MARGIN_US = 10_000;
 
 let integralUs = 0;
@@ -41,7 +41,7 @@ const completedByUser = new Map();
 const lastEndByUser = new Map();
 requests.sort((a, b) => a.receivedUs - b.receivedUs);
 
-/** What happened between these two moments, for sure and maybe. */
+/** Adds what happened at some moment between these two: to `least` if surely in the window, to `most` if maybe. */
 function tally(count, earliestUs, latestUs, by) {
   if (latestUs >= from - MARGIN_US && earliestUs < to + MARGIN_US) count.most += by;
   if (earliestUs >= from + MARGIN_US && latestUs < to - MARGIN_US) count.least += by;

@@ -281,6 +281,12 @@ test("a report that is not there, or is none, is refused in words; unknown field
     getReport(cluster.transport, { ...record, state: "delivering", result: null }),
     failsWith("RESULTS_UNREADABLE", /no report .* is delivering/),
   );
+  const unput = { directory: "/runs/x", reportBlob: null };
+  await assert.rejects(getReport(cluster.transport, { ...record, result: unput }), {
+    code: "RESULTS_UNREADABLE",
+    message: "the object store has no report of run r1",
+    hint: "its coordinator's host may have it: tokenstorm report /runs/x",
+  });
   await cluster.transport.blobs.put("report-r1", new TextEncoder().encode(JSON.stringify(report)));
   const older = { directory: "", reportBlob: "report-r1" };
   assert.deepEqual(await getReport(cluster.transport, { ...record, result: older }), report);

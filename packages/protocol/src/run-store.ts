@@ -228,6 +228,11 @@ export async function getReport(
   const name = record.result?.reportBlob ?? null;
   const data = name === null ? undefined : await transport.blobs.get(name);
   if (data !== undefined) return reportFromJson(new TextDecoder().decode(data));
+  if (record.result !== null) {
+    throw new LoadError("RESULTS_UNREADABLE", `the object store has no report of run ${record.id}`, {
+      hint: `its coordinator's host may have it: tokenstorm report ${record.result.directory}`,
+    });
+  }
   const why = isTerminal(record.state) ? `ended as ${record.state} without one` : `is ${record.state}`;
   throw new LoadError("RESULTS_UNREADABLE", `there is no report of run ${record.id}: it ${why}`);
 }

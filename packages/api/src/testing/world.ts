@@ -104,13 +104,15 @@ export class World {
   /** A run that is over, with its report and its files. */
   async endedRun(id: string): Promise<RunReport> {
     const directory = join(this.out, id);
+    const blob = reportBlob(id, 1);
     const record = await this.record(id, {
       state: "completed",
       revision: 9,
-      result: { directory, reportBlob: reportBlob(id, 1) },
+      term: 1,
+      result: { directory, reportBlob: blob },
     });
     const report = aReport(record);
-    await this.transport.blobs.put(reportBlob(id, 1), new TextEncoder().encode(JSON.stringify(report)));
+    await this.transport.blobs.put(blob, new TextEncoder().encode(JSON.stringify(report)));
     await mkdir(directory);
     await writeFile(join(directory, "plan.yaml"), "version: 1\n");
     await writeFile(join(directory, "report.json"), JSON.stringify(report));
